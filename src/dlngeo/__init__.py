@@ -1,0 +1,46 @@
+"""Geometry and stochastic dynamics of deep linear networks.
+
+``import dlngeo as dln``, then one flat name for each module: ``dln.energies``, ``dln.weights``,
+``dln.metric``, ``dln.adjacency``, ``dln.flows`` and so on, wherever its file lies. A module is
+imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "energies": "dlngeo.energies",
+    "weights": "dlngeo.weights",
+    "observables": "dlngeo.observables",
+    "metric": "dlngeo.geometry.metric",
+    "adjacency": "dlngeo.landscape.adjacency",
+    "solvers": "dlngeo.dynamics.solvers",
+    "flows": "dlngeo.dynamics.flows",
+    "completion": "dlngeo.studies.completion",
+}
+__all__ = [*_MODULES, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from dlngeo import energies as energies
+    from dlngeo import observables as observables
+    from dlngeo import weights as weights
+    from dlngeo.dynamics import flows as flows
+    from dlngeo.dynamics import solvers as solvers
+    from dlngeo.geometry import metric as metric
+    from dlngeo.landscape import adjacency as adjacency
+    from dlngeo.studies import completion as completion
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'dlngeo' has no attribute {name!r}")
+    return importlib.import_module(_MODULES[name])
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,270 @@
+r"""The metric g^N on end-to-end matrices, through the operator 𝒜_{N,W} (Menon, sections 4.3, 7.2).
+
+.. math:: \mathcal A_{N,W}(Z) = \sum_{k=1}^N (WW^T)^{(N-k)/N} Z\, (W^TW)^{(k-1)/N}
+
+with (·)^0 = I also at rank deficiency. In singular-value coordinates W = U Σ Vᵀ it multiplies the
+entry on u_k v_lᵀ by a number, the eigenvalue K_kl of :func:`~dlngeo.geometry.spectrum.spectrum`, so
+the operator, its inverse and its square root all act the same way. Where W has rank r below its
+dimensions, directions u_k v_lᵀ with one of k, l beyond r carry σ_k^{2-2/N}, and those with both
+beyond r carry 0 (1 at depth 1).
+
+Every function takes W ``(..., m, n)`` and these keywords:
+
+depth : real number >= 1, or ``inf``
+    ``inf`` is the limit of 𝒜_N / N (14.7), so that N·g^N → g^∞. There the row and column spaces
+    of a rectangular or rank-deficient W are frozen: 𝒜 vanishes on all that leaves them, and a
+    :class:`FrozenSpaceWarning` says so.
+rank : int or None
+    None: full rank. An integer r: the rank-r stratum; smaller singular values are set to zero
+    exactly. At rank deficiency 𝒜 is only Hölder continuous in W, so the rank is never guessed.
+widths : (d_0, ..., d_N) or None
+    The layer widths, if a bottleneck is to bound the rank that None stands for.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import svd, transpose
+from dlngeo.energies import Energy
+from dlngeo.geometry.spectrum import quotient
+from dlngeo.geometry.spectrum import spectrum as spectrum
+
+Widths = Sequence[int] | None
+
+
+class FrozenSpaceWarning(UserWarning):
+    """At infinite depth the row and column spaces of a matrix below full square rank are fixed."""
+
+
+class Parts(NamedTuple):
+    """A matrix Z in the frames of W: inside both ranges, in the row part, in the column part."""
+
+    inside: Array  # Uᵀ Z V, (..., r, r)
+    right: Array | None  # Uᵀ Z (I - V Vᵀ), (..., r, n), None where V is square
+    left: Array | None  # (I - U Uᵀ) Z V, (..., m, r), None where U is square
+
+
+class Frame(NamedTuple):
+    """The spectral form of 𝒜_{N,W}: frames of W and the eigenvalues on their products."""
+
+    U: Array  # (..., m, r)
+    sigma: Array  # (..., r)
+    Vt: Array  # (..., r, n)
+    depth: float
+    eigenvalues: Array  # (..., r, r), on u_k v_lᵀ with k, l <= r
+    border: Array  # (..., r), on u_k v_lᵀ with exactly one of k, l beyond r
+
+    @classmethod
+    def of(cls, W: Array, depth: float, rank: int) -> Frame:
+        """Decompose W, keeping its ``rank`` largest singular values; unchecked."""
+        U, sigma, Vt = svd(W)
+        if rank < sigma.shape[-1]:
+            U, sigma, Vt = U[..., :rank], sigma[..., :rank], Vt[..., :rank, :]
+        return cls(
+            U,
+            sigma,
+            Vt,
+            depth,
+            quotient(sigma[..., :, None], sigma[..., None, :], depth),
+            quotient(sigma, np.zeros(()), depth),
+        )
+
+    def split(self, Z: Array) -> Parts:
+        """Z in these frames; what lies outside both ranges is dropped."""
+        Ut, V = transpose(self.U), transpose(self.Vt)
+        rows = Ut @ Z
+        inside = rows @ V
+        tall, wide = (A.shape[-2] > A.shape[-1] for A in (self.U, V))
+        return Parts(
+            inside,
+            rows - inside @ self.Vt if wide else None,
+            Z @ V - self.U @ inside if tall else None,
+        )
+
+    def join(self, parts: Parts) -> Array:
+        """The matrix whose parts these are."""
+        Z = self.U @ parts.inside @ self.Vt
+        if parts.right is not None:
+            Z = Z + self.U @ parts.right
+        if parts.left is not None:
+            Z = Z + parts.left @ self.Vt
+        return Z
+
+    def map(self, function: Callable[[Array], Array], Z: Array) -> Array:
+        """function(𝒜) applied to Z; at depth 1, where 𝒜 is the identity, function(1) = 1."""
+        if self.depth == 1:
+            return np.broadcast_to(Z, np.broadcast_shapes(Z.shape, self.shape)).copy()
+        inside, right, left = self.split(Z)
+        border = function(self.border)
+        return self.join(
+            Parts(
+                function(self.eigenvalues) * inside,
+                None if right is None else border[..., :, None] * right,
+                None if left is None else border[..., None, :] * left,
+            )
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of W."""
+        return (*self.U.shape[:-1], self.Vt.shape[-1])
+
+
+def apply(
+    W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    r"""The metric operator 𝒜_{N,W}(Z).
+
+    Parameters
+    ----------
+    W, Z : (..., m, n) arrays
+    depth, rank, widths
+        As described at the head of this module.
+
+    Returns
+    -------
+    (..., m, n) array
+
+    Raises
+    ------
+    ValueError
+        For depth < 1, non-finite entries, shapes that differ, or a rank beyond the dimensions.
+
+    Notes
+    -----
+    Source: Menon, (4.14), by its spectral form (7.13) corrected; (14.7)-(14.9) at depth ``inf``.
+    """
+    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
+    return frame.map(lambda K: K, Z)
+
+
+def sqrt(
+    W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    """The square root 𝒜_{N,W}^{1/2}(Z), symmetric and positive; parameters as :func:`apply`.
+
+    It turns Gaussian noise in the entries of W into noise of covariance 𝒜 (Menon, (12.10)
+    corrected), independent of the signs and order of singular vectors.
+    """
+    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
+    return frame.map(np.sqrt, Z)
+
+
+def solve(
+    W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    """The inverse 𝒜_{N,W}⁻¹(Z); parameters as :func:`apply`.
+
+    Below full rank 𝒜 is inverted on its range, the tangent space of the rank-r stratum, and Z is
+    first projected on it orthogonally (at depth ``inf``: on {P_U Z P_V}).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If 𝒜 is singular at the stated rank: a singular value is zero, or its power underflows.
+
+    Notes
+    -----
+    Source: Menon, (4.16), (7.15) corrected.
+    """
+    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
+    _require_invertible(frame)
+    return frame.map(_inverse, Z)
+
+
+def inner(
+    W: ArrayLike,
+    Z1: ArrayLike,
+    Z2: ArrayLike,
+    depth: float,
+    *,
+    rank: int | None = None,
+    widths: Widths = None,
+) -> Array:
+    r"""The inner product :math:`g^N(W)(Z_1, Z_2) = \mathrm{Tr}(Z_1^T\mathcal A^{-1}_{N,W}Z_2)`.
+
+    Parameters and errors as :func:`solve`; shape ``(...)``. Below full rank it is the metric of the
+    rank-r stratum, on the projections of Z1 and Z2 on its tangent space.
+
+    Notes
+    -----
+    Summed in the frames of W, so that inner(W, Z, Z) is never negative.
+    Source: Menon, (4.16)-(4.17), (7.15) corrected, (14.10).
+    """
+    frame, (Z1, Z2) = _prepare(W, (Z1, Z2), depth, rank, widths)
+    if frame.depth == 1:
+        return np.asarray((Z1 * Z2).sum(axis=(-2, -1)))
+    _require_invertible(frame)
+    border = _inverse(frame.border)
+    one, two = frame.split(Z1), frame.split(Z2)
+    total = (one.inside * two.inside / frame.eigenvalues).sum(axis=(-2, -1))
+    if one.right is not None and two.right is not None:
+        total = total + (one.right * two.right * border[..., :, None]).sum(axis=(-2, -1))
+    if one.left is not None and two.left is not None:
+        total = total + (one.left * two.left * border[..., None, :]).sum(axis=(-2, -1))
+    return np.asarray(total)
+
+
+def gradient(
+    energy: Energy,
+    W: ArrayLike,
+    depth: float,
+    *,
+    rank: int | None = None,
+    widths: Widths = None,
+) -> Array:
+    """The Riemannian gradient grad_{g^N} E(W) = 𝒜_{N,W}(E'(W)).
+
+    Parameters
+    ----------
+    energy : Energy
+    W, depth, rank, widths
+        As :func:`apply`. With ``rank``, E' is taken at the point of that rank.
+
+    Notes
+    -----
+    Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
+    (4.19) corrected.
+    """
+    frame, () = _prepare(W, (), depth, rank, widths)
+    point = np.asarray(W, dtype=float) if rank is None else (frame.U * frame.sigma) @ frame.Vt
+    return frame.map(lambda K: K, energy.gradient(point))
+
+
+def _prepare(
+    W: ArrayLike, vectors: tuple[ArrayLike, ...], depth: float, rank: int | None, widths: Widths
+) -> tuple[Frame, tuple[Array, ...]]:
+    point, depth = _checks.matrix(W), _checks.depth(depth)
+    shape = point.shape[-2:]
+    arrays = tuple(_checks.matrix(Z, "Z", (shape[0], shape[1])) for Z in vectors)
+    r = _checks.rank(rank, shape, widths, depth)
+    if math.isinf(depth) and r < max(shape):
+        warnings.warn(
+            f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
+            "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
+            FrozenSpaceWarning,
+            stacklevel=3,
+        )
+    return Frame.of(point, depth, r), arrays
+
+
+def _require_invertible(frame: Frame) -> None:
+    if frame.depth > 1 and not (frame.eigenvalues > 0).all():
+        raise np.linalg.LinAlgError(
+            f"𝒜 is singular: W was taken to have rank {frame.sigma.shape[-1]}, but its smallest "
+            f"singular value there is {frame.sigma.min():g}; pass rank= if its rank is lower"
+        )
+
+
+def _inverse(eigenvalues: Array) -> Array:
+    """1/K, and 0 where K vanishes (the frozen directions at depth inf)."""
+    return np.where(eigenvalues > 0, 1 / np.where(eigenvalues > 0, eigenvalues, 1.0), 0.0)

@@ -1,0 +1,1 @@
+"""What holds at one point of weight space: the adjacency matrix and its landscape."""

@@ -1,0 +1,1 @@
+"""Whole computations on data, their figures and tables."""
