@@ -1,0 +1,408 @@
+"""Matrix completion by a deep linear network, held against simple baselines.
+
+The protocol is the same for all: a share of the observed entries is held out and never seen. Of the
+rest, the training entries, one tenth chooses what is to be chosen (how long the network trains, the
+rank of the truncated SVD); then each method is fitted to all training entries with that choice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlngeo import _checks, observables, weights
+from dlngeo._checks import Array, Weights
+from dlngeo.dynamics.flows import gradient_flow
+from dlngeo.dynamics.trajectory import Trajectory
+from dlngeo.energies import MatrixCompletion
+
+Mask = NDArray[np.bool_]
+Progress = Callable[[str, float], None]
+
+_VALIDATION = 0.1  # share of the training entries that chooses
+_PATIENCE = 1.3  # training ends once the validation error exceeds its best by this factor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint masks of the observed entries: ``fit`` and ``validation`` make up ``train``."""
+
+    fit: Mask
+    validation: Mask
+    test: Mask
+
+    @property
+    def train(self) -> Mask:
+        """All that may be learned from."""
+        return self.fit | self.validation
+
+
+@dataclass(frozen=True)
+class Method:
+    """How one method did: its completion, its error on the held-out entries, its price."""
+
+    name: str
+    completed: Array
+    rmse: float
+    seconds: float
+    chosen: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The outcome of :func:`complete`.
+
+    Attributes
+    ----------
+    table : (m, n) array
+        The data, NaN where nothing was observed.
+    completed : (m, n) array
+        The network's matrix, in the units of the data.
+    network, column_mean, truncated_svd : Method
+    trajectory : Trajectory
+        Of the final training run, for the standardised matrix (x - centre)/spread.
+    entries : int
+        How many entries it was trained on.
+    validation_error : (2, k) array
+        Times, and errors on the validation entries along the run that chose the training time.
+    centre, spread : float
+        Mean and standard deviation of the training entries.
+    widths : tuple of int
+    split : Split
+    """
+
+    table: Array
+    completed: Array
+    network: Method
+    column_mean: Method
+    truncated_svd: Method
+    trajectory: Trajectory
+    entries: int
+    validation_error: Array
+    centre: float
+    spread: float
+    widths: tuple[int, ...]
+    split: Split
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Network first, then the baselines."""
+        return (self.network, self.truncated_svd, self.column_mean)
+
+
+def complete(
+    table: Array,
+    *,
+    depth: int = 3,
+    width: int | None = None,
+    holdout: float = 0.2,
+    scale: float = 1e-3,
+    tolerance: float = 1e-6,
+    rtol: float = 1e-4,
+    t_max: float = 1e4,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Completion:
+    """Fill in a matrix by the gradient flow of a deep linear network from a small balanced start.
+
+    Parameters
+    ----------
+    table : (m, n) array, NaN where nothing was observed
+    depth : int >= 1
+        Number of weight matrices.
+    width : int or None
+        Width of the hidden layers; None: min(m, n), at most 100. It bounds the rank.
+    holdout : float in (0, 1)
+        Share of the observed entries to hold out.
+    scale : float > 0
+        Spectral norm of the starting matrix relative to that of the standardised data. Smaller
+        means closer to low rank, and longer.
+    tolerance : float > 0
+        Train at most until the energy has fallen to this fraction of its start.
+    rtol : float
+        Relative tolerance of the integrator.
+    t_max : float > 0
+        Longest flow time.
+    seed : int
+        Chooses the held-out entries and the start.
+    progress : callable or None
+        ``progress(stage, fraction)`` while it runs.
+
+    Raises
+    ------
+    ValueError
+        If too few entries are observed to hold some out, or any parameter is out of range.
+    """
+    depth = _checks.integer(depth, "depth", 1)
+    _checks.positive(t_max, "t_max")
+    if not 0 < _checks.positive(tolerance, "tolerance") < 1:
+        raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
+    _checks.positive(scale, "scale")
+    report = progress or (lambda stage, fraction: None)
+    table = _checks.real_array(table, "table", finite=False)
+    split_seed, start_seed = np.random.SeedSequence(seed).spawn(2)
+    split = hold_out(table, holdout, rng=split_seed)
+    centre, spread = _standard(table[split.train])
+    standardised = (table - centre) / spread
+
+    m, n = table.shape
+    hidden = min(m, n, 100) if width is None else _checks.integer(width, "width", 1)
+    widths = (n, *[hidden] * (depth - 1), m)
+    start = _start(standardised, split.train, widths, scale, start_seed)
+
+    def train(mask: Mask, t_end: float, stage: str, watch: Mask | None) -> tuple[Trajectory, Array]:
+        return _train(standardised, mask, start, t_end, tolerance, rtol, watch, stage, report)
+
+    begun = time.perf_counter()
+    _, errors = train(split.fit, t_max, "choosing the training time", split.validation)
+    best = float(errors[0, errors[1].argmin()])
+    trajectory, _ = train(split.train, best, "training", None)
+    completed = centre + spread * trajectory.W[-1]
+    network = Method(
+        f"deep linear network, depth {depth}",
+        completed,
+        _rmse(completed, table, split.test),
+        time.perf_counter() - begun,
+        f"t = {best:.4g}",
+    )
+    return Completion(
+        table=table,
+        completed=completed,
+        network=network,
+        column_mean=_column_mean(table, split),
+        truncated_svd=_truncated_svd(table, split, report),
+        trajectory=trajectory,
+        entries=int(split.train.sum()),
+        validation_error=np.vstack((errors[0], spread * errors[1])),
+        centre=centre,
+        spread=spread,
+        widths=widths,
+        split=split,
+    )
+
+
+def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
+    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate."""
+    if not 0 < share < 1:
+        raise ValueError(f"holdout must lie in (0, 1), not {share!r}")
+    observed = np.argwhere(np.isfinite(table))
+    count = len(observed)
+    tests = round(share * count)
+    validations = max(1, round(_VALIDATION * (count - tests)))
+    if tests < 1 or count - tests - validations < 1:
+        raise ValueError(
+            f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
+        )
+    order = np.random.default_rng(rng).permutation(observed)
+    masks = []
+    for part in np.split(order, (tests, tests + validations)):
+        mask = np.zeros(table.shape, dtype=bool)
+        mask[part[:, 0], part[:, 1]] = True
+        masks.append(mask)
+    test, validation, fit = masks
+    return Split(fit=fit, validation=validation, test=test)
+
+
+def _standard(values: Array) -> tuple[float, float]:
+    centre, spread = float(values.mean()), float(values.std())
+    return centre, spread if spread > 0 else 1.0
+
+
+def _rmse(completed: Array, table: Array, mask: Mask) -> float:
+    return float(np.sqrt(np.mean((completed[mask] - table[mask]) ** 2)))
+
+
+# ------------------------------------------------------------------------------- the network
+
+
+def _start(
+    standardised: Array,
+    mask: Mask,
+    widths: tuple[int, ...],
+    scale: float,
+    seed: np.random.SeedSequence,
+) -> Weights:
+    """Balanced weights whose product has ``scale`` times the spectral norm of the data."""
+    layers = weights.random_balanced(widths, 1.0, rng=seed)
+    # Filled with zeros, a share p of the entries shows about p of the norm.
+    data = np.linalg.norm(np.where(mask, standardised, 0.0), 2) / mask.mean()
+    now = np.linalg.norm(weights.end_to_end(layers), 2)
+    factor = (scale * data / now) ** (1 / len(layers))
+    return tuple(factor * W for W in layers)
+
+
+def _train(
+    standardised: Array,
+    mask: Mask,
+    start: Weights,
+    t_end: float,
+    tolerance: float,
+    rtol: float,
+    watch: Mask | None,
+    stage: str,
+    report: Progress,
+) -> tuple[Trajectory, Array]:
+    """Run the flow on the entries of ``mask``; with ``watch``, record its error and stop by it."""
+    energy = MatrixCompletion(np.where(mask, standardised, 0.0), mask)
+    first = float(energy.value(weights.end_to_end(start)))
+    errors: list[tuple[float, float]] = []
+
+    def look(t: float, W: Array) -> None:
+        if watch is None:
+            report(stage, t / t_end)
+            return
+        value = float(energy.value(W))
+        report(stage, math.log(max(value / first, tolerance)) / math.log(tolerance))
+        error = _rmse(W, standardised, watch)
+        errors.append((t, error))
+        if error > _PATIENCE * min(e for _, e in errors) and value < 0.1 * first:
+            raise StopIteration
+
+    trajectory = gradient_flow(
+        energy,
+        start,
+        (0.0, t_end),
+        rtol=rtol,
+        t_eval=None if watch is None else [t_end],
+        stop_loss=None if watch is None else tolerance * first,
+        gtol=1e-8 if watch is not None else 0.0,
+        callback=look,
+    )
+    if not trajectory.success:
+        raise RuntimeError(f"the network's training failed: {trajectory.message}")
+    return trajectory, np.array(errors).T
+
+
+# ------------------------------------------------------------------------------ the baselines
+
+
+def _fill_columns(table: Array, mask: Mask) -> Array:
+    """The mean of each column over ``mask``; of everything, where a column has no entry."""
+    count = mask.sum(axis=0)
+    total = np.where(mask, table, 0.0).sum(axis=0)
+    means = np.where(count > 0, total / np.maximum(count, 1), table[mask].mean())
+    return np.broadcast_to(means, table.shape).copy()
+
+
+def _column_mean(table: Array, split: Split) -> Method:
+    begun = time.perf_counter()
+    completed = _fill_columns(table, split.train)
+    error = _rmse(completed, table, split.test)
+    return Method("column mean", completed, error, time.perf_counter() - begun, "")
+
+
+def _truncated_svd(table: Array, split: Split, report: Progress) -> Method:
+    """Iterated truncated SVD ("hard impute") of the rank that does best on the validation part."""
+    begun = time.perf_counter()
+    errors: list[float] = []
+    guess = _fill_columns(table, split.fit)
+    for rank in range(1, min(table.shape) + 1):
+        guess = hard_impute(table, split.fit, rank, guess)
+        errors.append(_rmse(guess, table, split.validation))
+        report("baselines", rank / (rank + 3))
+        if rank >= int(np.argmin(errors)) + 4:  # three ranks in a row did no better
+            break
+    best = int(np.argmin(errors)) + 1
+    completed = _fill_columns(table, split.train)
+    for rank in range(1, best + 1):
+        completed = hard_impute(table, split.train, rank, completed)
+    error = _rmse(completed, table, split.test)
+    report("baselines", 1.0)
+    seconds = time.perf_counter() - begun
+    return Method("iterated truncated SVD", completed, error, seconds, f"rank {best}")
+
+
+def hard_impute(
+    table: Array, mask: Mask, rank: int, guess: Array, *, tol: float = 1e-5, iterations: int = 2000
+) -> Array:
+    """Fill the entries outside ``mask`` and truncate to ``rank``, in turn, until nothing moves.
+
+    Parameters
+    ----------
+    table : (m, n) array
+    mask : (m, n) array of bool
+    rank : int
+    guess : (m, n) array
+        Where to start.
+    tol : float
+        Relative change of the filled matrix at which to stop.
+    iterations : int
+
+    Returns
+    -------
+    (m, n) array of the given rank
+    """
+    filled = np.where(mask, table, guess)
+    tall = filled.shape[0] >= filled.shape[1]
+    truncated = guess
+    for _ in range(iterations):
+        # The leading singular vectors on the short side, from the small Gram matrix.
+        gram = filled.T @ filled if tall else filled @ filled.T
+        basis = np.linalg.eigh(gram)[1][:, -rank:]
+        truncated = (filled @ basis) @ basis.T if tall else basis @ (basis.T @ filled)
+        new = np.where(mask, table, truncated)
+        change = np.linalg.norm(new - filled)
+        filled = new
+        if change <= tol * np.linalg.norm(filled):
+            break
+    return truncated
+
+
+# ---------------------------------------------------------------------------------- the summary
+
+
+def summary(result: Completion, extra: Sequence[tuple[str, object]] = ()) -> dict[str, object]:
+    """Everything that is reported, as plain numbers and strings for JSON."""
+    path, sigma = result.trajectory, result.trajectory.singular_values[-1]
+    kinds = ("entropy", "stable", "threshold")
+    observed = result.split.train | result.split.test
+    assert path.imbalance_drift is not None  # the run was upstairs
+    return {
+        **dict(extra),
+        "shape": list(observed.shape),
+        "observed": int(observed.sum()),
+        "missing_share": float(1 - observed.mean()),
+        "held_out": int(result.split.test.sum()),
+        "rows_without_data": int((~observed.any(axis=1)).sum()),
+        "columns_without_data": int((~observed.any(axis=0)).sum()),
+        "widths": list(result.widths),
+        "centre": result.centre,
+        "spread": result.spread,
+        "held_out_rmse": {method.name: method.rmse for method in result.methods},
+        "seconds": {method.name: method.seconds for method in result.methods},
+        "chosen": {method.name: method.chosen for method in result.methods if method.chosen},
+        "network": {
+            "flow_time": float(path.t[-1]),
+            "training_rmse": result.spread * math.sqrt(2 * path.energy[-1] / result.entries),
+            "effective_rank": {
+                kind: float(observables.effective_rank(sigma, kind))  # type: ignore[arg-type]
+                for kind in kinds
+            },
+            "singular_values": sigma[:20].tolist(),
+            "imbalance_drift": float(path.imbalance_drift.max()),
+            "message": path.message,
+            **path.stats,
+        },
+    }
+
+
+def rank_of(result: Completion, method: Method) -> float:
+    """Effective rank (entropy) of a method's matrix, after the mean is taken off."""
+    return float(
+        observables.effective_rank(observables.singular_values(method.completed - result.centre))
+    )
+
+
+def verdict(result: Completion) -> str:
+    """One honest sentence: how the network stands to both baselines."""
+    parts = []
+    for other in (result.column_mean, result.truncated_svd):
+        ratio = result.network.rmse / other.rmse
+        word = "below" if ratio < 1 else "above"
+        parts.append(f"{abs(1 - ratio):.0%} {word} the {other.name}'s")
+    return f"The network's held-out error is {parts[0]} and {parts[1]}."
