@@ -23,7 +23,7 @@ _MODULES = {
     "flows": "dlngeo.dynamics.flows",
     "completion": "dlngeo.studies.completion",
 }
-__all__ = [*_MODULES, "__version__"]  # noqa: PLE0604
+__all__ = [*_MODULES, "__version__"]
 
 if TYPE_CHECKING:
     from dlngeo import energies as energies

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array: TypeAlias = NDArray[np.float64]
+Array: TypeAlias = NDArray[Any]  # float64, or bool where a predicate answers
 Weights: TypeAlias = tuple[Array, ...]
 
 
@@ -111,10 +111,13 @@ def widths(value: Sequence[int]) -> tuple[int, ...]:
     return tuple(integer(d, f"widths[{p}]", 1) for p, d in enumerate(numbers))
 
 
-def weights(value: Sequence[ArrayLike], name: str = "weights") -> Weights:
+def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weights:
     """Weights ``(W_1, ..., W_N)`` whose shapes ``(..., d_p, d_{p-1})`` chain."""
     if isinstance(value, np.ndarray) and value.ndim < 3:
-        raise TypeError(f"{name} must be a sequence of matrices (W_1, ..., W_N), not one array")
+        raise TypeError(
+            f"{name} must be a sequence of matrices (W_1, ..., W_N), not one array of shape "
+            f"{value.shape} (a matrix downstairs comes with depth=...)"
+        )
     try:
         layers = tuple(value)
     except TypeError:

@@ -138,7 +138,7 @@ def _write(
             writer.writerow([label, *(f"{x:.6g}" for x in row)])
     np.save(out / "completed.npy", result.completed)
     m, n = result.table.shape
-    title = f"{Path(table.name).stem}, {m} × {n}: {result.network.name}"
+    title = f"{Path(table.name).stem}, {m} × {n}: deep linear {result.network.name}"
     plotting.save(plotting.completion_figure(result, title), out / "completion.png")
 
 
@@ -157,7 +157,7 @@ def _show(
     )
     if table.source:
         console.print(table.source, highlight=False, style="dim")
-    grid = Grid("method", "held-out RMSE", "effective rank", "chosen on validation", "time")
+    grid = Grid("method", "held-out RMSE", "effective rank", "chosen", "time")
     for method in result.methods:
         grid.add_row(
             method.name,

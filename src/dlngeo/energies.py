@@ -216,7 +216,7 @@ class LinearRegression(_LeastSquares):
 
 
 class MatrixCompletion(_LeastSquares):
-    r"""Agreement on the observed entries, :math:`E(W) = \tfrac12\sum_{(i,j)\in S}|W_{ij}-a_{ij}|^2`.
+    r"""Agreement on the observed entries, :math:`\tfrac12\sum_{(i,j)\in S}|W_{ij}-a_{ij}|^2`.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ class MatrixCompletion(_LeastSquares):
         """The energy that observes W[i, j] = values, each entry at most once (0-based indices)."""
         rows, columns = np.atleast_1d(i), np.atleast_1d(j)
         values = np.atleast_1d(_checks.real_array(values, "values"))
-        if not rows.shape == columns.shape == values.shape or rows.ndim != 1:
+        if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
             raise ValueError(
                 "i, j and values must be vectors of one length; "
                 f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
@@ -269,7 +269,7 @@ class MatrixCompletion(_LeastSquares):
         for name, index, bound in (("i", rows, m), ("j", columns, n)):
             if index.size and index.dtype.kind not in "iu":
                 raise TypeError(f"{name} must hold integers; its dtype is {index.dtype}")
-            if index.size and not (0 <= index.min() and index.max() < bound):
+            if index.size and not (index.min() >= 0 and index.max() < bound):
                 raise ValueError(
                     f"{name} must lie in 0..{bound - 1}; it runs from {index.min()} to "
                     f"{index.max()}"

@@ -194,6 +194,8 @@ class RKC(OdeSolver):
         spectral_radius: Callable[[float, Array], float] | None = None,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized)
+        self.t: float
+        self.y: Array
         if not max_step > 0:
             raise ValueError(f"max_step must be > 0, not {max_step!r}")
         if not (np.all(np.asarray(rtol) > 0) and np.all(np.asarray(atol) >= 0)):

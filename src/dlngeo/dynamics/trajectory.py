@@ -1,4 +1,4 @@
-"""The result of anything that moves through time: states, what is read off them, and how it went."""
+"""The result of anything that moves through time: states, observables, and how the run went."""
 
 from __future__ import annotations
 

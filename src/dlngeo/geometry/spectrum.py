@@ -32,7 +32,7 @@ def spectrum(sigma: ArrayLike, depth: float) -> Array:
     ----------
     sigma : (..., r) array, non-negative, in any order
     depth : real number >= 1, or inf
-        At ``inf`` the limit of K / N: (σ_k² - σ_l²)/(2 log(σ_k/σ_l)), and σ_k² where they are equal.
+        At ``inf`` the limit of K / N: (σ_k² - σ_l²)/(2 log(σ_k/σ_l)), and σ_k² where they meet.
 
     Returns
     -------

@@ -9,48 +9,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dlngeo import _checks, observables, weights
 from dlngeo._checks import Array, Weights
 from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import MatrixCompletion
+from dlngeo.studies.baselines import (
+    Mask,
+    Method,
+    Progress,
+    Split,
+    column_mean,
+    hold_out,
+    rmse,
+    truncated_svd,
+)
 
-Mask = NDArray[np.bool_]
-Progress = Callable[[str, float], None]
-
-_VALIDATION = 0.1  # share of the training entries that chooses
 _PATIENCE = 1.3  # training ends once the validation error exceeds its best by this factor
-
-
-@dataclass(frozen=True)
-class Split:
-    """Disjoint masks of the observed entries: ``fit`` and ``validation`` make up ``train``."""
-
-    fit: Mask
-    validation: Mask
-    test: Mask
-
-    @property
-    def train(self) -> Mask:
-        """All that may be learned from."""
-        return self.fit | self.validation
-
-
-@dataclass(frozen=True)
-class Method:
-    """How one method did: its completion, its error on the held-out entries, its price."""
-
-    name: str
-    completed: Array
-    rmse: float
-    seconds: float
-    chosen: str
 
 
 @dataclass(frozen=True)
@@ -164,9 +144,9 @@ def complete(
     trajectory, _ = train(split.train, best, "training", None)
     completed = centre + spread * trajectory.W[-1]
     network = Method(
-        f"deep linear network, depth {depth}",
+        f"network of depth {depth}",
         completed,
-        _rmse(completed, table, split.test),
+        rmse(completed, table, split.test),
         time.perf_counter() - begun,
         f"t = {best:.4g}",
     )
@@ -174,8 +154,8 @@ def complete(
         table=table,
         completed=completed,
         network=network,
-        column_mean=_column_mean(table, split),
-        truncated_svd=_truncated_svd(table, split, report),
+        column_mean=column_mean(table, split),
+        truncated_svd=truncated_svd(table, split, report),
         trajectory=trajectory,
         entries=int(split.train.sum()),
         validation_error=np.vstack((errors[0], spread * errors[1])),
@@ -186,35 +166,9 @@ def complete(
     )
 
 
-def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
-    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate."""
-    if not 0 < share < 1:
-        raise ValueError(f"holdout must lie in (0, 1), not {share!r}")
-    observed = np.argwhere(np.isfinite(table))
-    count = len(observed)
-    tests = round(share * count)
-    validations = max(1, round(_VALIDATION * (count - tests)))
-    if tests < 1 or count - tests - validations < 1:
-        raise ValueError(
-            f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
-        )
-    order = np.random.default_rng(rng).permutation(observed)
-    masks = []
-    for part in np.split(order, (tests, tests + validations)):
-        mask = np.zeros(table.shape, dtype=bool)
-        mask[part[:, 0], part[:, 1]] = True
-        masks.append(mask)
-    test, validation, fit = masks
-    return Split(fit=fit, validation=validation, test=test)
-
-
 def _standard(values: Array) -> tuple[float, float]:
     centre, spread = float(values.mean()), float(values.std())
     return centre, spread if spread > 0 else 1.0
-
-
-def _rmse(completed: Array, table: Array, mask: Mask) -> float:
-    return float(np.sqrt(np.mean((completed[mask] - table[mask]) ** 2)))
 
 
 # ------------------------------------------------------------------------------- the network
@@ -258,7 +212,7 @@ def _train(
             return
         value = float(energy.value(W))
         report(stage, math.log(max(value / first, tolerance)) / math.log(tolerance))
-        error = _rmse(W, standardised, watch)
+        error = rmse(W, standardised, watch)
         errors.append((t, error))
         if error > _PATIENCE * min(e for _, e in errors) and value < 0.1 * first:
             raise StopIteration
@@ -276,81 +230,6 @@ def _train(
     if not trajectory.success:
         raise RuntimeError(f"the network's training failed: {trajectory.message}")
     return trajectory, np.array(errors).T
-
-
-# ------------------------------------------------------------------------------ the baselines
-
-
-def _fill_columns(table: Array, mask: Mask) -> Array:
-    """The mean of each column over ``mask``; of everything, where a column has no entry."""
-    count = mask.sum(axis=0)
-    total = np.where(mask, table, 0.0).sum(axis=0)
-    means = np.where(count > 0, total / np.maximum(count, 1), table[mask].mean())
-    return np.broadcast_to(means, table.shape).copy()
-
-
-def _column_mean(table: Array, split: Split) -> Method:
-    begun = time.perf_counter()
-    completed = _fill_columns(table, split.train)
-    error = _rmse(completed, table, split.test)
-    return Method("column mean", completed, error, time.perf_counter() - begun, "")
-
-
-def _truncated_svd(table: Array, split: Split, report: Progress) -> Method:
-    """Iterated truncated SVD ("hard impute") of the rank that does best on the validation part."""
-    begun = time.perf_counter()
-    errors: list[float] = []
-    guess = _fill_columns(table, split.fit)
-    for rank in range(1, min(table.shape) + 1):
-        guess = hard_impute(table, split.fit, rank, guess)
-        errors.append(_rmse(guess, table, split.validation))
-        report("baselines", rank / (rank + 3))
-        if rank >= int(np.argmin(errors)) + 4:  # three ranks in a row did no better
-            break
-    best = int(np.argmin(errors)) + 1
-    completed = _fill_columns(table, split.train)
-    for rank in range(1, best + 1):
-        completed = hard_impute(table, split.train, rank, completed)
-    error = _rmse(completed, table, split.test)
-    report("baselines", 1.0)
-    seconds = time.perf_counter() - begun
-    return Method("iterated truncated SVD", completed, error, seconds, f"rank {best}")
-
-
-def hard_impute(
-    table: Array, mask: Mask, rank: int, guess: Array, *, tol: float = 1e-5, iterations: int = 2000
-) -> Array:
-    """Fill the entries outside ``mask`` and truncate to ``rank``, in turn, until nothing moves.
-
-    Parameters
-    ----------
-    table : (m, n) array
-    mask : (m, n) array of bool
-    rank : int
-    guess : (m, n) array
-        Where to start.
-    tol : float
-        Relative change of the filled matrix at which to stop.
-    iterations : int
-
-    Returns
-    -------
-    (m, n) array of the given rank
-    """
-    filled = np.where(mask, table, guess)
-    tall = filled.shape[0] >= filled.shape[1]
-    truncated = guess
-    for _ in range(iterations):
-        # The leading singular vectors on the short side, from the small Gram matrix.
-        gram = filled.T @ filled if tall else filled @ filled.T
-        basis = np.linalg.eigh(gram)[1][:, -rank:]
-        truncated = (filled @ basis) @ basis.T if tall else basis @ (basis.T @ filled)
-        new = np.where(mask, table, truncated)
-        change = np.linalg.norm(new - filled)
-        filled = new
-        if change <= tol * np.linalg.norm(filled):
-            break
-    return truncated
 
 
 # ---------------------------------------------------------------------------------- the summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from dlngeo._checks import Array
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.studies.completion import Completion
 
-_RC = {"linewidth": 1.4}
+_LINE: dict[str, Any] = {"linewidth": 1.4}
 _SHOWN = 12  # singular values drawn
 
 
@@ -24,17 +25,17 @@ def completion_figure(result: Completion, title: str) -> Figure:
     _draw_errors(error, result)
     _draw_singular_values(values, path)
     t = _shown_times(path)
-    rank.plot(t, path.effective_rank, color="black", label="entropy", **_RC)
+    rank.plot(t, path.effective_rank, color="black", label="entropy", **_LINE)
     stable = (path.singular_values**2).sum(axis=-1) / path.singular_values[:, 0] ** 2
-    rank.plot(t, stable, color="0.45", linestyle="--", label="stable", **_RC)
+    rank.plot(t, stable, color="0.45", linestyle="--", label="stable", **_LINE)
     rank.set(title="Effective rank of W(t)", ylabel="effective rank", yscale="log")
     rank.yaxis.set_major_formatter("{x:g}")
     rank.legend(frameon=False)
     assert path.imbalance_drift is not None and path.weights is not None
     squares = np.max([(W**2).sum(axis=(-2, -1)) for W in path.weights], axis=0)
-    balance.plot(t, squares, color="0.45", linestyle="--", label=r"$\max_p\|W_p\|_F^2$", **_RC)
+    balance.plot(t, squares, color="0.45", linestyle="--", label=r"$\max_p\|W_p\|_F^2$", **_LINE)
     drift = np.where(path.imbalance_drift > 0, path.imbalance_drift, np.nan)
-    balance.plot(t, drift, color="black", label=r"$\max_p\|G_p(t)-G_p(0)\|_F$", **_RC)
+    balance.plot(t, drift, color="black", label=r"$\max_p\|G_p(t)-G_p(0)\|_F$", **_LINE)
     balance.set(title="Imbalance: conserved by the exact flow", ylabel="size", yscale="log")
     balance.legend(frameon=False)
     for axes in (error, values, rank, balance):
@@ -61,10 +62,10 @@ def _shown_times(path: Trajectory) -> Array:
 def _draw_errors(axes: Axes, result: Completion) -> None:
     path, t = result.trajectory, _shown_times(result.trajectory)
     training = result.spread * np.sqrt(2 * path.energy / result.entries)
-    axes.plot(t, training, color="black", label="training entries", **_RC)
+    axes.plot(t, training, color="black", label="training entries", **_LINE)
     completed = result.centre + result.spread * path.W
     axes.plot(
-        t, _held_out(result, completed), color="0.45", linestyle="--", label="held-out", **_RC
+        t, _held_out(result, completed), color="0.45", linestyle="--", label="held-out", **_LINE
     )
     svd = result.truncated_svd
     axes.axhline(svd.rmse, color="black", linestyle=":", linewidth=1)
@@ -91,7 +92,7 @@ def _draw_singular_values(axes: Axes, path: Trajectory) -> None:
     count = min(_SHOWN, sigma.shape[1])
     for k in range(count):
         shade = 0.75 * k / max(1, count - 1)
-        axes.plot(t, sigma[:, k], color=str(shade), **_RC)
+        axes.plot(t, sigma[:, k], color=str(shade), **_LINE)
         if k < 3:
             axes.annotate(
                 rf"$\sigma_{k + 1}$",

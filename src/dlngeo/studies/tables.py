@@ -17,8 +17,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from dlngeo._checks import Array
+from dlngeo.energies import MatrixCompletion
 
 DATASETS = {
     "fertility": "Total fertility rate, 219 countries x 1960-2013. Source: World Bank, World "
@@ -65,8 +67,8 @@ def read(path: str | Path, layout: Layout = "auto") -> Table:
         An ``.npz`` holds one array, or ``i``, ``j``, ``values`` and maybe ``shape``, or a matrix
         that ``scipy.sparse.save_npz`` wrote.
     layout : {"auto", "table", "triplets"}
-        ``auto`` takes three columns for triplets if the first two hold labels or whole numbers, each
-        of which repeats some while no pair occurs twice.
+        ``auto`` takes three columns for triplets if the first two hold labels or whole numbers that
+        repeat while no pair of them does.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def read(path: str | Path, layout: Layout = "auto") -> Table:
             raise ValueError(f"{path}: not a text table ({error})") from None
         return _from_lines(lines, str(path), layout, "")
     if suffix == ".npy":
-        return _from_array(_load(path), str(path), layout)
+        return _from_array(_load(path)[""], str(path), layout)
     if suffix == ".npz":
         return _from_npz(path, layout)
     raise ValueError(f"{path}: must be a .csv, .tsv, .txt, .npy or .npz file")
@@ -94,7 +96,7 @@ def read(path: str | Path, layout: Layout = "auto") -> Table:
 def from_triplets(
     rows: Sequence[str], columns: Sequence[str], values: ArrayLike, name: str = "triplets"
 ) -> Table:
-    """The table of given (row label, column label, value), labels in natural order."""
+    """The table of (row label, column label, value), labels in natural order."""
     row_labels, column_labels = _ordered(rows), _ordered(columns)
     row_of = {label: k for k, label in enumerate(row_labels)}
     column_of = {label: k for k, label in enumerate(column_labels)}
@@ -127,7 +129,7 @@ def _from_lines(lines: list[list[str]], name: str, layout: Layout, source: str) 
             raise ValueError(
                 f"{name}: not a matrix, line {number} has {len(line)} cells and the first {width}"
             )
-    header = lines[0] if not all(_is_number(c) or c.lower() in _MISSING for c in lines[0]) else None
+    header = None if all(_cell(c) for c in lines[0]) else lines[0]
     body = lines[1:] if header else lines
     if not body:
         raise ValueError(f"{name}: no line of numbers")
@@ -179,12 +181,16 @@ def _numbers(cells: Sequence[Sequence[str]], name: str) -> Array:
     return np.array([[np.nan if c.lower() in _MISSING else float(c) for c in r] for r in cells])
 
 
-def _load(path: Path) -> NDArray[np.generic]:
+def _load(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an ``.npz`` by name, or that of an ``.npy`` under the empty name."""
     try:
-        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {key: loaded[key] for key in loaded.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
-    return array
 
 
 def _from_array(array: NDArray[np.generic], name: str, layout: Layout) -> Table:
@@ -199,7 +205,8 @@ def _from_array(array: NDArray[np.generic], name: str, layout: Layout) -> Table:
     if layout != "table" and whole:
         lines = [[str(int(i)), str(int(j)), repr(float(v))] for i, j, v in matrix]
         if layout == "triplets" or _looks_like_triplets(lines):
-            return from_triplets(*zip(*[line[:2] for line in lines], strict=True), matrix[:, 2], name)
+            i, j, _ = zip(*lines, strict=True)
+            return from_triplets(i, j, matrix[:, 2], name)
     return _unlabelled(matrix, name)
 
 
@@ -210,16 +217,9 @@ def _unlabelled(matrix: Array, name: str) -> Table:
 
 def _from_npz(path: Path, layout: Layout) -> Table:
     name = str(path)
-    archive = _load(path)
-    with archive:  # type: ignore[attr-defined]
-        keys = set(archive.files)  # type: ignore[attr-defined]
-        try:
-            arrays = {key: archive[key] for key in keys}  # type: ignore[index]
-        except ValueError as error:
-            raise ValueError(f"{path}: not arrays of numbers ({error})") from None
+    arrays = _load(path)
+    keys = set(arrays)
     if {"format", "shape", "data"} <= keys:
-        from scipy import sparse
-
         entries = sparse.load_npz(path).tocoo()
         return _scatter(entries.row, entries.col, entries.data, entries.shape, name)
     if {"i", "j", "values"} <= keys:
@@ -240,8 +240,6 @@ def _scatter(
     shape: tuple[int, ...],
     name: str,
 ) -> Table:
-    from dlngeo.energies import MatrixCompletion
-
     try:
         energy = MatrixCompletion.from_triplets(i, j, values, (shape[0], shape[1]))
     except (ValueError, TypeError) as error:
