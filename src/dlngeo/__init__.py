@@ -22,6 +22,7 @@ _MODULES = {
     "solvers": "dlngeo.dynamics.solvers",
     "flows": "dlngeo.dynamics.flows",
     "completion": "dlngeo.studies.completion",
+    "tables": "dlngeo.studies.tables",
 }
 __all__ = [*_MODULES, "__version__"]
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dlngeo.geometry import metric as metric
     from dlngeo.landscape import adjacency as adjacency
     from dlngeo.studies import completion as completion
+    from dlngeo.studies import tables as tables
 
 
 def __getattr__(name: str) -> ModuleType:

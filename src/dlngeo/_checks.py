@@ -20,7 +20,10 @@ Weights: TypeAlias = tuple[Array, ...]
 
 def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     """A float64 array without NaN or infinity."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # a ragged list
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers; its dtype is {array.dtype}")
     array = np.asarray(array, dtype=np.float64)
@@ -79,7 +82,7 @@ def integer(value: Any, name: str, least: int) -> int:
 
 def positive(value: float, name: str) -> float:
     """A finite number > 0."""
-    number = _number(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be finite and > 0, not {value!r}")
     return number
@@ -87,13 +90,14 @@ def positive(value: float, name: str) -> float:
 
 def non_negative(value: float, name: str) -> float:
     """A finite number >= 0."""
-    number = _number(value, name)
+    number = real(value, name)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"{name} must be finite and >= 0, not {value!r}")
     return number
 
 
-def _number(value: float, name: str) -> float:
+def real(value: float, name: str) -> float:
+    """A real number; NaN and infinity are let through."""
     try:
         return float(value)
     except (TypeError, ValueError):

@@ -60,8 +60,9 @@ def _jacobi_svd(W: Array) -> tuple[Array, Array, Array]:
     if W.shape[0] < W.shape[1]:
         V, sigma, Ut = _jacobi_svd(W.T)
         return Ut.T, sigma, V.T
-    # joba=2 ("F"): graded rows and columns; jobr=0: do not flush small singular values to zero.
-    values, U, V, work, _, info = lapack.dgejsv(W, joba=2, jobu=0, jobv=0, jobr=0, jobt=1, jobp=1)
+    # joba=2: graded rows and columns; jobr=0: keep small singular values; jobt=0: work on the
+    # transpose where that is better graded (without it digits are lost).
+    values, U, V, work, _, info = lapack.dgejsv(W, joba=2, jobu=0, jobv=0, jobr=0, jobt=0, jobp=1)
     if info != 0:  # no convergence in 30 sweeps
         U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
         return U, sigma, Vt

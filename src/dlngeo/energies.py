@@ -232,7 +232,7 @@ class MatrixCompletion(_LeastSquares):
 
     def __init__(self, observed: ArrayLike, mask: ArrayLike) -> None:
         observed = _checks.real_array(observed, "observed", finite=False)
-        mask = np.asarray(mask)
+        mask = np.array(mask)
         if mask.dtype != np.bool_:
             if not np.isin(mask, (0, 1)).all():
                 raise TypeError(f"mask must hold booleans; its dtype is {mask.dtype}")
@@ -265,6 +265,8 @@ class MatrixCompletion(_LeastSquares):
                 "i, j and values must be vectors of one length; "
                 f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
             )
+        if np.shape(shape) != (2,):
+            raise ValueError(f"shape must be two integers (m, n), not {shape!r}")
         m, n = (_checks.integer(d, "shape", 1) for d in shape)
         for name, index, bound in (("i", rows, m), ("j", columns, n)):
             if index.size and index.dtype.kind not in "iu":
@@ -323,9 +325,9 @@ class MatrixSensing(_LeastSquares):
                 "measurements must have shape (count, m, n) and values (count,), count >= 1; "
                 f"their shapes are {B.shape} and {y.shape}"
             )
-        self.measurements, self.values = B, y
+        self.measurements, self.values = B.copy(), y.copy()
         self.shape = (B.shape[1], B.shape[2])
-        self._rows = B.reshape(B.shape[0], -1)
+        self._rows = self.measurements.reshape(B.shape[0], -1)
 
     def __repr__(self) -> str:
         return f"MatrixSensing({self.values.size} measurements of {self.shape})"
@@ -334,7 +336,7 @@ class MatrixSensing(_LeastSquares):
         return self._linear(W) - self.values
 
     def _linear(self, Z: Array) -> Array:
-        return Z.reshape(*Z.shape[:-2], -1) @ self._rows.T
+        return Z.reshape(*Z.shape[:-2], self._rows.shape[1]) @ self._rows.T
 
     def _adjoint(self, residual: Array) -> Array:
         return (residual @ self._rows).reshape(*residual.shape[:-1], *self.shape)
@@ -348,7 +350,7 @@ def _one_matrix(value: ArrayLike, name: str) -> Array:
     array = _checks.matrix(value, name)
     if array.ndim != 2:
         raise ValueError(f"{name} must be one matrix, not a stack; its shape is {array.shape}")
-    return array
+    return array.copy()  # the caller may go on writing into his own
 
 
 def _replace_ends(weights: Sequence[ArrayLike], right: Array, left: Array) -> Weights:

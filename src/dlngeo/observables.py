@@ -72,7 +72,7 @@ def schatten_norm(sigma: ArrayLike, p: float) -> Array:
         For p < 1 a quasi-norm. A network of depth N with weight decay is penalised by p = 2/N.
     """
     sigma = _checks.singular_values(sigma)
-    if not p > 0:
+    if not _checks.real(p, "p") > 0:
         raise ValueError(f"p must be > 0, not {p!r}")
     largest = sigma.max(axis=-1)
     if math.isinf(p):

@@ -57,7 +57,9 @@ def from_vector(vector: ArrayLike, widths: Sequence[int]) -> Weights:
 
 def flatten(weights: Weights) -> Array:
     """:func:`to_vector` without checks."""
-    return np.concatenate([W.reshape(*W.shape[:-2], -1) for W in weights], axis=-1)
+    return np.concatenate(
+        [W.reshape(*W.shape[:-2], W.shape[-2] * W.shape[-1]) for W in weights], axis=-1
+    )
 
 
 def unflatten(vector: Array, widths: tuple[int, ...]) -> Weights:
@@ -167,7 +169,7 @@ def _root_sum_squares(norms: Sequence[Array]) -> Array:
 
 
 def random(
-    widths: Sequence[int], scale: float, *, rng: RNG = None, size: tuple[int, ...] = ()
+    widths: Sequence[int], scale: float, *, rng: RNG = None, size: int | tuple[int, ...] = ()
 ) -> Weights:
     """Independent Gaussian entries of mean 0 and standard deviation ``scale``.
 
@@ -176,10 +178,10 @@ def random(
     widths : (d_0, ..., d_N)
     scale : float > 0
     rng : anything that ``numpy.random.default_rng`` takes
-    size : tuple of int
+    size : int or tuple of int
         Leading dimensions, for a stack of networks.
     """
-    widths, scale = _checks.widths(widths), _checks.positive(scale, "scale")
+    widths, scale, size = _checks_random(widths, scale, size)
     generator = np.random.default_rng(rng)
     return tuple(
         scale * generator.standard_normal((*size, rows, columns))
@@ -188,7 +190,7 @@ def random(
 
 
 def random_balanced(
-    widths: Sequence[int], scale: float, *, rng: RNG = None, size: tuple[int, ...] = ()
+    widths: Sequence[int], scale: float, *, rng: RNG = None, size: int | tuple[int, ...] = ()
 ) -> Weights:
     r"""Balanced weights W_p = Q_p Λ Q_{p-1}ᵀ with Haar frames and Gaussian singular values.
 
@@ -206,7 +208,7 @@ def random_balanced(
     -----
     Source: Menon, (5.15)-(5.20); the idea of Arora, Cohen, Golowich and Hu (2019), Procedure 1.
     """
-    widths, scale = _checks.widths(widths), _checks.positive(scale, "scale")
+    widths, scale, size = _checks_random(widths, scale, size)
     generator = np.random.default_rng(rng)
     rank = min(widths)
     gaussian = generator.standard_normal((*size, widths[-1], widths[0]))
@@ -216,7 +218,7 @@ def random_balanced(
 
 
 def random_decoupled(
-    widths: Sequence[int], scale: float, *, rng: RNG = None, size: tuple[int, ...] = ()
+    widths: Sequence[int], scale: float, *, rng: RNG = None, size: int | tuple[int, ...] = ()
 ) -> Weights:
     """Decoupled (spectral) weights: diagonal layers in Haar-rotated bases of the hidden layers.
 
@@ -233,7 +235,7 @@ def random_decoupled(
     -----
     Source: Wendin and Altafini, section 5, Props. 31 and 32 (corrected).
     """
-    widths, scale = _checks.widths(widths), _checks.positive(scale, "scale")
+    widths, scale, size = _checks_random(widths, scale, size)
     generator = np.random.default_rng(rng)
     identity = [np.broadcast_to(np.eye(d), (*size, d, d)) for d in (widths[0], widths[-1])]
     hidden = [haar_frame(d, d, generator, size) for d in widths[1:-1]]
@@ -244,6 +246,17 @@ def random_decoupled(
         diagonal = scale * generator.standard_normal((*size, 1, r))
         layers.append((Q[..., :r] * diagonal) @ transpose(P[..., :r]))
     return tuple(layers)
+
+
+def _checks_random(
+    widths: Sequence[int], scale: float, size: int | tuple[int, ...]
+) -> tuple[tuple[int, ...], float, tuple[int, ...]]:
+    stack = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
+    return (
+        _checks.widths(widths),
+        _checks.positive(scale, "scale"),
+        tuple(_checks.integer(k, "size", 0) for k in stack),
+    )
 
 
 def haar_frame(d: int, r: int, generator: np.random.Generator, size: tuple[int, ...] = ()) -> Array:
@@ -262,9 +275,10 @@ def is_balanced(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
 
     Source: Menon, (4.4); Wendin and Altafini, section 5 ("0-balanced").
     """
-    layers = _checks.weights(weights)
-    scale = np.max([frobenius(W) for W in layers], axis=0)
-    return _largest_imbalance(layers) <= tol * scale**2
+    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
+    scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]
+    # Squares of very large or small weights would leave the range of floating point.
+    return _largest_imbalance(tuple(W / np.where(scale > 0, scale, 1.0) for W in layers)) <= tol
 
 
 def is_delta_balanced(weights: Sequence[ArrayLike], delta: float) -> Array:
@@ -281,19 +295,20 @@ def is_diagonal(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
 
     Source: Wendin and Altafini, section 5 ("block-shift diagonal").
     """
-    layers = _checks.weights(weights)
+    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     return np.all([_is_diagonal(W, frobenius(W), tol) for W in layers], axis=0)
 
 
 def is_aligned(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     """Whether singular value decompositions W_p = U_p Λ_p V_pᵀ exist with V_{p+1}ᵀ U_p = I.
 
-    Equivalent, and free of the choices an SVD makes: at each hidden layer p the Gram matrices of
+    Λ_p may hold its singular values anywhere, one at most in each row and column. Equivalent, and
+    free of the choices an SVD makes: at each hidden layer p the Gram matrices of
     all paths that end there, (W_p ⋯ W_j)(W_p ⋯ W_j)ᵀ, commute with those of all paths that leave,
     (W_k ⋯ W_{p+1})ᵀ(W_k ⋯ W_{p+1}). Commutators are compared with ``tol`` times the product of the
     layers' norms. Source: Wendin and Altafini, section 5.1.
     """
-    layers = _checks.weights(weights)
+    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     return np.asarray(np.all([_commute(L, R, tol) for L, R in _gram_pairs(layers)], axis=0)) | (
         np.zeros(layers[0].shape[:-2], dtype=bool)
     )
@@ -302,10 +317,11 @@ def is_aligned(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
 def is_decoupled(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     """Whether the weights are aligned with U_N = I and V_1 = I (up to signs of singular values).
 
-    That is: aligned, and the Gram matrices of all paths from the input or into the output are
-    diagonal, and so is the end-to-end matrix. Source: Wendin and Altafini, section 5.2.
+    That is: aligned; the Gram matrices of all paths from the input or into the output are diagonal,
+    and so is the end-to-end matrix; and at each hidden layer what comes from input k lies on the
+    line of what goes to output k. Source: Wendin and Altafini, section 5.2.
     """
-    layers = _checks.weights(weights)
+    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     verdicts = [is_aligned(layers, tol)]
     for path, size in _paths(layers, start=0):
         verdicts.append(_is_diagonal(transpose(path) @ path, size**2, tol))
@@ -313,6 +329,11 @@ def is_decoupled(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
         verdicts.append(_is_diagonal(transpose(path) @ path, size**2, tol))
     whole = list(_paths(layers, start=0))[-1]
     verdicts.append(_is_diagonal(*whole, tol))
+    r = min(layers[-1].shape[-2], layers[0].shape[-1])
+    for p in range(1, len(layers)):
+        (B, b), (A, a) = _paths(layers[:p], start=0)[-1], _paths(layers[p:], start=0)[-1]
+        M = B[..., :, :r] @ A[..., :r, :]  # symmetric where each pair of lines is one
+        verdicts.append(frobenius(M - transpose(M)) <= tol * a * b)
     return np.all(verdicts, axis=0)
 
 

@@ -189,17 +189,17 @@ def gradient_descent(
     for k in range(1, n_steps + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             new = y + eta * system.velocity(0.0, y)
-            finite = bool(np.isfinite(new).all())
             W = system.end_to_end(new)
-        if not finite or not np.isfinite(W).all():
-            status, message = -1, f"diverged: step {k} is not finite; step {k - 1} is kept"
+            value = energy.value(W).max() if np.isfinite(W).all() else np.nan
+        if not np.isfinite(value):
+            status, message = -1, f"diverged: step {k} overflows; step {k - 1} is kept"
             k -= 1
             break
         y = new
         if k % save_every == 0:
             saved.append(y)
             numbers.append(k)
-        if stop_loss is not None and energy.value(W).max() <= stop_loss:
+        if stop_loss is not None and value <= stop_loss:
             status, message = 1, f"the energy fell to stop_loss at step {k}"
             break
         if callback is not None:

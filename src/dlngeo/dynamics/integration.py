@@ -95,11 +95,13 @@ def read_off(
     """The trajectory of a system through the given states."""
     y = np.array(states)
     W = system.end_to_end(y)
+    with np.errstate(over="ignore"):  # the last state before a divergence may be huge
+        energy = system.energy.value(W)
     return build(
         np.array(times),
         W,
         system.weights(y),
-        system.energy.value(W),
+        energy,
         weight_decay=system.gamma,
         rank=system.rank,
         status=status,

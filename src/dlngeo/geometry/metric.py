@@ -61,7 +61,7 @@ class Frame(NamedTuple):
     Vt: Array  # (..., r, n)
     depth: float
     eigenvalues: Array  # (..., r, r), on u_k v_lᵀ with k, l <= r
-    border: Array  # (..., r), on u_k v_lᵀ with exactly one of k, l beyond r
+    border: Array | None  # (..., r), on u_k v_lᵀ with one of k, l beyond r; None where none is
 
     @classmethod
     def of(cls, W: Array, depth: float, rank: int) -> Frame:
@@ -69,14 +69,10 @@ class Frame(NamedTuple):
         U, sigma, Vt = svd(W)
         if rank < sigma.shape[-1]:
             U, sigma, Vt = U[..., :rank], sigma[..., :rank], Vt[..., :rank, :]
-        return cls(
-            U,
-            sigma,
-            Vt,
-            depth,
-            quotient(sigma[..., :, None], sigma[..., None, :], depth),
-            quotient(sigma, np.zeros(()), depth),
-        )
+        inside = quotient(sigma[..., :, None], sigma[..., None, :], depth)
+        whole = U.shape[-2] == Vt.shape[-1] == sigma.shape[-1]
+        border = None if whole else quotient(sigma, np.zeros(()), depth)
+        return cls(U, sigma, Vt, depth, inside, border)
 
     def split(self, Z: Array) -> Parts:
         """Z in these frames; what lies outside both ranges is dropped."""
@@ -104,14 +100,12 @@ class Frame(NamedTuple):
         if self.depth == 1:
             return np.broadcast_to(Z, np.broadcast_shapes(Z.shape, self.shape)).copy()
         inside, right, left = self.split(Z)
-        border = function(self.border)
-        return self.join(
-            Parts(
-                function(self.eigenvalues) * inside,
-                None if right is None else border[..., :, None] * right,
-                None if left is None else border[..., None, :] * left,
-            )
-        )
+        inside = function(self.eigenvalues) * inside
+        if self.border is not None:
+            border = function(self.border)
+            right = None if right is None else border[..., :, None] * right
+            left = None if left is None else border[..., None, :] * left
+        return self.join(Parts(inside, right, left))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -204,13 +198,14 @@ def inner(
     if frame.depth == 1:
         return np.asarray((Z1 * Z2).sum(axis=(-2, -1)))
     _require_invertible(frame)
-    border = _inverse(frame.border)
     one, two = frame.split(Z1), frame.split(Z2)
     total = (one.inside * two.inside / frame.eigenvalues).sum(axis=(-2, -1))
-    if one.right is not None and two.right is not None:
-        total = total + (one.right * two.right * border[..., :, None]).sum(axis=(-2, -1))
-    if one.left is not None and two.left is not None:
-        total = total + (one.left * two.left * border[..., None, :]).sum(axis=(-2, -1))
+    if frame.border is not None:
+        border = _inverse(frame.border)
+        if one.right is not None and two.right is not None:
+            total = total + (one.right * two.right * border[..., :, None]).sum(axis=(-2, -1))
+        if one.left is not None and two.left is not None:
+            total = total + (one.left * two.left * border[..., None, :]).sum(axis=(-2, -1))
     return np.asarray(total)
 
 

@@ -1,0 +1,26 @@
+"""What several test files share: a seeded generator and the golden values."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def golden_flow():
+    """Wendin and Altafini on small explicit inputs, 20 digits, numbers as strings."""
+    return json.loads((DATA / "golden-gradient-flow.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def golden_geometry():
+    """Menon on small explicit inputs, 20 digits, numbers as strings."""
+    return json.loads((DATA / "golden-geometry.json").read_text())
