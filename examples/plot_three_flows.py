@@ -1,8 +1,8 @@
 """Three flows, one motion: the weights, the end-to-end matrix, and the whole adjacency matrix.
 
-From a balanced start the weight flow (Menon, 3.6), the end-to-end flow (4.11) and the matrix ODE of
-the adjacency matrix (Wendin and Altafini, 12) give the same W(t), to the integrators' tolerance.
-From an unbalanced start the imbalance is conserved, the velocity of W is (4.9), and (4.11) is wrong.
+From a balanced start the weight flow (Menon, 3.6), the end-to-end flow (4.11) and the matrix ODE
+of the adjacency matrix (Wendin and Altafini, 12) give the same W(t), to the integrators' tolerance.
+From an unbalanced start the imbalance is conserved, the velocity of W is (4.9), not (4.11).
 
     python examples/plot_three_flows.py [FIGURE.png]
 """

@@ -438,8 +438,8 @@ def test_bad_measurements_are_refused(measurements, values, error, match):
 
 def test_energies_do_not_share_the_callers_arrays():
     target, mask = np.ones((2, 2)), np.ones((2, 2), dtype=bool)
-    quadratic = energies.Quadratic(target)
-    completion = energies.MatrixCompletion(target, mask)
+    quadratic = Quadratic(target)
+    completion = MatrixCompletion(target, mask)
     target[:], mask[0, 0] = 7.0, False
     assert quadratic.value(np.ones((2, 2))) == 0
     assert completion.mask.all()

@@ -394,8 +394,9 @@ def test_bad_input(change, error, message):
 
 
 def test_rectangular_matrix_has_no_flow_at_infinite_depth():
+    W = np.ones((2, 3))
     with pytest.raises(ValueError, match="square matrices of full rank"):
-        flows.gradient_flow(energies.Quadratic(np.ones((2, 3))), np.ones((2, 3)), (0, 1), depth=np.inf)
+        flows.gradient_flow(energies.Quadratic(W), W, (0, 1), depth=np.inf)
 
 
 def test_adjacency_flow_needs_block_shift_form():
