@@ -12,7 +12,7 @@ from dlngeo._checks import Array
 
 def transpose(W: Array) -> Array:
     """The transpose of each matrix of a stack."""
-    return np.swapaxes(W, -1, -2)
+    return W.mT
 
 
 def frobenius(W: Array) -> Array:
