@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 # Matrices here are small: BLAS threads that wait for each other cost more than they save, without
 # bound on a busy machine. Whoever sets these variables is obeyed.
@@ -23,9 +24,11 @@ from rich.table import Table as Grid
 from dlngeo import __version__
 from dlngeo.studies import completion, tables
 
+# What typer raises for an argument that it cannot parse; it has no public name there.
+_UsageError: Any = typer.BadParameter.__base__
+
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Geometry and stochastic dynamics of deep linear networks.",
 )
@@ -92,6 +95,7 @@ def complete(
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     ) as bar:
         tasks: dict[str, int] = {}
 
@@ -184,13 +188,21 @@ def _show(
 def main() -> None:
     """Run the command line: a bad argument or file gives one line and exit code 2."""
     try:
-        app(standalone_mode=True)
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except typer.Abort:
+        code = _fail("interrupted", 130)
+    except _UsageError as error:
+        code = _fail(error.format_message(), 2)
     except (ValueError, TypeError, OSError) as error:
-        Console(stderr=True).print(f"dlngeo: {error}", style="red", soft_wrap=True, markup=False)
-        raise SystemExit(2) from None
+        code = _fail(str(error), 2)
     except RuntimeError as error:
-        Console(stderr=True).print(f"dlngeo: {error}", style="red", soft_wrap=True, markup=False)
-        raise SystemExit(1) from None
+        code = _fail(str(error), 1)
+    raise SystemExit(code or 0)
+
+
+def _fail(message: str, code: int) -> int:
+    print("dlngeo:", " ".join(message.split()), file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def complete(
     _checks.positive(scale, "scale")
     report = progress or (lambda stage, fraction: None)
     table = _checks.real_array(table, "table", finite=False)
-    split_seed, start_seed = np.random.SeedSequence(seed).spawn(2)
+    split_seed, start_seed = np.random.SeedSequence(_checks.integer(seed, "seed", 0)).spawn(2)
     split = hold_out(table, holdout, rng=split_seed)
     centre, spread = _standard(table[split.train])
     standardised = (table - centre) / spread
