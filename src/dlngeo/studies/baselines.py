@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ Mask = NDArray[np.bool_]
 Progress = Callable[[str, float], None]
 
 _VALIDATION = 0.1  # share of the training entries that chooses
+_ROUNDS = 1000  # of the truncated SVD, at most
+_PATIENCE = 20  # rounds without improvement, beyond twice the best
+_PATIENT_RANKS = 3  # ranks in a row that may do no better
 
 
 @dataclass(frozen=True)
@@ -87,57 +91,66 @@ def column_mean(table: Array, split: Split) -> Method:
 
 
 def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
-    """Iterated truncated SVD ("hard impute") of the rank that does best on the validation part."""
+    """Iterated truncated SVD, rank after rank, of the rank that validates best.
+
+    Each rank starts from the one before and runs as many rounds as validate best: they matter as
+    training time does for the network, early ones regularise.
+    """
     begun = time.perf_counter()
-    errors: list[float] = []
+    schedule: list[int] = []  # rounds of each rank
+    best, chosen = np.inf, 1
     guess = _fill_columns(table, split.fit)
     for rank in range(1, min(table.shape) + 1):
-        guess = hard_impute(table, split.fit, rank, guess)
-        errors.append(rmse(guess, table, split.validation))
-        report("baselines", rank / (rank + 3))
-        if rank >= int(np.argmin(errors)) + 4:  # three ranks in a row did no better
+        guess, rounds, error = _best_round(table, split, rank, guess)
+        schedule.append(rounds)
+        if error < best:
+            best, chosen = error, rank
+        report("baselines", rank / (rank + _PATIENT_RANKS))
+        if rank >= chosen + _PATIENT_RANKS:
             break
-    best = int(np.argmin(errors)) + 1
     completed = _fill_columns(table, split.train)
-    for rank in range(1, best + 1):
-        completed = hard_impute(table, split.train, rank, completed)
-    error = rmse(completed, table, split.test)
+    for rank, rounds in enumerate(schedule[:chosen], start=1):
+        path = hard_impute(table, split.train, rank, completed)
+        completed = next(islice(path, rounds - 1, None))
     report("baselines", 1.0)
-    seconds = time.perf_counter() - begun
-    return Method("truncated SVD", completed, error, seconds, f"rank {best}")
+    error, seconds = rmse(completed, table, split.test), time.perf_counter() - begun
+    return Method("truncated SVD", completed, error, seconds, f"rank {chosen}")
 
 
-def hard_impute(
-    table: Array, mask: Mask, rank: int, guess: Array, *, tol: float = 1e-5, iterations: int = 2000
-) -> Array:
-    """Fill the entries outside ``mask`` and truncate to ``rank``, in turn, until nothing moves.
+def _best_round(table: Array, split: Split, rank: int, guess: Array) -> tuple[Array, int, float]:
+    """The iterate of :func:`hard_impute` that validates best, its number, and its error."""
+    best, kept, error = 1, guess, np.inf
+    for k, iterate in enumerate(hard_impute(table, split.fit, rank, guess), start=1):
+        now = rmse(iterate, table, split.validation)
+        if now < error:
+            best, kept, error = k, iterate, now
+        if k >= min(_ROUNDS, 2 * best + _PATIENCE):
+            break
+    return kept, best, error
+
+
+def hard_impute(table: Array, mask: Mask, rank: int, guess: Array) -> Iterator[Array]:
+    """Truncate to ``rank`` and put the entries of ``mask`` back, in turn, for ever.
 
     Parameters
     ----------
     table : (m, n) array
     mask : (m, n) array of bool
+        Where the table may be read.
     rank : int
     guess : (m, n) array
-        Where to start.
-    tol : float
-        Relative change of the filled matrix at which to stop.
-    iterations : int
+        What fills the rest to begin with.
 
-    Returns
-    -------
-    (m, n) array of the given rank
+    Yields
+    ------
+    (m, n) array of the given rank, one a round
     """
     filled = np.where(mask, table, guess)
-    tall = filled.shape[0] >= filled.shape[1]
-    truncated = guess
-    for _ in range(iterations):
-        # The leading singular vectors on the short side, from the small Gram matrix.
-        gram = filled.T @ filled if tall else filled @ filled.T
-        basis = np.linalg.eigh(gram)[1][:, -rank:]
-        truncated = (filled @ basis) @ basis.T if tall else basis @ (basis.T @ filled)
-        new = np.where(mask, table, truncated)
-        change = np.linalg.norm(new - filled)
-        filled = new
-        if change <= tol * np.linalg.norm(filled):
-            break
-    return truncated
+    basis = np.linalg.svd(filled, full_matrices=False)[2][:rank].T
+    while True:
+        truncated = (filled @ basis) @ basis.T
+        yield truncated
+        filled = np.where(mask, table, truncated)
+        # A step of subspace iteration, warm from the last round: as the filled matrix settles, so
+        # does the basis on its leading right singular vectors.
+        basis = np.linalg.qr(filled.T @ (filled @ basis))[0]

@@ -1,0 +1,260 @@
+"""The command line: what it writes, and that every refusal is one line and exit code 2."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dlngeo import cli
+from dlngeo.studies import completion, tables
+
+FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
+QUICK = ["--rtol", "1e-2"]
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Run ``dlngeo`` in this process; the exit code."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dlngeo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code
+
+    return call
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A 12 x 8 table of rank 1 with labels and gaps, its matrix with NaN there."""
+    rng = np.random.default_rng(0)
+    matrix = np.outer(rng.uniform(1, 2, 12), rng.uniform(1, 2, 8)).round(4)
+    matrix[rng.random(matrix.shape) < 0.2] = np.nan
+    lines = ["name," + ",".join(f"c{j}" for j in range(8))]
+    for i, row in enumerate(matrix.tolist()):
+        lines.append(f"r{i}," + ",".join("" if np.isnan(x) else repr(x) for x in row))
+    path = tmp_path / "small.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def only_line(capsys):
+    """The one line on stderr; nothing is on stdout."""
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith("dlngeo: ")
+    assert captured.out == ""
+    return line
+
+
+# ------------------------------------------------------------------------------ the real data, once
+
+
+@pytest.fixture(scope="module")
+def fertility(tmp_path_factory):
+    """One run on the fertility table: its folder, and the Completion behind it."""
+    out, results = tmp_path_factory.mktemp("fertility") / "new" / "folder", []
+    original = completion.complete
+
+    def spy(*args, **kwargs):
+        results.append(original(*args, **kwargs))
+        return results[0]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
+        patch.setattr(completion, "complete", spy)
+        options = ["--depth", "2", "--holdout", "0.5", *QUICK, "--out", str(out)]
+        patch.setattr(sys, "argv", ["dlngeo", "complete", "--dataset", "fertility", *options])
+        cli.main()
+    assert caught.value.code == 0
+    return out, results[0]
+
+
+def test_all_files_are_written(fertility):
+    out, _ = fertility
+    assert sorted(path.name for path in out.iterdir()) == FILES
+    assert (out / "completion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_network_beats_the_column_mean_on_real_data(fertility):
+    # with half of the entries held out its error is 6 % of the column mean's; half is allowed
+    rmse = json.loads((fertility[0] / "summary.json").read_text())["held_out_rmse"]
+    assert rmse["network of depth 2"] < 0.5 * rmse["column mean"]
+
+
+def test_summary_agrees_with_the_files(fertility):
+    out, result = fertility
+    summary = json.loads((out / "summary.json").read_text())
+    table = tables.dataset("fertility").values
+    test = result.split.test
+    completed = np.load(out / "completed.npy")
+    assert (summary["observed"], summary["held_out"]) == (10284, test.sum())
+    assert (summary["dlngeo"], summary["data"]) == (cli.__version__, "fertility")
+    assert summary["held_out_rmse"]["network of depth 2"] == pytest.approx(
+        np.sqrt(np.mean((completed - table)[test] ** 2))
+    )
+    sigma = np.linalg.svd((completed - summary["centre"]) / summary["spread"], compute_uv=False)
+    assert_allclose(summary["network"]["singular_values"], sigma[:20], rtol=1e-6)
+
+
+def test_csv_and_npy_hold_the_same_matrix_and_the_labels(fertility):
+    out, _ = fertility
+    table = tables.dataset("fertility")
+    with (out / "completed.csv").open(newline="", encoding="utf-8") as file:
+        header, *body = csv.reader(file)
+    assert header[1:] == list(table.columns)
+    assert [line[0] for line in body] == list(table.rows)
+    numbers = np.array([line[1:] for line in body], dtype=float)
+    assert_allclose(numbers, np.load(out / "completed.npy"), rtol=1e-5)
+
+
+# --------------------------------------------------------------------------------------- good input
+
+
+def test_options_reach_the_computation(call, small, tmp_path, monkeypatch):
+    asked = {}
+
+    def stop(values, **options):
+        asked.update(options)
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(completion, "complete", stop)
+    wanted = {
+        "depth": 4,
+        "width": 5,
+        "holdout": 0.3,
+        "scale": 0.1,
+        "tolerance": 0.01,
+        "rtol": 0.02,
+        "t_max": 7.0,
+        "seed": 9,
+    }
+    options = [x for key, v in wanted.items() for x in ("--" + key.replace("_", "-"), v)]
+    assert call("complete", small, *options, "--out", tmp_path / "out") == 1
+    del asked["progress"]
+    assert asked == wanted
+
+
+def test_failed_training_is_one_line_and_exit_code_1(call, small, tmp_path, monkeypatch, capsys):
+    def fail(values, **options):
+        raise RuntimeError("the network's\ntraining failed")
+
+    monkeypatch.setattr(completion, "complete", fail)
+    assert call("complete", small, "--out", tmp_path / "out") == 1
+    assert only_line(capsys) == "dlngeo: the network's training failed"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["complete", "--help"]])
+def test_help(call, arguments, capsys):
+    assert call(*arguments) == 0
+    assert "complete" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--depth", "0"], "depth must be an integer >= 1, not 0"),
+        (["--depth", "2.5"], "--depth"),
+        (["--width", "0"], "width must be an integer >= 1, not 0"),
+        (["--holdout", "0"], "holdout must lie in (0, 1), not 0"),
+        (["--holdout", "1"], "holdout must lie in (0, 1), not 1"),
+        (["--holdout", "0.001"], "too few observed entries"),
+        (["--scale", "-1"], "scale must be finite and > 0, not -1"),
+        (["--rtol", "0"], "rtol must be finite and > 0, not 0"),
+        (["--tolerance", "2"], "tolerance must lie in (0, 1), not 2"),
+        (["--t-max", "nan"], "t_max must be finite and > 0, not nan"),
+        (["--seed", "-1"], "seed must be an integer >= 0, not -1"),
+        (["--layout", "nonsense"], "'table' or 'triplets', not 'nonsense'"),
+        (["--layout", "triplets"], "3 columns"),
+        (["--dataset", "fertility"], "not both"),
+        (["--nonsense", "1"], "--nonsense"),
+        (["another.csv"], "another.csv"),
+    ],
+)
+def test_bad_options_are_refused(call, small, tmp_path, capsys, options, wanted):
+    out = tmp_path / "out"
+    assert call("complete", small, *options, "--out", out) == 2
+    assert wanted in only_line(capsys)
+    assert not any(out.glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["complete", "--dataset", "nope"], "one of fertility, not 'nope'"),
+        (["complete", "--out"], "--out"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_commands_are_refused(call, capsys, arguments, wanted):
+    assert call(*arguments) == 2
+    assert wanted in only_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.csv", b""),
+        ("ragged.csv", b"1,2\n3,4,5\n"),
+        ("words.csv", b"a,b\nc,d\n"),
+        ("gaps.csv", b"nan,nan\nnan,nan\n"),
+        ("junk.csv", bytes(range(128, 256))),
+        ("junk.npy", b"junk"),
+        ("junk.npz", b"junk"),
+        ("table.xlsx", b"PK"),
+    ],
+)
+def test_bad_files_are_refused_before_anything_is_written(call, tmp_path, capsys, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert call("complete", path, "--out", tmp_path / "out") == 2
+    assert name in only_line(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_no_table(call, tmp_path, capsys):
+    (tmp_path / "folder.csv").mkdir()
+    assert call("complete", tmp_path / "folder.csv", "--out", tmp_path / "out") == 2
+    assert "folder.csv" in only_line(capsys)
+
+
+@pytest.mark.parametrize("inside", ["", "below"])
+def test_out_that_is_a_file_is_refused_and_left_alone(call, small, tmp_path, capsys, inside):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    assert call("complete", small, "--out", taken / inside) == 2
+    assert "taken" in only_line(capsys)
+    assert taken.read_text() == "mine"
+
+
+# ------------------------------------------------------------------------------------- as a program
+
+
+def program(*arguments):
+    command = [sys.executable, "-m", "dlngeo.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+
+
+def test_program_completes_a_table(small, tmp_path):
+    run = program("complete", small, *QUICK, "--out", tmp_path / "out")
+    expected = completion.complete(tables.read(small).values, rtol=1e-2)
+    assert (run.returncode, run.stderr) == (0, "")
+    said = " ".join(run.stdout.split())  # lines may break anywhere
+    assert f"12 × 8, {np.isfinite(expected.table).sum()} entries observed" in said
+    assert f"{expected.network.rmse:.4g}" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    assert_allclose(np.load(tmp_path / "out" / "completed.npy"), expected.completed, rtol=1e-6)
+
+
+def test_program_refuses_a_missing_file_in_one_line(tmp_path):
+    run = program("complete", tmp_path / "missing.csv", "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert "missing.csv" in run.stderr and "Traceback" not in run.stderr
