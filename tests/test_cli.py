@@ -258,3 +258,33 @@ def test_program_refuses_a_missing_file_in_one_line(tmp_path):
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1
     assert "missing.csv" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_refusals_leave_nothing_behind(small, tmp_path):
+    out = tmp_path / "out"
+    assert program("complete", small, "--holdout", "1.5", "--out", out).returncode == 2
+    assert not out.exists()
+
+
+def test_folder_that_cannot_be_made_is_refused_first(small, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = program("complete", small, "--out", tmp_path / "file" / "out")
+    assert run.returncode == 2
+    assert "is not a folder" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_odd_names_are_names(small, tmp_path):
+    odd = tmp_path / r"a$\foo$[b].csv"
+    odd.write_bytes(small.read_bytes())
+    run = program("complete", odd, *QUICK, "--out", tmp_path / "o[/q]")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "[b].csv" in run.stdout
+    assert len(list((tmp_path / "o[/q]").iterdir())) == 4
+
+
+def test_what_is_written_reads_back(small, tmp_path):
+    program("complete", small, *QUICK, "--out", tmp_path / "out")
+    again = tables.read(tmp_path / "out" / "completed.csv")
+    exact = np.load(tmp_path / "out" / "completed.npy")
+    np.testing.assert_allclose(again.values, exact, rtol=1e-5)

@@ -252,9 +252,9 @@ def test_rank_of_a_rank_one_matrix_is_one(result):
 @pytest.mark.parametrize(
     ("mean", "svd", "said"),
     [
-        (2.0, 0.5, "50% below the column mean's and 100% above the truncated SVD's"),
-        (0.8, 1.25, "25% above the column mean's and 20% below the truncated SVD's"),
-        (4.0, 10.0, "75% below the column mean's and 90% below the truncated SVD's"),
+        (2.0, 0.5, "50.0% below the column mean's and 100.0% above the truncated SVD's"),
+        (0.8, 1.25, "25.0% above the column mean's and 20.0% below the truncated SVD's"),
+        (4.0, 10.0, "75.0% below the column mean's and 90.0% below the truncated SVD's"),
     ],
 )
 def test_verdict_is_honest(result, mean, svd, said):
@@ -265,3 +265,30 @@ def test_verdict_is_honest(result, mean, svd, said):
         truncated_svd=dataclasses.replace(result.truncated_svd, rmse=svd),
     )
     assert said in completion.verdict(made_up)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.0])
+def test_a_constant_table_is_completed_as_the_constant(value):
+    table = np.full((5, 4), value)
+    table[1, 2] = np.nan
+    result = completion.complete(table, **QUICK)
+    assert_allclose(result.completed, value, rtol=1e-14)
+    assert result.network.rmse <= 1e-15
+    assert "held-out error" in completion.verdict(result)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_extreme_units_are_refused(table, size):
+    with pytest.raises(ValueError, match="change its unit"):
+        completion.complete(size * table, **QUICK)
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 2, 2)])
+def test_a_table_must_be_a_matrix(shape):
+    with pytest.raises(ValueError, match="must be a matrix"):
+        completion.complete(np.arange(12.0).reshape(shape))
+
+
+def test_a_network_that_stays_at_its_start_says_so(table):
+    result = completion.complete(table, **QUICK | {"t_max": 1e-9})
+    assert "hardly left its start" in completion.verdict(result)

@@ -246,7 +246,7 @@ def refusal(path, layout="auto"):
     [
         ("", "empty"),
         ("\n \n", "empty"),
-        ("a,b,c\n", "no line of numbers"),
+        ("a,b,c\n", "no column holds numbers"),
         ("1,2\n3,4,5\n", "line 2 has 3 cells and the first 2"),
         ("a,b\nc,d\n", "no column holds numbers"),
         ("1,2,3,4\n5,6,x,8\n", "'x' in row 1 is not a number"),
@@ -281,7 +281,7 @@ def test_bad_triplets_are_refused(write, text, wanted):
         (np.ones(3), "shape (3,)"),
         (np.ones((2, 2, 2)), "shape (2, 2, 2)"),
         (np.float64(1), "shape ()"),
-        (np.ones((0, 4)), "shape is (0, 4)"),
+        (np.ones((0, 4)), "of shape (0, 4)"),
         (np.ones((2, 2)) + 1j, "complex128"),
         (np.array([["1", "2"]]), "<U1"),
         (np.array([[1, None]], dtype=object), "not a NumPy file of numbers"),
@@ -316,7 +316,7 @@ def test_bad_triplets_of_an_npz_are_refused(save, change, wanted):
 
 
 def test_npz_of_two_arrays_is_refused(save):
-    assert "not a, b" in refusal(save(a=MATRIX, b=MATRIX))
+    assert "it holds a, b" in refusal(save(a=MATRIX, b=MATRIX))
 
 
 @pytest.mark.parametrize("name", ["junk.npy", "junk.npz"])
@@ -343,3 +343,68 @@ def test_missing_files_and_folders_are_os_errors(tmp_path, suffix):
 def test_unknown_layout_is_refused(write):
     with pytest.raises(ValueError, match="'auto', 'table' or 'triplets', not 'nonsense'"):
         tables.read(write(PLAIN), "nonsense")
+
+
+# ------------------------------------------------------------------------ headers, or the lack of
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "first"),
+    [
+        ("x,1.5,2\ny,3,4\n", (2, 2), 1.5),  # labels, no header
+        (",0,1\n0,1.5,2\n1,3,4\n", (2, 2), 1.5),  # empty corner: numbers as labels
+        ("name,1960,1961,1962\nA,1.5,2,3\nB,4,5,6\n", (2, 3), 1.5),  # years
+        ("1960,1961,1962\n1.5,2,3\n", (2, 3), 1960),  # no labels: all data
+        ("a;b\n1.5;2\n3;4\n", (2, 2), 1.5),
+        ("a\tb\n1.5\t2\n3\t4\n", (2, 2), 1.5),
+        ("1.5 2\n3   nan\n", (2, 2), 1.5),
+        ("1.5,2\n,\n3,4\n", (3, 2), 1.5),  # a row without any entry is a row
+    ],
+)
+def test_headers_labels_and_separators(tmp_path, text, shape, first):
+    path = tmp_path / "data.txt"
+    path.write_text(text)
+    table = tables.read(path)
+    assert table.values.shape == shape
+    assert table.values[0, 0] == first
+
+
+@pytest.mark.parametrize("header", ["", "user,item,rating\n"])
+def test_triplets_keep_their_first_line(tmp_path, header):
+    path = tmp_path / "data.csv"
+    path.write_text(header + "u0,i0,1\nu0,i1,2\nu1,i0,3\nu1,i2,4\n")
+    table = tables.read(path)
+    assert table.layout == "triplets"
+    assert table.values.shape == (2, 3)
+    assert table.values[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"i": [0], "j": [0], "values": [1.0], "shape": [20, 15, 2]},
+        {"i": [0], "j": [0], "values": [1.0], "shape": [20.5, 15]},
+        {"i": [0], "j": [0], "values": [1.0], "shape": 20},
+        {"i": ["a"], "j": [0], "values": [1.0]},
+        {"format": "csr", "shape": [2, 2], "data": [1.0]},
+        {"i": [0], "j": [0], "values": [1.0], "shape": [10**7, 10**7]},
+    ],
+)
+def test_odd_archives_are_refused_by_name(tmp_path, arrays):
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=r"data\.npz: "):
+        tables.read(path)
+
+
+def test_small_index_types_do_not_overflow(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, i=np.array([255], "u1"), j=np.array([0], "u1"), values=[1.0])
+    assert tables.read(path).values.shape == (256, 1)
+
+
+def test_an_archive_by_the_wrong_name_is_refused(tmp_path):
+    np.savez(tmp_path / "data.npz", a=np.eye(2))
+    (tmp_path / "data.npz").rename(tmp_path / "data.npy")
+    with pytest.raises(ValueError, match=r"it is an \.npz archive"):
+        tables.read(tmp_path / "data.npy")

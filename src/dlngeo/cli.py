@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,8 +87,8 @@ def complete(
     if data is not None:
         table = tables.read(data, layout)  # type: ignore[arg-type]
     else:
-        table = tables.dataset(dataset or "fertility")
-    out.mkdir(parents=True, exist_ok=True)
+        table = tables.dataset("fertility" if dataset is None else dataset)
+    _require_folder(out)
 
     begun = time.perf_counter()
     with Progress(
@@ -122,6 +124,7 @@ def complete(
             ("dlngeo", __version__),
             ("data", table.name),
             ("source", table.source),
+            ("layout", table.layout),
             ("depth", depth),
             ("scale", scale),
             ("tolerance", tolerance),
@@ -130,10 +133,21 @@ def complete(
             ("seed", seed),
         ],
     )
-    _write(out, table, result, summary)
     summary["total_seconds"] = time.perf_counter() - begun
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    # All four files are made in a folder beside their place, and then moved there.
+    with tempfile.TemporaryDirectory(dir=out) as draft:
+        _write(Path(draft), table, result, summary)
+        for file in Path(draft).iterdir():
+            file.replace(out / file.name)
     _show(table, result, summary, out)
+
+
+def _require_folder(out: Path) -> None:
+    """Refuse at once what could not be written to at the end."""
+    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise ValueError(f"--out {out}: {existing} is not a folder that can be written to")
 
 
 def _write(
@@ -141,6 +155,7 @@ def _write(
 ) -> None:
     from dlngeo.studies import plotting
 
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     with (out / "completed.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["", *table.columns])
@@ -159,14 +174,17 @@ def _show(
     out: Path,
 ) -> None:
     console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+
     m, n = result.table.shape
-    console.print(
-        f"{table.name}: {m} × {n}, {summary['observed']} entries observed, "
-        f"{summary['missing_share']:.0%} missing, {summary['held_out']} held out",
-        highlight=False,
+    say(
+        f"{table.name}, read as {table.layout}: {m} × {n}, {summary['observed']} entries "
+        f"observed, {summary['missing_share']:.0%} missing, {summary['held_out']} held out"
     )
     if table.source:
-        console.print(table.source, highlight=False, style="dim")
+        say(table.source)
     grid = Grid("method", "held-out RMSE", "effective rank", "chosen", "time")
     for method in result.methods:
         grid.add_row(
@@ -177,16 +195,14 @@ def _show(
             f"{method.seconds:.1f} s",
         )
     console.print(grid)
-    console.print(completion.verdict(result), highlight=False)
-    console.print(
-        f"Wrote {out}/: completed.csv, completed.npy, summary.json, completion.png",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(completion.verdict(result))
+    say(f"Wrote {out}/: completed.csv, completed.npy, summary.json, completion.png")
 
 
 def main() -> None:
     """Run the command line: a bad argument or file gives one line and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without × gets a question mark
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except typer.Abort:
@@ -195,6 +211,8 @@ def main() -> None:
         code = _fail(error.format_message(), 2)
     except (ValueError, TypeError, OSError) as error:
         code = _fail(str(error), 2)
+    except MemoryError:
+        code = _fail("the matrix does not fit into memory", 2)
     except RuntimeError as error:
         code = _fail(str(error), 1)
     raise SystemExit(code or 0)

@@ -124,7 +124,7 @@ def complete(
         raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
     _checks.positive(scale, "scale")
     report = progress or (lambda stage, fraction: None)
-    table = _checks.real_array(table, "table", finite=False)
+    table = _table(table)
     split_seed, start_seed = np.random.SeedSequence(_checks.integer(seed, "seed", 0)).spawn(2)
     split = hold_out(table, holdout, rng=split_seed)
     centre, spread = _standard(table[split.train])
@@ -139,7 +139,7 @@ def complete(
         return _train(standardised, mask, start, t_end, tolerance, rtol, watch, stage, report)
 
     begun = time.perf_counter()
-    _, errors = train(split.fit, t_max, "choosing the training time", split.validation)
+    _, errors = train(split.fit, t_max, "choosing", split.validation)
     best = float(errors[0, errors[1].argmin()])
     trajectory, _ = train(split.train, best, "training", None)
     completed = centre + spread * trajectory.W[-1]
@@ -166,9 +166,24 @@ def complete(
     )
 
 
+def _table(table: Array) -> Array:
+    table = _checks.real_array(table, "table", finite=False)
+    if table.ndim != 2:
+        raise ValueError(f"table must be a matrix; its shape is {table.shape}")
+    largest = float(np.abs(table[np.isfinite(table)]).max(initial=0.0))
+    if largest > 0 and not 1e-100 < largest < 1e100:
+        raise ValueError(
+            f"the largest entry of table must lie between 1e-100 and 1e100, not at {largest:.3g}; "
+            "change its unit"
+        )
+    return table
+
+
 def _standard(values: Array) -> tuple[float, float]:
+    """Mean and standard deviation; 1 where all values agree up to rounding."""
     centre, spread = float(values.mean()), float(values.std())
-    return centre, spread if spread > 0 else 1.0
+    rounding = 8 * float(np.finfo(float).eps) * float(np.abs(values).max())
+    return centre, spread if spread > rounding else 1.0
 
 
 # ------------------------------------------------------------------------------- the network
@@ -187,6 +202,8 @@ def _start(
     data = np.linalg.norm(np.where(mask, standardised, 0.0), 2) / mask.mean()
     now = np.linalg.norm(weights.end_to_end(layers), 2)
     factor = (scale * data / now) ** (1 / len(layers))
+    if not 1e-100 < factor < 1e100 and data > 0:
+        raise ValueError(f"scale must leave the start within 1e-100 and 1e100; {scale:g} does not")
     return tuple(factor * W for W in layers)
 
 
@@ -204,7 +221,9 @@ def _train(
     """Run the flow on the entries of ``mask``; with ``watch``, record its error and stop by it."""
     energy = MatrixCompletion(np.where(mask, standardised, 0.0), mask)
     first = float(energy.value(weights.end_to_end(start)))
-    errors: list[tuple[float, float]] = []
+    errors = [
+        (0.0, rmse(weights.end_to_end(start), standardised, mask if watch is None else watch))
+    ]
 
     def look(t: float, W: Array) -> None:
         if watch is None:
@@ -217,13 +236,18 @@ def _train(
         if error > _PATIENCE * min(e for _, e in errors) and value < 0.1 * first:
             raise StopIteration
 
+    stop_loss: float | None = None
+    if watch is not None:
+        stop_loss = tolerance * first
+    elif t_end == 0:  # nothing did better than the start
+        stop_loss = math.inf
     trajectory = gradient_flow(
         energy,
         start,
-        (0.0, t_end),
+        (0.0, t_end or 1.0),
         rtol=rtol,
         t_eval=None if watch is None else [t_end],
-        stop_loss=None if watch is None else tolerance * first,
+        stop_loss=stop_loss,
         gtol=1e-8 if watch is not None else 0.0,
         callback=look,
     )
@@ -278,10 +302,27 @@ def rank_of(result: Completion, method: Method) -> float:
 
 
 def verdict(result: Completion) -> str:
-    """One honest sentence: how the network stands to both baselines."""
-    parts = []
-    for other in (result.column_mean, result.truncated_svd):
-        ratio = result.network.rmse / other.rmse
-        word = "below" if ratio < 1 else "above"
-        parts.append(f"{abs(1 - ratio):.0%} {word} the {other.name}'s")
-    return f"The network's held-out error is {parts[0]} and {parts[1]}."
+    """How the network stands to both baselines, honestly."""
+    parts = [
+        _against(result.network, other) for other in (result.column_mean, result.truncated_svd)
+    ]
+    sentence = f"The network's held-out error is {parts[0]} and {parts[1]}."
+    energy = result.trajectory.energy
+    if energy[-1] > 0.5 * energy[0] > 0:
+        sentence += (
+            " It hardly left its start: a larger scale, fewer layers or a longer t_max may help."
+        )
+    return sentence
+
+
+def _against(ours: Method, other: Method) -> str:
+    name = f"the {other.name}'s"
+    if ours.rmse == other.rmse:
+        return f"equal to {name}"
+    if ours.rmse < other.rmse:
+        return f"{1 - ours.rmse / other.rmse:.1%} below {name}"
+    if ours.rmse < 3 * other.rmse:
+        return f"{ours.rmse / other.rmse - 1:.1%} above {name}"
+    if other.rmse == 0:
+        return f"above {name}, which is zero"
+    return f"{ours.rmse / other.rmse:.2g} times {name}"

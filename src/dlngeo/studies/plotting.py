@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from dlngeo._checks import Array
 from dlngeo.dynamics.trajectory import Trajectory
+from dlngeo.observables import effective_rank
 from dlngeo.studies.completion import Completion
 
 _LINE: dict[str, Any] = {"linewidth": 1.4}
@@ -26,7 +27,7 @@ def completion_figure(result: Completion, title: str) -> Figure:
     _draw_singular_values(values, path)
     t = _shown_times(path)
     rank.plot(t, path.effective_rank, color="black", label="entropy", **_LINE)
-    stable = (path.singular_values**2).sum(axis=-1) / path.singular_values[:, 0] ** 2
+    stable = effective_rank(path.singular_values, "stable")
     rank.plot(t, stable, color="0.45", linestyle="--", label="stable", **_LINE)
     rank.set(title="Effective rank of W(t)", ylabel="effective rank", yscale="log")
     rank.yaxis.set_major_formatter("{x:g}")
@@ -42,7 +43,7 @@ def completion_figure(result: Completion, title: str) -> Figure:
         axes.set(xscale="log", xlabel="flow time t")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure
 
 
@@ -52,10 +53,10 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def _shown_times(path: Trajectory) -> Array:
-    """Times fit for a logarithmic axis: the start stands at half the first step."""
+    """Times fit for a logarithmic axis: the start stands at half the first step, or alone at 1."""
     t = path.t.copy()
-    if t.size > 1 and t[0] <= 0:
-        t[0] = t[1] / 2
+    if t[0] <= 0:
+        t[0] = t[1] / 2 if t.size > 1 else 1.0
     return t
 
 

@@ -1,8 +1,13 @@
 """Reading an incomplete matrix: tables with gaps, triplets, and data sets that ship along.
 
-A table is a matrix whose missing entries are NaN (in CSV: empty, ``nan``, ``na``, ``null`` or
+A table is a matrix whose missing entries are NaN (in text: empty, ``nan``, ``na``, ``null`` or
 ``..``), with or without a header line and leading columns of labels. Triplets are lines of row
-label, column label, value. Both come as ``.csv`` (or ``.tsv``, ``.txt``), ``.npy`` or ``.npz``.
+label, column label, value. Both come as text (``.csv``, ``.tsv``, ``.txt``; cells separated by
+commas, semicolons, tabs or blanks), ``.npy`` or ``.npz``.
+
+A first line is a header where it holds a word above numbers; or, above labelled rows, where its
+first cell is empty, or its other cells are three or more whole numbers rising by one (years). A
+first column of numbers is data unless the header's first cell is empty.
 """
 
 from __future__ import annotations
@@ -10,8 +15,9 @@ from __future__ import annotations
 import csv
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +34,6 @@ DATASETS = {
 }
 Layout = Literal["auto", "table", "triplets"]
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "..", "-"}
-_DELIMITERS = {".tsv": "\t"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Table:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     source: str = ""
+    layout: str = "table"
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or 0 in self.values.shape:
@@ -55,7 +61,7 @@ def dataset(name: str) -> Table:
     if name not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
     text = resources.files("dlngeo").joinpath("data", f"{name}.csv").read_text("utf-8")
-    return _from_lines(list(csv.reader(text.splitlines())), name, "table", DATASETS[name])
+    return replace(_from_lines(_cells(text), name, "table"), source=DATASETS[name])
 
 
 def read(path: str | Path, layout: Layout = "auto") -> Table:
@@ -81,13 +87,14 @@ def read(path: str | Path, layout: Layout = "auto") -> Table:
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".txt"):
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                lines = list(csv.reader(file, delimiter=_DELIMITERS.get(suffix, ",")))
+            return _from_lines(_cells(path.read_text("utf-8-sig")), str(path), layout)
         except (UnicodeDecodeError, csv.Error) as error:
             raise ValueError(f"{path}: not a text table ({error})") from None
-        return _from_lines(lines, str(path), layout, "")
     if suffix == ".npy":
-        return _from_array(_load(path)[""], str(path), layout)
+        arrays = _load(path)
+        if "" not in arrays:
+            raise ValueError(f"{path}: must hold one array; it is an .npz archive")
+        return _from_array(arrays[""], str(path), layout)
     if suffix == ".npz":
         return _from_npz(path, layout)
     raise ValueError(f"{path}: must be a .csv, .tsv, .txt, .npy or .npz file")
@@ -96,20 +103,30 @@ def read(path: str | Path, layout: Layout = "auto") -> Table:
 def from_triplets(
     rows: Sequence[str], columns: Sequence[str], values: ArrayLike, name: str = "triplets"
 ) -> Table:
-    """The table of (row label, column label, value), labels in natural order."""
+    """The table of (row label, column label, value).
+
+    Labels that are all whole numbers are ordered by size, others alphabetically.
+    """
     row_labels, column_labels = _ordered(rows), _ordered(columns)
     row_of = {label: k for k, label in enumerate(row_labels)}
     column_of = {label: k for k, label in enumerate(column_labels)}
     i = [row_of[label] for label in rows]
     j = [column_of[label] for label in columns]
-    matrix = np.full((len(row_labels), len(column_labels)), np.nan)
+    matrix = _unobserved((len(row_labels), len(column_labels)), name)
     numbers = np.asarray(values, dtype=float)
     if not np.isfinite(numbers).all():
         raise ValueError(f"{name}: the values of triplets must be finite numbers")
     if len(set(zip(i, j, strict=True))) < len(i):
         raise ValueError(f"{name}: a (row, column) pair occurs twice")
     matrix[i, j] = numbers
-    return Table(name, matrix, row_labels, column_labels)
+    return Table(name, matrix, row_labels, column_labels, layout="triplets")
+
+
+def _unobserved(shape: tuple[int, int], name: str) -> Array:
+    try:
+        return np.full(shape, np.nan)
+    except MemoryError:
+        raise ValueError(f"{name}: a matrix of shape {shape} does not fit into memory") from None
 
 
 def _ordered(labels: Sequence[str]) -> tuple[str, ...]:
@@ -119,8 +136,18 @@ def _ordered(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(unique))
 
 
-def _from_lines(lines: list[list[str]], name: str, layout: Layout, source: str) -> Table:
-    lines = [[cell.strip() for cell in line] for line in lines if any(c.strip() for c in line)]
+def _cells(text: str) -> list[list[str]]:
+    """The cells of a text table; the first line tells what separates them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return []
+    delimiter = max(",;\t", key=lines[0].count)
+    if delimiter not in lines[0]:
+        return [line.split() for line in lines]
+    return [[cell.strip() for cell in line] for line in csv.reader(lines, delimiter=delimiter)]
+
+
+def _from_lines(lines: list[list[str]], name: str, layout: Layout) -> Table:
     if not lines:
         raise ValueError(f"{name}: empty")
     width = len(lines[0])
@@ -129,28 +156,46 @@ def _from_lines(lines: list[list[str]], name: str, layout: Layout, source: str) 
             raise ValueError(
                 f"{name}: not a matrix, line {number} has {len(line)} cells and the first {width}"
             )
-    header = None if all(_cell(c) for c in lines[0]) else lines[0]
+    if layout == "triplets" and width != 3:
+        raise ValueError(f"{name}: triplets need 3 columns (row, column, value), not {width}")
+    if layout != "table" and width == 3:
+        body = lines if _is_number(lines[0][2]) else lines[1:]
+        if layout == "triplets" or _looks_like_triplets(body):
+            i, j, values = zip(*body, strict=True) if body else ((), (), ())
+            return from_triplets(i, j, _numbers([values], name)[0], name)
+    labels, header = _margins(lines)
     body = lines[1:] if header else lines
     if not body:
         raise ValueError(f"{name}: no line of numbers")
-    if layout == "triplets" or (layout == "auto" and _looks_like_triplets(body)):
-        if width != 3:
-            raise ValueError(f"{name}: triplets need 3 columns (row, column, value), not {width}")
-        i, j, values = zip(*body, strict=True)
-        return from_triplets(i, j, _numbers([values], name)[0], name)
-    labels = 0
-    while labels < width and not all(_cell(line[labels]) for line in body):
-        labels += 1
     if labels == width:
-        raise ValueError(f"{name}: not a matrix of numbers, no column holds numbers throughout")
+        raise ValueError(
+            f"{name}: not a matrix of numbers, no column holds numbers throughout; "
+            "cells are separated by commas, semicolons, tabs or blanks"
+        )
     matrix = _numbers([line[labels:] for line in body], name)
     rows = tuple(line[0] if labels else str(k) for k, line in enumerate(body))
-    columns = tuple(header[labels:]) if header else tuple(str(k) for k in range(width - labels))
-    return Table(name, matrix, rows, columns, source)
+    columns = tuple(lines[0][labels:]) if header else tuple(str(k) for k in range(width - labels))
+    return Table(name, matrix, rows, columns)
+
+
+def _margins(lines: list[list[str]]) -> tuple[int, bool]:
+    """How many leading columns are labels, and whether the first line is a header."""
+    first, below = lines[0], lines[1:] or lines
+    labels = 0
+    while labels < len(first) and not all(_cell(line[labels]) for line in below):
+        labels += 1
+    named = len(lines) > 1 and all(first[1:]) and len(set(first)) == len(first)
+    if named and not first[0] and all(line[0] for line in below):
+        return max(1, labels), True
+    heads = first[labels:]
+    if not all(_cell(cell) for cell in heads):
+        return labels, True
+    whole = labels > 0 and len(heads) >= 3 and all(cell.isdecimal() for cell in heads)
+    return labels, whole and all(int(b) - int(a) == 1 for a, b in pairwise(heads))
 
 
 def _looks_like_triplets(body: list[list[str]]) -> bool:
-    if len(body[0]) != 3 or any(c.lower() in _MISSING for line in body for c in line):
+    if not body or any(c.lower() in _MISSING for line in body for c in line):
         return False
     pairs = {(line[0], line[1]) for line in body}
     labels = [{line[k] for line in body} for k in (0, 1)]
@@ -183,22 +228,25 @@ def _numbers(cells: Sequence[Sequence[str]], name: str) -> Array:
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]]:
     """The arrays of an ``.npz`` by name, or that of an ``.npy`` under the empty name."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            with loaded:
+                return {key: loaded[key] for key in loaded.files}
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
 
 
 def _from_array(array: NDArray[np.generic], name: str, layout: Layout) -> Table:
-    if array.dtype.kind not in "buif" or array.ndim != 2:
+    if array.dtype.kind not in "buif" or array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{name}: must hold a real matrix, not {array.dtype} of shape {array.shape}"
         )
     matrix = array.astype(float)
+    if np.isinf(matrix).any():
+        raise ValueError(f"{name}: entries must be finite or missing, some are infinite")
     whole = matrix.shape[1] == 3 and bool((matrix[:, :2] % 1 == 0).all())
     if layout == "triplets" and not whole:
         raise ValueError(f"{name}: triplets need shape (k, 3) and whole-number indices")
@@ -216,20 +264,25 @@ def _unlabelled(matrix: Array, name: str) -> Table:
 
 
 def _from_npz(path: Path, layout: Layout) -> Table:
-    name = str(path)
-    arrays = _load(path)
+    name, arrays = str(path), _load(path)
     keys = set(arrays)
     if {"format", "shape", "data"} <= keys:
-        entries = sparse.load_npz(path).tocoo()
-        return _scatter(entries.row, entries.col, entries.data, entries.shape, name)
+        try:
+            entries = sparse.load_npz(path).tocoo()
+        except (KeyError, ValueError, TypeError, NotImplementedError) as error:
+            raise ValueError(f"{name}: not a sparse matrix of SciPy's ({error})") from None
+        return _scatter(entries.row, entries.col, entries.data, np.array(entries.shape), name)
     if {"i", "j", "values"} <= keys:
         i, j, values = (np.atleast_1d(arrays[key]) for key in ("i", "j", "values"))
-        shape = arrays.get("shape", np.array([i.max(initial=0) + 1, j.max(initial=0) + 1]))
-        return _scatter(i, j, values, tuple(int(d) for d in shape), name)
+        if any(index.dtype.kind not in "iu" for index in (i, j)):
+            raise ValueError(f"{name}: i and j must hold integers, not {i.dtype} and {j.dtype}")
+        guess = np.array([int(index.max(initial=0)) + 1 for index in (i, j)])
+        return _scatter(i, j, values, arrays.get("shape", guess), name)
     if len(keys) == 1:
         return _from_array(next(iter(arrays.values())), name, layout)
     raise ValueError(
-        f"{name}: must hold one array, or i, j, values (and shape), not {', '.join(sorted(keys))}"
+        f"{name}: must hold one array, or i, j, values (and shape); "
+        f"it holds {', '.join(sorted(keys)) or 'nothing'}"
     )
 
 
@@ -237,11 +290,16 @@ def _scatter(
     i: NDArray[np.generic],
     j: NDArray[np.generic],
     values: NDArray[np.generic],
-    shape: tuple[int, ...],
+    shape: NDArray[np.generic],
     name: str,
 ) -> Table:
+    if shape.shape != (2,) or shape.dtype.kind not in "iu":
+        raise ValueError(f"{name}: shape must hold two integers, not {shape.tolist()}")
     try:
-        energy = MatrixCompletion.from_triplets(i, j, values, (shape[0], shape[1]))
+        energy = MatrixCompletion.from_triplets(i, j, values, tuple(shape.tolist()))
+    except MemoryError:
+        raise ValueError(f"{name}: shape {shape.tolist()} does not fit into memory") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None
-    return _unlabelled(np.where(energy.mask, energy.observed, np.nan), name)
+    matrix = np.where(energy.mask, energy.observed, np.nan)
+    return replace(_unlabelled(matrix, name), layout="triplets")
