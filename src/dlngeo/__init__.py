@@ -18,6 +18,7 @@ _MODULES = {
     "weights": "dlngeo.weights",
     "observables": "dlngeo.observables",
     "metric": "dlngeo.geometry.metric",
+    "entropy": "dlngeo.geometry.entropy",
     "adjacency": "dlngeo.landscape.adjacency",
     "solvers": "dlngeo.dynamics.solvers",
     "flows": "dlngeo.dynamics.flows",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from dlngeo import weights as weights
     from dlngeo.dynamics import flows as flows
     from dlngeo.dynamics import solvers as solvers
+    from dlngeo.geometry import entropy as entropy
     from dlngeo.geometry import metric as metric
     from dlngeo.landscape import adjacency as adjacency
     from dlngeo.studies import completion as completion

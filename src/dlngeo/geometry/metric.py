@@ -235,6 +235,46 @@ def gradient(
     return frame.map(lambda K: K, energy.gradient(point))
 
 
+def log_volume_density(
+    W: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    r"""Logarithm of the volume density of g^N, :math:`-\tfrac12\log\det\mathcal A_{N,W}`.
+
+    Against Lebesgue measure at full rank; on the rank-r stratum against the measure that the
+    Frobenius metric induces there, the determinant being that of 𝒜 on the tangent space.
+
+    Parameters
+    ----------
+    W, depth, rank, widths
+        As :func:`apply`.
+
+    Returns
+    -------
+    (...) array
+        +inf at depth ``inf`` below full square rank, where g is infinite on all that leaves the
+        row and column spaces.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If 𝒜 is singular at the stated rank.
+
+    Notes
+    -----
+    Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
+    """
+    frame, () = _prepare(W, (), depth, rank, widths)
+    if frame.depth == 1:
+        return np.zeros(frame.shape[:-2])
+    _require_invertible(frame)
+    total = np.log(frame.eigenvalues).sum(axis=(-2, -1))
+    if frame.border is not None:
+        m, n = frame.shape[-2:]
+        with np.errstate(divide="ignore"):
+            total = total + (m + n - 2 * frame.sigma.shape[-1]) * np.log(frame.border).sum(axis=-1)
+    return np.asarray(-0.5 * total)
+
+
 def _prepare(
     W: ArrayLike, vectors: tuple[ArrayLike, ...], depth: float, rank: int | None, widths: Widths
 ) -> tuple[Frame, tuple[Array, ...]]:

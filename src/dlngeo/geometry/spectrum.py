@@ -61,7 +61,7 @@ def quotient(a: Array, b: Array, depth: float) -> Array:
     """
     if depth <= _LARGEST_SUM and float(depth).is_integer():
         return _power_sum(a, b, int(depth))
-    larger, u = np.maximum(a, b), _log_ratio(a, b)
+    larger, u = np.maximum(a, b), log_ratio(a, b)
     if math.isinf(depth):
         return larger**2 * _ratio(2 * u)
     exponent = 2 / depth
@@ -92,7 +92,7 @@ def _root(sigma: Array, depth: int) -> Array:
     return np.asarray(np.sqrt(sigma)) if depth == 4 else sigma ** (2 / depth)
 
 
-def _log_ratio(a: Array, b: Array) -> Array:
+def log_ratio(a: Array, b: Array) -> Array:
     """|log(a/b)| with small absolute *and* relative error; inf where one is zero, 0 where both."""
     larger, smaller = np.maximum(a, b), np.minimum(a, b)
     safe = np.where(larger > 0, larger, 1.0)
