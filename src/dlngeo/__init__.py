@@ -18,6 +18,7 @@ _MODULES = {
     "weights": "dlngeo.weights",
     "observables": "dlngeo.observables",
     "metric": "dlngeo.geometry.metric",
+    "balanced": "dlngeo.geometry.balanced",
     "entropy": "dlngeo.geometry.entropy",
     "adjacency": "dlngeo.landscape.adjacency",
     "solvers": "dlngeo.dynamics.solvers",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dlngeo import weights as weights
     from dlngeo.dynamics import flows as flows
     from dlngeo.dynamics import solvers as solvers
+    from dlngeo.geometry import balanced as balanced
     from dlngeo.geometry import entropy as entropy
     from dlngeo.geometry import metric as metric
     from dlngeo.landscape import adjacency as adjacency

@@ -30,6 +30,14 @@ def product(factors: Sequence[Array]) -> Array:
     return result
 
 
+def orthonormalise(A: Array) -> Array:
+    """Gram-Schmidt on the columns, first to last, by QR with the diagonal of R made positive."""
+    Q, R = np.linalg.qr(A)
+    sign = np.where(np.diagonal(R, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    frame: Array = Q * sign[..., None, :]
+    return frame
+
+
 def svd(W: Array) -> tuple[Array, Array, Array]:
     """Thin singular value decomposition U, sigma, Vᵀ of a stack, accurate for graded matrices.
 

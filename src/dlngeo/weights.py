@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._linalg import frobenius, orthonormalise, product, transpose
 from dlngeo.energies import Energy
 
 RNG = np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | int | None
@@ -260,11 +260,8 @@ def _checks_random(
 
 
 def haar_frame(d: int, r: int, generator: np.random.Generator, size: tuple[int, ...] = ()) -> Array:
-    """Uniform orthonormal r-frames in R^d, ``(*size, d, r)``: QR with the signs of R made +."""
-    Q, R = np.linalg.qr(generator.standard_normal((*size, d, r)))
-    sign = np.where(np.diagonal(R, axis1=-2, axis2=-1) < 0, -1.0, 1.0)
-    frame: Array = Q * sign[..., None, :]
-    return frame
+    """Uniform (Haar) orthonormal r-frames in R^d, ``(*size, d, r)``."""
+    return orthonormalise(generator.standard_normal((*size, d, r)))
 
 
 # --------------------------------------------------------------------------------- predicates
