@@ -19,6 +19,7 @@ _MODULES = {
     "observables": "dlngeo.observables",
     "metric": "dlngeo.geometry.metric",
     "balanced": "dlngeo.geometry.balanced",
+    "submersion": "dlngeo.geometry.submersion",
     "entropy": "dlngeo.geometry.entropy",
     "adjacency": "dlngeo.landscape.adjacency",
     "solvers": "dlngeo.dynamics.solvers",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from dlngeo.geometry import balanced as balanced
     from dlngeo.geometry import entropy as entropy
     from dlngeo.geometry import metric as metric
+    from dlngeo.geometry import submersion as submersion
     from dlngeo.landscape import adjacency as adjacency
     from dlngeo.studies import completion as completion
     from dlngeo.studies import tables as tables

@@ -126,11 +126,15 @@ def end_to_end_velocity(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     layers = _checks.weights(weights)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
     velocities = pull_back(-energy.gradient(prefixes[-1]), layers, prefixes)
-    # dφ(V) by forward accumulation: (W_p B_{p-1})' = V_p B_{p-1} + W_p B'_{p-1}
-    tangent = velocities[0]
-    for p in range(1, len(layers)):
-        tangent = velocities[p] @ prefixes[p - 1] + layers[p] @ tangent
-    return tangent
+    return push_forward(velocities, layers, prefixes)
+
+
+def push_forward(tangent: Weights, weights: Weights, prefixes: Sequence[Array]) -> Array:
+    """dφ of a tangent tuple, given the prefixes: (W_p B)' = V_p B + W_p B' layer by layer."""
+    result = tangent[0]
+    for p in range(1, len(weights)):
+        result = tangent[p] @ prefixes[p - 1] + weights[p] @ result
+    return result
 
 
 # ------------------------------------------------------------------------ invariants and norms

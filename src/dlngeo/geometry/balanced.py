@@ -13,7 +13,6 @@ weights of any G layer by layer, from the input or from the output.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,11 +20,16 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, transpose
+from dlngeo._linalg import frobenius, svd, transpose
+from dlngeo.geometry.charts import chart, frame_argument, imbalance_argument, rank_argument
+from dlngeo.geometry.charts import from_left_polar as from_left_polar
+from dlngeo.geometry.charts import from_right_polar as from_right_polar
+from dlngeo.geometry.charts import from_svd as from_svd
+from dlngeo.geometry.charts import to_left_polar as to_left_polar
+from dlngeo.geometry.charts import to_right_polar as to_right_polar
+from dlngeo.geometry.charts import to_svd as to_svd
+from dlngeo.geometry.tangent import project_tangent as project_tangent
 from dlngeo.weights import RNG, haar_frame, imbalances
-
-_ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
-
 
 # ------------------------------------------------------------------------------- the varieties
 
@@ -44,7 +48,7 @@ def residual(weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None)
     """
     layers = _checks.weights(weights)
     actual = imbalances(layers)
-    wanted = _imbalance_argument(G, [W.shape[-2] for W in layers[:-1]])
+    wanted = imbalance_argument(G, [W.shape[-2] for W in layers[:-1]])
     zero = np.zeros(layers[0].shape[:-2])
     return np.max([zero, *(frobenius(a - b) for a, b in zip(actual, wanted, strict=True))], axis=0)
 
@@ -72,123 +76,8 @@ def dimension(widths: Sequence[int], rank: int) -> int:
     For equal widths d: r + (N+1)(rd - r(r+1)/2). Source: Menon, (5.20) corrected.
     """
     widths = _checks.widths(widths)
-    r = _rank(rank, widths)
+    r = rank_argument(rank, widths)
     return r + sum(r * d - r * (r + 1) // 2 for d in widths)
-
-
-def _rank(rank: int, widths: Sequence[int]) -> int:
-    r = _checks.integer(rank, "rank", 1)
-    if r > min(widths):
-        raise ValueError(f"rank must be at most {min(widths)}, the least width; it is {r}")
-    return r
-
-
-def _imbalance_argument(G: Sequence[ArrayLike] | None, hidden: Sequence[int]) -> Weights:
-    if G is None:
-        return tuple(np.zeros((d, d)) for d in hidden)
-    if len(G) != len(hidden):
-        raise ValueError(f"G must hold {len(hidden)} matrices, one a hidden layer, not {len(G)}")
-    matrices = []
-    for p, (value, d) in enumerate(zip(G, hidden, strict=True), start=1):
-        matrix = _checks.matrix(value, f"G_{p}", (d, d))
-        if (frobenius(matrix - transpose(matrix)) > 1e-12 * frobenius(matrix)).any():
-            raise ValueError(f"G_{p} must be symmetric")
-        matrices.append(matrix)
-    return tuple(matrices)
-
-
-# -------------------------------------------------------------------------------- the chart z
-
-
-def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
-    """The chart 𝔷: balanced weights W_p = Q_p Λ Q_{p-1}ᵀ.
-
-    Parameters
-    ----------
-    Q : tuple (Q_0, ..., Q_N) of (..., d_p, r) arrays with orthonormal columns
-    lam : (..., r) array, non-negative
-        λ_k = σ_k^{1/N}, the singular values of every layer.
-
-    Returns
-    -------
-    tuple of (..., d_p, d_{p-1}) arrays
-
-    Raises
-    ------
-    ValueError
-        If a Q_p is not orthonormal, or lam is negative.
-
-    Notes
-    -----
-    Source: Menon, (5.15)-(5.17), (5.20) corrected.
-    """
-    lam = _checks.singular_values(lam, "lam")
-    if len(Q) < 2:
-        raise ValueError(f"Q must hold at least Q_0 and Q_1, not {len(Q)} frames")
-    frames = [_frame(value, f"Q_{p}", lam.shape[-1]) for p, value in enumerate(Q)]
-    return _chart(frames, lam)
-
-
-def to_svd(
-    weights: Sequence[ArrayLike], *, rank: int | None = None, tol: float = 1e-8
-) -> tuple[tuple[Array, ...], Array]:
-    """Coordinates (Q_0, ..., Q_N), lam of balanced weights: the inverse of :func:`from_svd`.
-
-    Parameters
-    ----------
-    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
-    rank : int or None
-        None: the least width.
-    tol : float
-        Relative imbalance that is accepted as zero.
-
-    Returns
-    -------
-    Q : tuple of (..., d_p, r) arrays
-    lam : (..., r) array, decreasing
-
-    Raises
-    ------
-    ValueError
-        If the weights are not balanced, or have another rank.
-
-    Notes
-    -----
-    Q_0 and Q_1 come from one SVD, of W_1; each further frame is Q_p = W_p Q_{p-1} Λ⁻¹, so that the
-    signs and order that the SVD chose are the same in all frames. They are free otherwise. Division
-    by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
-    """
-    layers = _checks.weights(weights)
-    scale = np.max([frobenius(W) for W in layers], axis=0)
-    off = residual(layers)
-    if (off > tol * scale**2).any():
-        raise ValueError(f"weights must be balanced; their largest imbalance is {off.max():.3g}")
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else _rank(rank, widths)
-    U, lam, Vt = svd(layers[0])
-    if not (lam[..., r - 1] > 0).all() or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
-        raise ValueError(
-            f"weights must have rank {r}; the singular values of W_1 are {lam[..., : r + 1]}"
-        )
-    lam = lam[..., :r]
-    frames = [transpose(Vt)[..., :r], U[..., :r]]
-    for W in layers[1:]:
-        frames.append(orthonormalise(W @ frames[-1] / lam[..., None, :]))
-    return tuple(frames), lam
-
-
-def _chart(frames: Sequence[Array], lam: Array) -> Weights:
-    return tuple((Q * lam[..., None, :]) @ transpose(P) for P, Q in itertools.pairwise(frames))
-
-
-def _frame(value: ArrayLike, name: str, r: int) -> Array:
-    Q = _checks.matrix(value, name)
-    if Q.shape[-1] != r:
-        raise ValueError(f"{name} must have {r} columns, as lam has entries; it has {Q.shape[-1]}")
-    off = frobenius(transpose(Q) @ Q - np.eye(r)).max()
-    if off > _ORTHOGONAL:
-        raise ValueError(f"{name} must have orthonormal columns; it is off by {off:.3g}")
-    return Q
 
 
 # ------------------------------------------------------------------------- points and orbits
@@ -233,7 +122,7 @@ def lift(
     else:
         generator = np.random.default_rng(rng)
         hidden = [haar_frame(d, r, generator, stack) for d in dims[1:-1]]
-    return _chart([first, *hidden, last], sigma[..., :r] ** (1 / depth))
+    return chart([first, *hidden, last], sigma[..., :r] ** (1 / depth))
 
 
 def _nearest_frame(Q: Array, d: int) -> Array:
@@ -258,11 +147,11 @@ def random(
     singular values as well see :func:`dlngeo.weights.random_balanced`.
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
-    r = _rank(sigma.shape[-1], widths)
+    r = rank_argument(sigma.shape[-1], widths)
     stack = (size,) if isinstance(size, int) else tuple(size)
     generator = np.random.default_rng(rng)
     frames = [haar_frame(d, r, generator, stack) for d in widths]
-    return _chart(frames, sigma ** (1 / (len(widths) - 1)))
+    return chart(frames, sigma ** (1 / (len(widths) - 1)))
 
 
 def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
@@ -286,128 +175,7 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
         raise ValueError(f"gauge must hold {len(layers) - 1} matrices, not {len(gauge)}")
     for p, value in enumerate(gauge):
         d = layers[p].shape[-2]
-        P = _frame(_checks.matrix(value, f"gauge[{p}]", (d, d)), f"gauge[{p}]", d)
+        P = frame_argument(_checks.matrix(value, f"gauge[{p}]", (d, d)), f"gauge[{p}]", d)
         layers[p] = P @ layers[p]
         layers[p + 1] = layers[p + 1] @ transpose(P)
     return tuple(layers)
-
-
-# ---------------------------------------------------------------------------- the charts x, y
-
-
-def from_right_polar(
-    W_1: ArrayLike, Q: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None
-) -> Weights:
-    """The chart 𝔵: weights of imbalance G, from W_1 and the polar factors of the layers above.
-
-    W_{p+1} = Q_{p+1} P_{p+1}, P_{p+1} = (W_p W_pᵀ - G_p)^{1/2}.
-
-    Parameters
-    ----------
-    W_1 : (..., d_1, d_0) array
-    Q : tuple (Q_2, ..., Q_N) of (..., d_p, d_{p-1}) arrays
-        Isometric on the range of P_p; orthogonal matrices always are.
-    G : tuple (G_1, ..., G_{N-1}) of symmetric (..., d_p, d_p) arrays, or None for zero
-
-    Raises
-    ------
-    ValueError
-        If W_p W_pᵀ - G_p has a negative eigenvalue (it says which p, and how negative; G_p <= 0
-        suffices for none), or a Q_p is not isometric where it must be.
-
-    Notes
-    -----
-    Source: Menon, (5.5)-(5.9), (5.9) corrected: P_1² = W_1ᵀ W_1.
-    """
-    layers = [_checks.matrix(W_1, "W_1")]
-    hidden = [layers[0].shape[-2], *(np.shape(q)[-2] for q in Q[:-1])] if len(Q) else []
-    wanted = _imbalance_argument(G, hidden)
-    for p, value in enumerate(Q, start=1):
-        W = layers[-1]
-        P = _psd_root(W @ transpose(W) - wanted[p - 1], W, f"W_{p} W_{p}ᵀ - G_{p}")
-        layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
-    return tuple(layers)
-
-
-def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
-    """W_1, (Q_2, ..., Q_N) and G of any weights: the inverse of :func:`from_right_polar`.
-
-    Q_p is the polar factor of W_p = Q_p P_p, a partial isometry where W_p has a kernel.
-    """
-    layers = _checks.weights(weights)
-    return layers[0], tuple(_polar_factor(W) for W in layers[1:]), imbalances(layers)
-
-
-def from_left_polar(
-    W_N: ArrayLike, U: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None
-) -> Weights:
-    """The chart 𝔶: weights of imbalance G, from W_N and the polar factors of the layers below.
-
-    W_p = R_p U_pᵀ, R_p = (W_{p+1}ᵀ W_{p+1} + G_p)^{1/2}.
-
-    Parameters
-    ----------
-    W_N : (..., d_N, d_{N-1}) array
-    U : tuple (U_{N-1}, ..., U_1) of (..., d_{p-1}, d_p) arrays
-        In the order in which they are used; isometric on the range of R_p.
-    G : tuple (G_1, ..., G_{N-1}) of symmetric (..., d_p, d_p) arrays, or None for zero
-
-    Raises
-    ------
-    ValueError
-        As :func:`from_right_polar`; G_p >= 0 suffices for the roots to exist.
-
-    Notes
-    -----
-    Source: Menon, (5.11)-(5.12).
-    """
-    layers = [_checks.matrix(W_N, "W_N")]
-    hidden = [layers[0].shape[-1], *(np.shape(u)[-2] for u in U[:-1])] if len(U) else []
-    wanted = _imbalance_argument(G, hidden[::-1])
-    for p, value in zip(range(len(U), 0, -1), U, strict=True):
-        W = layers[-1]
-        R = _psd_root(transpose(W) @ W + wanted[p - 1], W, f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
-        layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
-    return tuple(reversed(layers))
-
-
-def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
-    """W_N, (U_{N-1}, ..., U_1) and G of any weights: the inverse of :func:`from_left_polar`."""
-    layers = _checks.weights(weights)
-    factors = tuple(transpose(_polar_factor(W)) for W in reversed(layers[:-1]))
-    return layers[-1], factors, imbalances(layers)
-
-
-def _psd_root(square: Array, W: Array, name: str) -> Array:
-    """The positive semidefinite root; eigenvalues within rounding of zero are taken as zero."""
-    values, vectors = np.linalg.eigh(square)
-    rounding = 1e-13 * np.maximum(frobenius(square), frobenius(W) ** 2)
-    least = values[..., 0]
-    if (least < -rounding).any():
-        raise ValueError(
-            f"{name} must be positive semidefinite to have a root; its least eigenvalue is "
-            f"{least.min():.3g}"
-        )
-    root = np.sqrt(np.maximum(values, 0.0))
-    return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
-
-
-def _isometry(value: ArrayLike, P: Array, name: str) -> Array:
-    Q = _checks.matrix(value, name)
-    if Q.shape[-1] != P.shape[-1]:
-        raise ValueError(f"{name} must have {P.shape[-1]} columns, not {Q.shape[-1]}")
-    image = Q @ P
-    off = frobenius(transpose(image) @ image - P @ P) / np.maximum(frobenius(P) ** 2, 1e-300)
-    if off.max() > _ORTHOGONAL:
-        raise ValueError(
-            f"{name} must be isometric on the range of the root it multiplies; it is off by "
-            f"{off.max():.3g}"
-        )
-    return Q
-
-
-def _polar_factor(W: Array) -> Array:
-    """U Vᵀ over the singular values that are not zero to rounding."""
-    U, sigma, Vt = svd(W)
-    kept = sigma > max(W.shape[-2:]) * np.finfo(float).eps * sigma[..., :1]
-    return np.asarray((U * kept[..., None, :]) @ Vt)

@@ -1,0 +1,140 @@
+r"""The tangent space of the balanced manifold and its orthogonal projections (Menon, section 8).
+
+In the frames Q_p of balanced weights, V̂_p = Q_pᵀ V_p Q_{p-1}, everything falls apart into pairs
+(k, l) of singular directions:
+
+- horizontal vectors have V̂_s[k, l] proportional to λ_k^{N-s} λ_l^{s-1} (8.20), (8.23), (8.24);
+- vertical vectors, along the orbit of the gauge group, are V̂_s = B_s Λ - Λ B_{s-1} with
+  antisymmetric B_s and B_0 = B_N = 0 (8.13); their Gram matrix is tridiagonal and diagonalised by
+  sines, with eigenvalues 2(λ_k² + λ_l² - 2 λ_k λ_l cos(jπ/N)) (8.10), (8.22).
+
+Where a layer is wider than the rank, what leads out of the frames is horizontal at the input and
+the output, and vertical at hidden layers. Both projections cost O(N d³); no Nd² × Nd² matrix is
+formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.fft import dst, idst
+
+from dlngeo import _checks
+from dlngeo._checks import Array, Weights
+from dlngeo._linalg import transpose
+from dlngeo.geometry.charts import to_svd
+
+
+def project_tangent(
+    weights: Sequence[ArrayLike], V: Sequence[ArrayLike], *, rank: int | None = None
+) -> Weights:
+    """Orthogonal projection of V on T_W M_r, the tangent space of the balanced manifold.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
+    V : tuple of arrays of the same shapes
+    rank : int or None
+        None: the least width.
+
+    Returns
+    -------
+    tuple of arrays
+        The sum of the vertical and the horizontal projection.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not balanced, have another rank, or V has other shapes.
+
+    Notes
+    -----
+    Source: Menon, Theorem 14, (8.20)-(8.24) with (8.21) corrected; rank r derived.
+    """
+    split = Split.of(weights, V, rank)
+    return tuple(a + b for a, b in zip(split.vertical(), split.horizontal(), strict=True))
+
+
+class Split(NamedTuple):
+    """A tuple V at balanced weights, in the frames of the weights."""
+
+    frames: tuple[Array, ...]  # Q_0, ..., Q_N
+    lam: Array  # (..., r)
+    inside: Array  # V̂, (N, ..., r, r)
+    left: list[Array]  # (I - Q_p Q_pᵀ) V_p Q_{p-1}, (..., d_p, r)
+    right: list[Array]  # Q_pᵀ V_p (I - Q_{p-1} Q_{p-1}ᵀ), (..., r, d_{p-1})
+
+    @classmethod
+    def of(cls, weights: Sequence[ArrayLike], V: Sequence[ArrayLike], rank: int | None) -> Split:
+        """Decompose V; checks both arguments."""
+        vectors = tangent_argument(weights, V)
+        frames, lam = to_svd(weights, rank=rank)
+        inside, left, right = [], [], []
+        for p, vector in enumerate(vectors):
+            P, Q = frames[p], frames[p + 1]
+            columns, rows = vector @ P, transpose(Q) @ vector
+            inside.append(rows @ P)
+            left.append(columns - Q @ inside[-1])
+            right.append(rows - inside[-1] @ transpose(P))
+        return cls(frames, lam, np.stack(inside), left, right)
+
+    def horizontal(self) -> Weights:
+        """The projection on (ker dφ)^⊥ within the tangent space."""
+        profile = profiles(self.lam, len(self.left))
+        inside = profile * (profile * self.inside).sum(axis=0)
+        layers = self._outside_zero(inside)
+        layers[0] = layers[0] + self.frames[1] @ self.right[0]
+        layers[-1] = layers[-1] + self.left[-1] @ transpose(self.frames[-2])
+        return tuple(layers)
+
+    def vertical(self) -> Weights:
+        """The projection on the tangent space of the orbit."""
+        layers = self._outside_zero(_orbit_part(self.inside, self.lam))
+        for p in range(len(layers) - 1):
+            leaving = 0.5 * (self.left[p] + transpose(self.right[p + 1]))
+            layers[p] = layers[p] + leaving @ transpose(self.frames[p])
+            layers[p + 1] = layers[p + 1] + self.frames[p + 2] @ transpose(leaving)
+        return tuple(layers)
+
+    def _outside_zero(self, inside: Array) -> list[Array]:
+        return [
+            self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
+        ]
+
+
+def tangent_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Weights:
+    """V as a tuple of arrays that fit the weights."""
+    layers, vectors = _checks.weights(weights), _checks.weights(V, "V")
+    shapes = [[W.shape[-2:] for W in part] for part in (layers, vectors)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"V must have the shapes of the weights, {shapes[0]}, not {shapes[1]}")
+    return vectors
+
+
+def profiles(lam: Array, depth: int) -> Array:
+    """Unit vectors over s with entries proportional to λ_k^{N-s} λ_l^{s-1}: (N, ..., r, r)."""
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    larger = np.maximum(k, l)
+    up = np.arange(depth).reshape(-1, *[1] * larger.ndim)
+    profile = (k / larger) ** (depth - 1 - up) * (l / larger) ** up
+    return np.asarray(profile / np.sqrt((profile**2).sum(axis=0)))
+
+
+def _orbit_part(inside: Array, lam: Array) -> Array:
+    """The vectors B_s Λ - Λ B_{s-1} nearest to V̂, B_0 = B_N = 0."""
+    depth = len(inside)
+    if depth == 1:
+        return np.zeros_like(inside)
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    turned = transpose(inside)
+    slope = l * inside[:-1] - k * turned[:-1] - k * inside[1:] + l * turned[1:]
+    angle = np.arange(1, depth).reshape(-1, *[1] * (lam.ndim + 1)) * np.pi / (2 * depth)
+    # λ_k² + λ_l² - 2 λ_k λ_l cos(2 angle), free of cancellation
+    gram = 2 * ((k - l) ** 2 + 4 * k * l * np.sin(angle) ** 2)
+    B = idst(dst(slope, type=1, axis=0) / gram, type=1, axis=0)
+    zero = np.zeros_like(B[:1])
+    B = np.concatenate((zero, B, zero))
+    return np.asarray(B[1:] * l - k * B[:-1])
