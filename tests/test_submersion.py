@@ -157,6 +157,80 @@ def test_lift_keeps_digits_at_small_singular_values(rng):
     assert_allclose(size, 2 * 1 / (4 * 1e-9), rtol=1e-6)
 
 
+def basis_vectors(basis, part):
+    """The vectors of one field, flattened: (count, size)."""
+    layers = getattr(basis, part)
+    vectors = [np.reshape(V, (-1, V.shape[-2] * V.shape[-1])) for V in layers]
+    return np.concatenate(vectors, axis=1)
+
+
+@pytest.mark.parametrize(("widths", "lam"), CASES)
+def test_theorem_14_gives_an_orthonormal_basis(widths, lam):
+    layers, tangent, orbit = projectors(widths, lam)
+    basis = balanced.orthonormal_basis(layers, rank=len(lam))
+    B = np.concatenate([basis_vectors(basis, part) for part in ("l", "u", "outside")])
+    assert len(B) == balanced.dimension(widths, len(lam))
+    assert_allclose(B @ B.T, np.eye(len(B)), atol=1e-12)
+    assert_allclose(B.T @ B, tangent, atol=1e-11)
+    # 1 <= p <= N - 1 are vertical, l and p = 0, N horizontal
+    depth, pairs = len(widths) - 1, len(lam) * (len(lam) - 1) // 2
+    u = basis_vectors(basis, "u").reshape(pairs, depth + 1, len(tangent))
+    assert_allclose(u[:, 1:depth] @ orbit, u[:, 1:depth], atol=1e-11)
+    assert_allclose(u[:, [0, depth]] @ orbit, 0, atol=1e-11)
+    assert_allclose(basis_vectors(basis, "l") @ orbit, 0, atol=1e-11)
+
+
+def test_printed_sign_of_8_21_is_not_tangent():
+    # with a plus the vectors are orthonormal and in the kernel of dφ, but leave the manifold
+    layers, tangent, _ = projectors((3, 3, 3, 3), [1.5, 0.9, 0.4])
+    Q, lam = balanced.to_svd(layers)
+    N, p = 3, 1
+    norm = np.sqrt(N * (lam[0] ** 2 + lam[1] ** 2 - 2 * lam[0] * lam[1] * np.cos(p * np.pi / N)))
+
+    def a(k, l, s):  # noqa: E741
+        x = p * np.pi / N
+        return (lam[k] * np.sin((s - 1) * x) - lam[l] * np.sin(s * x)) / norm
+
+    for sign, on_manifold in ((-1, True), (1, False)):
+        V = flat(
+            [
+                a(0, 1, s) * np.outer(Q[s][:, 0], Q[s - 1][:, 1])
+                + sign * a(1, 0, s) * np.outer(Q[s][:, 1], Q[s - 1][:, 0])
+                for s in range(1, N + 1)
+            ]
+        )
+        assert_allclose(np.linalg.norm(V), 1, rtol=1e-12)
+        assert_allclose(submersion.differential(layers, shaped(V, (3,) * 4)), 0, atol=1e-12)
+        off = np.linalg.norm(tangent @ V - V)
+        assert (off < 1e-12) == on_manifold
+        assert off < 1e-12 or off > 0.1
+
+
+def test_pullback_metric_is_golden(golden_geometry):
+    for case in golden_geometry["pullback"]:
+        lam, depth = np.array(case["lambda"], dtype=float), case["N"]
+        gram = np.array(case["gram_moving_frame(Q_p alpha Q_p^T)"], dtype=float)
+        blocks = balanced.pullback_metric(lam, depth)
+        ours = np.zeros_like(gram)
+        ours[: lam.size, : lam.size] = depth * np.eye(lam.size)
+        for k, block in enumerate(blocks):
+            at = slice(lam.size + k * (depth + 1), lam.size + (k + 1) * (depth + 1))
+            ours[at, at] = block
+        assert_allclose(ours, gram, atol=1e-15)
+        if case["d"] > 2:  # printed (8.8), α not turned with the frame: not block diagonal
+            fixed = np.array(case["gram_fixed_frame(alpha)"], dtype=float)
+            assert np.abs(fixed - ours).max() > 0.1
+
+
+def test_determinant_of_the_interior_block():
+    # rows 1 .. N-1: (σ_k² - σ_l²)/(λ_k² - λ_l²), the square of the entropy's factor
+    lam, depth = np.array([1.3, 0.6]), 5
+    (block,) = balanced.pullback_metric(lam, depth)
+    sigma = lam**depth
+    exact = (sigma[0] ** 2 - sigma[1] ** 2) / (lam[0] ** 2 - lam[1] ** 2)
+    assert_allclose(np.linalg.det(block[1:-1, 1:-1]), exact, rtol=1e-13)
+
+
 def test_stacks_are_loops(rng):
     widths, lam = (3, 4, 3), [1.2, 0.6, 0.3]
     layers = balanced.random(widths, np.array(lam) ** 2, rng=0, size=(5,))
