@@ -423,3 +423,24 @@ def test_bad_powers_are_refused(highest):
 def test_commutator_needs_a_square_matrix():
     with pytest.raises(ValueError, match="A must be square"):
         adjacency.commutator(np.ones((2, 3)))
+
+
+def test_nilpotency_does_not_underflow():
+    with pytest.raises(ValueError, match="must be nilpotent"):
+        adjacency.nilpotency_index(1e-200 * np.eye(3))
+    small = 1e-200 * np.ones((2, 2))
+    A = adjacency.from_weights((np.ones((2, 3)), small, small))
+    assert adjacency.nilpotency_index(A) == 4
+
+
+@pytest.mark.parametrize("k", [-1, 4, 7])
+def test_blocks_lie_on_diagonals_that_exist(k):
+    A = adjacency.from_weights((np.ones((2, 3)), np.ones((2, 2)), np.ones((2, 2))))
+    with pytest.raises(ValueError, match="k must"):
+        adjacency.blocks(A, k, (3, 2, 2, 2))
+
+
+@pytest.mark.parametrize("call", [adjacency.nilpotency_index, lambda A: adjacency.powers(A, 2)])
+def test_powers_need_a_square_matrix(call):
+    with pytest.raises(ValueError, match="A must be square"):
+        call(np.ones((2, 3)))

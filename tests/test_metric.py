@@ -364,14 +364,18 @@ def test_inner_is_never_negative_on_what_the_rank_leaves_out(depth, rng):
         assert metric.inner(W, Z, Z, depth, rank=2) == 0
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS, lambda W, Z, N: metric.gradient(Still(Z), W, N)])
+@pytest.mark.parametrize(
+    "function", [*FUNCTIONS, lambda W, Z, *a, **k: metric.gradient(Still(Z), W, *a, **k)]
+)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_depth_one_is_the_identity(function, shape, rng):
-    """Also where W has no rank at all."""
+    """Also where W has no rank at all, and below full rank: no projection."""
     Z = rng.standard_normal(shape)
     for W in (rng.standard_normal(shape), np.zeros(shape)):
         np.testing.assert_array_equal(function(W, Z, 1), Z)
-    assert metric.inner(np.zeros(shape), Z, Z, 1) == pytest.approx((Z**2).sum(), rel=1e-14)
+        np.testing.assert_array_equal(function(W, Z, 1, rank=1), Z)
+        inner = metric.inner(W, Z, 2 * Z, 1, rank=1)
+        assert inner == pytest.approx(2 * (Z**2).sum(), rel=1e-14)
 
 
 # --------------------------------------------------------------------------------- symmetries
@@ -475,11 +479,14 @@ def test_4_19_as_printed_is_a_misprint(rng):
 
 
 def test_gradient_with_rank_is_taken_at_the_point_of_that_rank(rng):
-    W, target = rng.standard_normal((2, 3, 4))
+    """Seen with observed entries only: for Quadratic the difference is normal to the stratum."""
+    W, observed = rng.standard_normal((2, 3, 4))
+    energy = MatrixCompletion(observed, rng.random((3, 4)) < 0.5)
     U, sigma, Vt = np.linalg.svd(W)
     point = (U[:, :2] * sigma[:2]) @ Vt[:2]
-    want = definition(W, point - target, 3, rank=2)
-    assert error(metric.gradient(Quadratic(target), W, 3, rank=2), want) < 1e-14
+    want = definition(W, energy.gradient(point), 3, rank=2)
+    assert error(metric.gradient(energy, W, 3, rank=2), want) < 1e-14
+    assert error(definition(W, energy.gradient(W), 3, rank=2), want) > 1e-2
 
 
 @pytest.mark.parametrize("widths", [(3, 3, 3), (2, 4, 3), (4, 5, 3, 2), (3, 2, 4), (4, 3, 1, 2, 3)])
@@ -636,7 +643,7 @@ def test_a_stack_equals_a_loop(shape, rank, depth, function, rng):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3.5])
-@pytest.mark.parametrize("rank", [None])
+@pytest.mark.parametrize("rank", [None, 2])
 def test_gradients_of_a_stack_equal_a_loop(rank, depth, rng):
     """Of as many matrices as each has rows, so that a wrong axis would broadcast unnoticed."""
     W, energy = rng.standard_normal((3, 3, 4)), Quadratic(rng.standard_normal((3, 4)))
@@ -660,7 +667,7 @@ def test_stacks_broadcast(left, right, depth, function, rng):
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("depth", [3])
+@pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize(("left", "right"), [((), (5,)), ((5,), ()), ((2, 1), (1, 5))])
 def test_inner_products_broadcast(left, right, depth, rng):
     W, Z = rng.standard_normal((*left, 3, 2)), rng.standard_normal((*right, 3, 2))
@@ -776,3 +783,25 @@ def test_bad_rank_and_widths_are_refused(keywords, error_class, match, function)
 def test_widths_fit_only_a_whole_depth(depth):
     with pytest.raises(ValueError, match="do not fit depth"):
         metric.apply(np.eye(2), np.eye(2), depth, widths=(2, 2, 2))
+
+
+@pytest.mark.parametrize("size", [1e-155, 1e-160])
+@pytest.mark.parametrize("shape", [(2, 2), (3, 1)])
+def test_subnormal_eigenvalues_are_singular(size, shape):
+    depth = np.inf if shape == (2, 2) else 1e6  # K about σ²
+    W = size * np.eye(*shape)
+    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+        metric.solve(W, np.ones(shape), depth)
+
+
+def test_gradient_through_a_bottleneck_is_taken_at_the_cut_point(rng):
+    W, energy = rng.standard_normal((3, 3)), Quadratic(rng.standard_normal((3, 3)))
+    by_widths = metric.gradient(energy, W, 2, widths=(3, 2, 3))
+    by_rank = metric.gradient(energy, W, 2, rank=2)
+    np.testing.assert_allclose(by_widths, by_rank, rtol=1e-14)
+
+
+@pytest.mark.parametrize("text", ["2", "inf", b"2"])
+def test_depth_is_a_number_not_its_name(text):
+    with pytest.raises(TypeError, match="depth must be a real number"):
+        metric.spectrum([1.0, 2.0], text)

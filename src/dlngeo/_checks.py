@@ -61,6 +61,8 @@ def singular_values(value: ArrayLike, name: str = "sigma") -> Array:
 def depth(value: float) -> float:
     """A depth downstairs: a real number >= 1, or ``inf``."""
     try:
+        if isinstance(value, (str, bytes)):  # float() would read it
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"depth must be a real number >= 1 or inf, not {value!r}") from None

@@ -101,8 +101,7 @@ class EndToEndFlow:
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
         frame = Frame.of(W, self._depth, self._rank)
-        point = W if self.rank is None else (frame.U * frame.sigma[..., None, :]) @ frame.Vt
-        velocity = -frame.map(lambda K: K, self.energy.gradient(point))
+        velocity = -frame.map(lambda K: K, self.energy.gradient(frame.point(W)))
         return (velocity - self._decay * W if self._decay else velocity).reshape(-1)
 
     def _stratum(self, W: Array) -> Array:

@@ -107,6 +107,12 @@ class Frame(NamedTuple):
             left = None if left is None else border[..., None, :] * left
         return self.join(Parts(inside, right, left))
 
+    def point(self, W: Array) -> Array:
+        """W itself at full rank, else the nearest matrix of the frame's rank."""
+        if self.sigma.shape[-1] == min(W.shape[-2:]):
+            return W
+        return np.asarray((self.U * self.sigma[..., None, :]) @ self.Vt)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of W."""
@@ -196,7 +202,9 @@ def inner(
     """
     frame, (Z1, Z2) = _prepare(W, (Z1, Z2), depth, rank, widths)
     if frame.depth == 1:
-        return np.asarray((Z1 * Z2).sum(axis=(-2, -1)))
+        total = (Z1 * Z2).sum(axis=(-2, -1))
+        stack = np.broadcast_shapes(total.shape, frame.shape[:-2])
+        return np.broadcast_to(total, stack).copy()
     _require_invertible(frame)
     one, two = frame.split(Z1), frame.split(Z2)
     total = (one.inside * two.inside / frame.eigenvalues).sum(axis=(-2, -1))
@@ -223,7 +231,7 @@ def gradient(
     ----------
     energy : Energy
     W, depth, rank, widths
-        As :func:`apply`. With ``rank``, E' is taken at the point of that rank.
+        As :func:`apply`. Below full rank E' is taken at the nearest point of that rank.
 
     Notes
     -----
@@ -231,8 +239,7 @@ def gradient(
     (4.19) corrected.
     """
     frame, () = _prepare(W, (), depth, rank, widths)
-    point = np.asarray(W, dtype=float) if rank is None else (frame.U * frame.sigma) @ frame.Vt
-    return frame.map(lambda K: K, energy.gradient(point))
+    return frame.map(lambda K: K, energy.gradient(frame.point(np.asarray(W, dtype=float))))
 
 
 def log_volume_density(
@@ -293,7 +300,12 @@ def _prepare(
 
 
 def _require_invertible(frame: Frame) -> None:
-    if frame.depth > 1 and not (frame.eigenvalues > 0).all():
+    # A subnormal eigenvalue has no digits and no finite inverse.
+    least = float(np.finfo(float).tiny)
+    singular = not (frame.eigenvalues >= least).all()
+    if frame.border is not None and not math.isinf(frame.depth):
+        singular = singular or not (frame.border >= least).all()
+    if frame.depth > 1 and singular:
         raise np.linalg.LinAlgError(
             f"𝒜 is singular: W was taken to have rank {frame.sigma.shape[-1]}, but its smallest "
             f"singular value there is {frame.sigma.min():g}; pass rank= if its rank is lower"

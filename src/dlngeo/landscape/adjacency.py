@@ -43,8 +43,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     Source: Wendin and Altafini, section 2.1.1.
     """
     widths = _checks.widths(widths)
-    if not 0 <= _checks.integer(k, "k", 0) < len(widths):
-        raise ValueError(f"k must lie in 0..{len(widths) - 1}, not {k}")
+    k = _band(k, widths)
     if len(blocks) != len(widths) - k:
         raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
     arrays = [
@@ -84,12 +83,13 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
     """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A (copies)."""
     A, widths = _state(A, widths)
+    k = _band(k, widths)
     return tuple(A[(..., *_place(widths, j + k, j))].copy() for j in range(len(widths) - k))
 
 
 def powers(A: ArrayLike, highest: int) -> list[Array]:
     """I, A, A², ..., up to the given power; A^k = blk_k(W_k ⋯ W_1, ...), eq. (16)."""
-    A = _checks.matrix(A, "A")
+    A = _square_matrix(A)
     result = [np.broadcast_to(np.eye(A.shape[-1]), A.shape).copy()]
     for _ in range(_checks.integer(highest, "highest", 0)):
         result.append(A @ result[-1])
@@ -100,18 +100,20 @@ def nilpotency_index(A: ArrayLike) -> int:
     """The least k with A^k = 0: N + 1 for a network whose end-to-end matrix is not zero.
 
     In block-shift form the vanishing blocks are products with exact zeros, so no tolerance enters.
+    Of a stack, the index of the whole block-diagonal matrix: the largest.
 
     Raises
     ------
     ValueError
         If A is not nilpotent.
     """
-    A = _checks.matrix(A, "A")
-    power = A
+    A = _square_matrix(A)
+    power = A = A / (np.abs(A).max() or 1.0)
     for k in range(1, A.shape[-1] + 1):
-        if not power.any():
+        largest = np.abs(power).max()
+        if largest == 0:
             return k
-        power = A @ power
+        power = A @ (power / largest)  # no power underflows
     raise ValueError("A must be nilpotent; its powers do not vanish")
 
 
@@ -163,9 +165,7 @@ def commutator(A: ArrayLike) -> Array:
 
     Q = blk_0(-W_1ᵀW_1, G_1, ..., G_{N-1}, W_N W_Nᵀ), G_p = W_p W_pᵀ - W_{p+1}ᵀ W_{p+1}.
     """
-    A = _checks.matrix(A, "A")
-    if A.shape[-1] != A.shape[-2]:
-        raise ValueError(f"A must be square; its shape is {A.shape}")
+    A = _square_matrix(A)
     Q: Array = A @ transpose(A) - transpose(A) @ A
     return Q
 
@@ -184,6 +184,19 @@ def conserved(A: ArrayLike, widths: Sequence[int]) -> Array:
     A, widths = _state(A, widths)
     product: Array = hidden_projection(widths) @ commutator(A)
     return product
+
+
+def _square_matrix(value: ArrayLike) -> Array:
+    A = _checks.matrix(value, "A")
+    if A.shape[-1] != A.shape[-2]:
+        raise ValueError(f"A must be square; its shape is {A.shape}")
+    return A
+
+
+def _band(k: int, widths: tuple[int, ...]) -> int:
+    if not 0 <= _checks.integer(k, "k", 0) < len(widths):
+        raise ValueError(f"k must lie in 0..{len(widths) - 1}, not {k}")
+    return k
 
 
 def _square(widths: tuple[int, ...]) -> tuple[int, int]:
