@@ -40,6 +40,11 @@ class Control:
 
 def integrate(system: System, t_span: tuple[float, float], control: Control) -> Trajectory:
     """Integrate until the span ends, a rule says stop, or the solver fails."""
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
+        return _integrate(system, t_span, control)
+
+
+def _integrate(system: System, t_span: tuple[float, float], control: Control) -> Trajectory:
     t0, t1 = _time_span(t_span)
     record = _Record(t0, system.start, _times(control.t_eval, t0, t1))
     rules = StopRules(system, control.stop_loss, _checks.non_negative(control.gtol, "gtol"))
@@ -54,12 +59,11 @@ def integrate(system: System, t_span: tuple[float, float], control: Control) -> 
         if steps >= limit:
             status, message = -1, f"gave up after {steps} steps, at t = {t:.6g} of {t1:g}"
             break
-        with np.errstate(over="ignore", invalid="ignore"):
-            trouble = solver.step()
-        if solver.status == "failed" or not np.isfinite(solver.y).all():
+        trouble = solver.step()
+        if solver.status == "failed" or not _finite(system, solver.y):
             status = -1
             message = (
-                f"failed at t = {t:.6g}: {trouble or 'the next state is not finite'}; "
+                f"failed at t = {t:.6g}: {trouble or 'the next state or its energy overflows'}; "
                 f"the last good state, of largest entry {np.abs(y).max():.3g}, is kept"
             )
             break
@@ -84,6 +88,14 @@ def integrate(system: System, t_span: tuple[float, float], control: Control) -> 
     return read_off(system, record.times, record.states, status, message, stats)
 
 
+def _finite(system: System, y: Array) -> bool:
+    """Whether a state and its energy are within the range of floating point."""
+    if not np.isfinite(y).all():
+        return False
+    W = system.end_to_end(y)
+    return bool(np.isfinite(W).all() and np.isfinite(system.energy.value(W)).all())
+
+
 def read_off(
     system: System,
     times: list[float],
@@ -95,13 +107,11 @@ def read_off(
     """The trajectory of a system through the given states."""
     y = np.array(states)
     W = system.end_to_end(y)
-    with np.errstate(over="ignore"):  # the last state before a divergence may be huge
-        energy = system.energy.value(W)
     return build(
         np.array(times),
         W,
         system.weights(y),
-        energy,
+        system.energy.value(W),
         weight_decay=system.gamma,
         rank=system.rank,
         status=status,
@@ -128,8 +138,7 @@ class StopRules:
         self._threshold: float | None = None
         if gtol > 0 and system.gamma == 0:
             W = system.end_to_end(system.start)
-            sizes = [self._slope(X) for X in (W, np.zeros_like(W))]
-            self._threshold = gtol * max(size for size in sizes if math.isfinite(size))
+            self._threshold = gtol * max(self._slope(W), self._slope_at_zero(W))
 
     def reason(self, y: Array) -> str:
         """Why to stop at this state; empty to go on."""
@@ -155,6 +164,14 @@ class StopRules:
         while root < t and excess(root) > 0:  # the last bits on the low side
             root = min(t, root + 8 * float(np.spacing(t)))
         return root, np.asarray(dense(root))
+
+    def _slope_at_zero(self, W: Array) -> float:
+        """‖E'(0)‖, a size that E' has somewhere; 0 where E is not defined there."""
+        try:
+            slope = self._slope(np.zeros_like(W))
+        except (ValueError, ArithmeticError):  # LinAlgError is a ValueError
+            return 0.0
+        return slope if math.isfinite(slope) else 0.0
 
     def _energy(self, W: Array) -> float:
         return float(np.max(self._system.energy.value(W)))
@@ -205,8 +222,7 @@ def _start(system: System, t0: float, t1: float, control: Control) -> OdeSolver:
         atol = 1e-3 * rtol * (float(np.abs(system.start).max()) or 1.0)
     atol = _checks.non_negative(atol, "atol")
     solver_class = _solver_class(control.method)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return solver_class(system.velocity, t0, system.start, t1, rtol=rtol, atol=atol)
+    return solver_class(system.velocity, t0, system.start, t1, rtol=rtol, atol=atol)
 
 
 def _solver_class(method: str | type[OdeSolver]) -> type[OdeSolver]:

@@ -93,7 +93,10 @@ def _root(sigma: Array, depth: int) -> Array:
 
 
 def log_ratio(a: Array, b: Array) -> Array:
-    """|log(a/b)| with small absolute *and* relative error; inf where one is zero, 0 where both."""
+    """The absolute value of log(a/b), to small absolute *and* relative error.
+
+    inf where one of the two is zero, 0 where both are.
+    """
     larger, smaller = np.maximum(a, b), np.minimum(a, b)
     safe = np.where(larger > 0, larger, 1.0)
     ratio = smaller / safe
