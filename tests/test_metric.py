@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import solve_sylvester
 
 from dlngeo import metric, weights
 from dlngeo.energies import LinearRegression, MatrixCompletion, Quadratic
@@ -805,3 +806,11 @@ def test_gradient_through_a_bottleneck_is_taken_at_the_cut_point(rng):
 def test_depth_is_a_number_not_its_name(text):
     with pytest.raises(TypeError, match="depth must be a real number"):
         metric.spectrum([1.0, 2.0], text)
+
+
+def test_depth_two_on_positive_definite_matrices_is_twice_bures_wasserstein(rng):
+    # Remark 9 corrected: g^BW(X, X) = ½ Tr(X L) with S L + L S = X, and g²(X, X) = Tr(X L)
+    B, X = rng.standard_normal((2, 4, 4))
+    S, X = B @ B.T + 0.1 * np.eye(4), X + X.T
+    L = solve_sylvester(S, S, X)
+    np.testing.assert_allclose(metric.inner(S, X, X, 2), np.trace(X @ L), rtol=1e-11)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from dlngeo import energies
 from dlngeo import weights as networks
-from dlngeo.geometry import balanced, metric, submersion
+from dlngeo.geometry import balanced, entropy, metric, submersion
 
 # widths, singular values of each layer
 CASES = [
@@ -257,3 +257,46 @@ def test_bad_input():
         submersion.horizontal(networks.random((3, 3, 3), 1.0, rng=0), layers)
     with pytest.raises(ValueError, match="Z must have shape"):
         submersion.horizontal_lift(layers, np.ones((2, 3)))
+
+
+def second_fundamental_trace(widths, lam):
+    """Tr II of the orbit in M by brute force: accelerations of curves in the orbit, normal parts.
+
+    A curve with generators A turns W_p to e^{tA_p} W_p e^{-tA_{p-1}}, of acceleration
+    A_p² W_p - 2 A_p W_p A_{p-1} + W_p A_{p-1}².
+    """
+    layers, tangent, orbit = projectors(widths, lam)
+    turns = [(p, A) for p, A in generators(widths) if 0 < p < len(widths) - 1]
+    velocities = np.array([moved(layers, p, A) for p, A in turns])
+    U, s, _ = np.linalg.svd(velocities, full_matrices=False)
+    trace = np.zeros(len(tangent))
+    for k in np.flatnonzero(s > 1e-9 * s[0]):  # an orthonormal basis of the orbit's tangent space
+        A = [np.zeros((d, d)) for d in widths]
+        for weight, (p, turn) in zip(U[:, k] / s[k], turns, strict=True):
+            A[p] = A[p] + weight * turn
+        acceleration = [
+            A[p + 1] @ A[p + 1] @ W - 2 * A[p + 1] @ W @ A[p] + W @ A[p] @ A[p]
+            for p, W in enumerate(layers)
+        ]
+        trace += (tangent - orbit) @ flat(acceleration)
+    return layers, trace
+
+
+@pytest.mark.parametrize(("widths", "lam"), [case for case in CASES if len(case[0]) > 2])
+def test_mean_curvature_is_the_trace_of_the_second_fundamental_form(widths, lam):
+    layers, exact = second_fundamental_trace(widths, lam)
+    ours = balanced.mean_curvature(layers, rank=len(lam))
+    assert np.linalg.norm(exact) > 0.1 or len(lam) == 1
+    assert_allclose(flat(ours), exact, atol=1e-11)
+
+
+@pytest.mark.parametrize(("widths", "lam"), [case for case in CASES if len(case[0]) > 2])
+def test_gradient_of_the_entropy_is_minus_mean_curvature(widths, lam):
+    # (12.1) item 2, sign corrected: the printed grad S = H is off by 2 |H|
+    layers, _ = point(widths, lam)
+    W, depth, r = networks.end_to_end(layers), len(widths) - 1, len(lam)
+    slope = entropy.gradient(W, depth, rank=r, widths=widths)
+    H = balanced.mean_curvature(layers, rank=r)
+    assert_allclose(submersion.differential(layers, H), -slope, atol=1e-11)
+    for a, b in zip(submersion.horizontal_lift(layers, slope, rank=r), H, strict=True):
+        assert_allclose(a, -b, atol=1e-11)

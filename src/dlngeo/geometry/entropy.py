@@ -270,11 +270,9 @@ class _State(NamedTuple):
     def force(self) -> Array:
         """Σ′, of the shape of sigma."""
         sigma, depth = self.sigma, self.depth
-        pull = _pair_force(sigma[..., :, None], sigma[..., None, :], depth)
-        diagonal = np.arange(sigma.shape[-1])
-        pull[..., diagonal, diagonal] = 0.0
+        t = signed_log_ratio(sigma[..., :, None], sigma[..., None, :])
         power = 1.0 if math.isinf(depth) else 1 - 2 / depth
-        return np.asarray(sigma**power * (pull.sum(axis=-1) + self.spare))
+        return np.asarray(sigma**power * (total_pull(t, depth) + self.spare))
 
     def matrix(self, diagonal: Array) -> Array:
         """U diag(...) Vᵀ."""
@@ -296,9 +294,21 @@ def _thermal(
     return _State.of(W, depth, rank, widths), beta, gamma
 
 
-def _pair_force(a: Array, b: Array, depth: float) -> Array:
-    """φ(log(b/a)); at depth inf the limit of φ/N, (1 - 𝓛(t))/2."""
-    t = np.where(b < a, -1.0, 1.0) * log_ratio(a, b)
+def signed_log_ratio(a: Array, b: Array) -> Array:
+    """log(b/a), accurate where the two meet."""
+    return np.where(b < a, -1.0, 1.0) * log_ratio(a, b)
+
+
+def total_pull(t: Array, depth: float) -> Array:
+    """Σ_{l≠k} φ(t_kl) for t_kl = log(σ_l/σ_k), (..., r, r): what pushes σ_k up."""
+    pull = _pair_pull(t, depth)
+    diagonal = np.arange(t.shape[-1])
+    pull[..., diagonal, diagonal] = 0.0
+    return np.asarray(pull.sum(axis=-1))
+
+
+def _pair_pull(t: Array, depth: float) -> Array:
+    """φ(t); at depth inf the limit of φ/N, (1 - 𝓛(t))/2."""
     if math.isinf(depth):
         return np.asarray(0.5 * (1 - _langevin(t)))
     near = 0.5 * (depth - 1 - depth * _langevin(t) + _langevin(t / depth))

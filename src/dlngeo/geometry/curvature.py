@@ -1,0 +1,49 @@
+"""Curvature of the gauge orbit within the balanced manifold (Menon, section 12.1).
+
+Users find it in :mod:`dlngeo.balanced`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo._checks import Weights
+from dlngeo._linalg import transpose
+from dlngeo.geometry.charts import to_svd
+from dlngeo.geometry.entropy import signed_log_ratio, total_pull
+
+
+def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> Weights:
+    r"""Mean curvature vector H = tr II of the orbit O_W within (M_r, ι), at balanced weights.
+
+    .. math:: H_s = -\sum_k \frac{1}{N\lambda_k}\Big[\sum_{l\ne k}\varphi(\log\tfrac{\sigma_l}
+       {\sigma_k}) + \sum_{p=1}^{N-1}(d_p-r)\Big]\,q_{s,k}q_{s-1,k}^T
+
+    with φ as in :func:`dlngeo.entropy.gradient`: minus the horizontal lift of grad S, so that
+    dφ(H) = -grad S.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
+    rank : int or None
+        None: the least width.
+
+    Returns
+    -------
+    tuple of arrays of the shapes of the weights
+        Horizontal; inward, as on the sphere of section 11.2.
+
+    Notes
+    -----
+    Source: Menon, (12.1) item 2 with its sign corrected, (12.8); rank r derived.
+    """
+    frames, lam = to_svd(weights, rank=rank)
+    depth = len(frames) - 1
+    t = depth * signed_log_ratio(lam[..., :, None], lam[..., None, :])
+    spare = sum(Q.shape[-2] - lam.shape[-1] for Q in frames[1:-1])
+    speed = -(total_pull(t, depth) + spare) / (depth * lam)
+    return tuple(np.asarray((Q * speed[..., None, :]) @ transpose(P)) for P, Q in pairwise(frames))
