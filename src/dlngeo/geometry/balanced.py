@@ -29,6 +29,7 @@ from dlngeo.geometry.charts import to_left_polar as to_left_polar
 from dlngeo.geometry.charts import to_right_polar as to_right_polar
 from dlngeo.geometry.charts import to_svd as to_svd
 from dlngeo.geometry.curvature import mean_curvature as mean_curvature
+from dlngeo.geometry.retraction import retract as retract
 from dlngeo.geometry.tangent import orthonormal_basis as orthonormal_basis
 from dlngeo.geometry.tangent import project_tangent as project_tangent
 from dlngeo.geometry.tangent import pullback_metric as pullback_metric
