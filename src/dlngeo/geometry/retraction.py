@@ -59,8 +59,7 @@ def retract(
     here = _nearly_balanced(wanted, r)
     best = np.inf
     for _ in range(_ITERATIONS):
-        split = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r)
-        step = [a + b for a, b in zip(split.vertical(), split.horizontal(), strict=True)]
+        step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
         size = float(np.max([frobenius(T).max() for T in step]))
         if size <= 1e-14 * scale or (size <= 1e-11 * scale and size > 0.5 * best):
             return here

@@ -55,8 +55,7 @@ def project_tangent(
     -----
     Source: Menon, Theorem 14, (8.20)-(8.24) with (8.21) corrected; rank r derived.
     """
-    split = Split.of(weights, V, rank)
-    return tuple(a + b for a, b in zip(split.vertical(), split.horizontal(), strict=True))
+    return Split.of(weights, V, rank).tangent()
 
 
 class OrthonormalBasis(NamedTuple):
@@ -182,37 +181,48 @@ class Split(NamedTuple):
     frames: tuple[Array, ...]  # Q_0, ..., Q_N
     lam: Array  # (..., r)
     inside: Array  # V̂, (N, ..., r, r)
-    left: list[Array]  # (I - Q_p Q_pᵀ) V_p Q_{p-1}, (..., d_p, r)
-    right: list[Array]  # Q_pᵀ V_p (I - Q_{p-1} Q_{p-1}ᵀ), (..., r, d_{p-1})
+    left: list[Array | None]  # (I - Q_p Q_pᵀ) V_p Q_{p-1}, (..., d_p, r); None where d_p = r
+    right: list[Array | None]  # Q_pᵀ V_p (I - Q_{p-1} Q_{p-1}ᵀ), (..., r, d_{p-1}), likewise
 
     @classmethod
     def of(cls, weights: Sequence[ArrayLike], V: Sequence[ArrayLike], rank: int | None) -> Split:
         """Decompose V; checks both arguments."""
         vectors = tangent_argument(weights, V)
         frames, lam = to_svd(weights, rank=rank)
-        inside, left, right = [], [], []
-        for p, vector in enumerate(vectors):
-            P, Q = frames[p], frames[p + 1]
-            columns, rows = vector @ P, transpose(Q) @ vector
+        inside = []
+        left: list[Array | None] = []
+        right: list[Array | None] = []
+        for vector, (P, Q) in zip(vectors, pairwise(frames), strict=True):
+            rows = transpose(Q) @ vector
             inside.append(rows @ P)
-            left.append(columns - Q @ inside[-1])
-            right.append(rows - inside[-1] @ transpose(P))
+            left.append(vector @ P - Q @ inside[-1] if _spare(Q) else None)
+            right.append(rows - inside[-1] @ transpose(P) if _spare(P) else None)
         return cls(frames, lam, np.stack(inside), left, right)
+
+    def tangent(self) -> Weights:
+        """The projection on the tangent space."""
+        return tuple(a + b for a, b in zip(self.vertical(), self.horizontal(), strict=True))
 
     def horizontal(self) -> Weights:
         """The projection on (ker dφ)^⊥ within the tangent space."""
         profile = profiles(self.lam, len(self.left))
         inside = profile * (profile * self.inside).sum(axis=0)
         layers = self._outside_zero(inside)
-        layers[0] = layers[0] + self.frames[1] @ self.right[0]
-        layers[-1] = layers[-1] + self.left[-1] @ transpose(self.frames[-2])
+        first, last = self.right[0], self.left[-1]
+        if first is not None:
+            layers[0] = layers[0] + self.frames[1] @ first
+        if last is not None:
+            layers[-1] = layers[-1] + last @ transpose(self.frames[-2])
         return tuple(layers)
 
     def vertical(self) -> Weights:
         """The projection on the tangent space of the orbit."""
         layers = self._outside_zero(_orbit_part(self.inside, self.lam))
         for p in range(len(layers) - 1):
-            leaving = 0.5 * (self.left[p] + transpose(self.right[p + 1]))
+            below, above = self.left[p], self.right[p + 1]
+            if below is None or above is None:  # the hidden layer is no wider than the rank
+                continue
+            leaving = 0.5 * (below + transpose(above))
             layers[p] = layers[p] + leaving @ transpose(self.frames[p])
             layers[p + 1] = layers[p + 1] + self.frames[p + 2] @ transpose(leaving)
         return tuple(layers)
@@ -221,6 +231,11 @@ class Split(NamedTuple):
         return [
             self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
         ]
+
+
+def _spare(Q: Array) -> bool:
+    """Whether a frame leaves room in its layer."""
+    return Q.shape[-2] > Q.shape[-1]
 
 
 def tangent_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Weights:
