@@ -251,8 +251,10 @@ def profiles(lam: Array, depth: int) -> Array:
     """Unit vectors over s with entries proportional to λ_k^{N-s} λ_l^{s-1}: (N, ..., r, r)."""
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     larger = np.maximum(k, l)
-    up = np.arange(depth).reshape(-1, *[1] * larger.ndim)
-    profile = (k / larger) ** (depth - 1 - up) * (l / larger) ** up
+    powers = np.ones((depth, *larger.shape))
+    for s in range(1, depth):
+        powers[s] = powers[s - 1] * (l / larger)
+    profile = powers * transpose(powers[::-1])
     return np.asarray(profile / np.sqrt((profile**2).sum(axis=0)))
 
 
