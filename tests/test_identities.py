@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.linalg import sqrtm
 
 from dlngeo import energies, flows, weights
 from dlngeo.geometry import metric
@@ -117,3 +118,30 @@ def test_energy_decreases_by_the_squared_riemannian_gradient(rng):
     gradient = metric.gradient(energy, run.W[1], 4)
     rate = (run.energy[2] - run.energy[0]) / (2 * h)
     assert_allclose(rate, -metric.inner(run.W[1], gradient, gradient, 4), rtol=1e-5)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("seed", range(4))
+def test_completion_of_two_by_two_ends_where_its_invariants_say(seed, sign):
+    # (14.1): E = ½((W_11 - 1)² + (W_22 - 1)²), N = 2. Conserved: c = [(WWᵀ)^½ - (WᵀW)^½]_11, and
+    # where det W > 0 I = (W_12 + W_21)/(2 √det), where det W < 0 J = (W_21 - W_12)/(2 √|det|).
+    # They fix the end: σ = m(1 ± k) with k = |I|/√(1+I²), m² = 1 + c²(1+I²)/(4I²); or
+    # |det W| = c²/(4J²).
+    W0 = np.random.default_rng(seed).standard_normal((2, 2))
+    W0 = W0 if np.linalg.det(W0) * sign > 0 else W0[:, ::-1]
+    energy = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
+    run = flows.gradient_flow(
+        energy, W0, (0, 400), depth=2, method="DOP853", rtol=1e-11, atol=1e-13, gtol=1e-11
+    )
+    assert run.energy[-1] < 1e-18
+    c = (sqrtm(W0 @ W0.T) - sqrtm(W0.T @ W0))[0, 0].real
+    root = np.sqrt(abs(np.linalg.det(W0)))
+    sigma = run.singular_values[-1]
+    if np.linalg.det(W0) > 0:
+        invariant = (W0[0, 1] + W0[1, 0]) / (2 * root)
+        k = abs(invariant) / np.hypot(1, invariant)
+        m = np.sqrt(1 + c**2 * (1 + invariant**2) / (4 * invariant**2))
+        assert_allclose(sigma, [m * (1 + k), m * (1 - k)], rtol=1e-6)
+    else:
+        invariant = (W0[1, 0] - W0[0, 1]) / (2 * root)
+        assert_allclose(sigma[0] * sigma[1], c**2 / (4 * invariant**2), rtol=1e-6)
