@@ -256,3 +256,8 @@ def test_stacks_are_loops():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("size", [3, np.int64(3), (3,)])
+def test_size_as_numpy_takes_it(size):
+    assert balanced.random((2, 2), [1.0], rng=0, size=size)[0].shape == (3, 2, 2)

@@ -346,3 +346,32 @@ def test_volume_density_on_a_stratum_is_a_determinant(rng, shape, rank):
 def test_volume_is_infinite_where_spaces_freeze():
     with pytest.warns(metric.FrozenSpaceWarning):
         assert metric.log_volume_density(np.ones((2, 3)), math.inf, rank=1) == math.inf
+
+
+# --------------------------------------------------------------------- zero singular values
+
+
+def test_depth_one_has_no_force_at_rank_deficiency():
+    D = np.diag([1.0, 0.0])
+    assert_allclose(entropy.gradient(D, 1), 0, atol=0)
+    energy = energies.Quadratic(np.eye(2))
+    assert_allclose(entropy.free_energy_gradient(energy, D, 1, BETA), np.diag([0.0, -1.0]))
+
+
+@pytest.mark.parametrize(("depth", "sigma"), [(1.5, [1.0, 0.0]), (2, [0.0, 0.0])])
+def test_no_gradient_where_it_has_no_limit(depth, sigma):
+    with pytest.raises(np.linalg.LinAlgError, match="no gradient at a matrix with"):
+        entropy.gradient(np.diag(sigma), depth)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 9, math.inf])
+def test_gradient_is_continuous_at_one_zero(depth):
+    at, near = (entropy.gradient(np.diag([1.0, x]), depth) for x in (0.0, 1e-200))
+    assert_allclose(at[0, 0], near[0, 0], rtol=1e-2 if math.isinf(depth) else 1e-12)
+    assert_allclose(at[1, 1], 0, atol=1e-14)
+
+
+def test_entropy_at_infinite_depth_is_minus_infinity_at_rank_deficiency():
+    D, energy = np.diag([1.0, 0.0]), energies.Quadratic(np.eye(2))
+    assert entropy.boltzmann(D, math.inf) == -math.inf
+    assert entropy.free_energy(energy, D, math.inf, BETA) == math.inf

@@ -80,11 +80,6 @@ def test_stacks_are_loops(rng):
             assert_allclose(a[k], b, atol=1e-12)
 
 
-def test_too_long_a_step_is_refused_or_nearest(rng):
-    layers, V = setting((3, 3, 3), [1.5, 0.9, 1e-3], rng)
-    try:
-        there = balanced.retract(layers, [5 * Y for Y in V])
-    except ValueError as error:
-        assert "take a shorter step" in str(error)
-    else:
-        assert balanced.residual(there) < 1e-12
+def test_too_long_a_step_is_refused():
+    with pytest.raises(ValueError, match=r"V is too long .* take a shorter step"):
+        balanced.retract([np.eye(2)] * 2, [-np.eye(2)] * 2)

@@ -106,6 +106,12 @@ def real(value: float, name: str) -> float:
         raise TypeError(f"{name} must be a real number, not {value!r}") from None
 
 
+def stack(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Leading dimensions, from an integer or a tuple as NumPy's ``size`` takes them."""
+    sizes = value if isinstance(value, tuple | list) else (value,)
+    return tuple(integer(k, "size", 0) for k in sizes)
+
+
 def widths(value: Sequence[int]) -> tuple[int, ...]:
     """Layer widths ``(d_0, ..., d_N)``: at least two positive integers."""
     try:

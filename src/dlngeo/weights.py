@@ -255,12 +255,7 @@ def random_decoupled(
 def _checks_random(
     widths: Sequence[int], scale: float, size: int | tuple[int, ...]
 ) -> tuple[tuple[int, ...], float, tuple[int, ...]]:
-    stack = (size,) if isinstance(size, (int, np.integer)) else tuple(size)
-    return (
-        _checks.widths(widths),
-        _checks.positive(scale, "scale"),
-        tuple(_checks.integer(k, "size", 0) for k in stack),
-    )
+    return _checks.widths(widths), _checks.positive(scale, "scale"), _checks.stack(size)
 
 
 def haar_frame(d: int, r: int, generator: np.random.Generator, size: tuple[int, ...] = ()) -> Array:

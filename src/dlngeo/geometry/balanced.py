@@ -152,9 +152,8 @@ def random(
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
     r = rank_argument(sigma.shape[-1], widths)
-    stack = (size,) if isinstance(size, int) else tuple(size)
     generator = np.random.default_rng(rng)
-    frames = [haar_frame(d, r, generator, stack) for d in widths]
+    frames = [haar_frame(d, r, generator, _checks.stack(size)) for d in widths]
     return chart(frames, sigma ** (1 / (len(widths) - 1)))
 
 

@@ -96,9 +96,7 @@ def boltzmann(
     -----
     Source: Menon, (6.2), (6.5), (14.11) corrected; rank r and widths derived.
     """
-    state = _State.of(W, depth, rank, widths)
-    with np.errstate(divide="ignore"):
-        return state.entropy()
+    return _State.of(W, depth, rank, widths).entropy()
 
 
 def gradient(
@@ -121,6 +119,12 @@ def gradient(
     Returns
     -------
     (..., m, n) array
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        At a zero singular value for depth between 1 and 2, at two of them for depth 2, where the
+        gradient has no limit.
 
     Notes
     -----
@@ -260,16 +264,27 @@ class _State(NamedTuple):
     def entropy(self) -> Array:
         r = self.sigma.shape[-1]
         k, l = np.triu_indices(r, 1)  # noqa: E741
-        pairs = np.log(quotient(self.sigma[..., k], self.sigma[..., l], self.depth))
+        with np.errstate(divide="ignore"):
+            pairs = np.log(quotient(self.sigma[..., k], self.sigma[..., l], self.depth))
         total = self.constant + 0.5 * pairs.sum(axis=-1)
         if self.spare:
             layers = 1.0 if math.isinf(self.depth) else self.depth
-            total = total + self.spare / layers * np.log(self.sigma).sum(axis=-1)
+            with np.errstate(divide="ignore"):  # log 0 = -inf is meant
+                logs = np.log(self.sigma)
+            total = total + self.spare / layers * logs.sum(axis=-1)
         return np.asarray(total)
 
     def force(self) -> Array:
         """Σ′, of the shape of sigma."""
         sigma, depth = self.sigma, self.depth
+        if depth == 1:  # one point in each fibre
+            return np.zeros_like(sigma)
+        zeros = int((sigma == 0).sum(axis=-1).max())
+        if zeros > (0 if depth < 2 else 1) and depth <= 2:
+            raise np.linalg.LinAlgError(
+                f"at depth {depth:g} the entropy has no gradient at a matrix with {zeros} zero "
+                "singular values; pass rank= if its rank is lower"
+            )
         t = signed_log_ratio(sigma[..., :, None], sigma[..., None, :])
         power = 1.0 if math.isinf(depth) else 1 - 2 / depth
         return np.asarray(sigma**power * (total_pull(t, depth) + self.spare))

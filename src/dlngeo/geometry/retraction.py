@@ -59,6 +59,8 @@ def retract(
     here = _nearly_balanced(wanted, r)
     best = np.inf
     for _ in range(_ITERATIONS):
+        if not _of_full_rank(here, r):
+            break
         step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
         size = float(np.max([frobenius(T).max() for T in step]))
         if size <= 1e-14 * scale or (size <= 1e-11 * scale and size > 0.5 * best):
@@ -66,9 +68,15 @@ def retract(
         best = min(best, size)
         here = _nearly_balanced([a + b for a, b in zip(here, step, strict=True)], r)
     raise ValueError(
-        f"V is too long for a projection on the balanced manifold: after {_ITERATIONS} iterations "
-        f"{size / scale:.2g} of the weights' size is left; take a shorter step"
+        f"V is too long for a projection on the balanced manifold of rank {r}: no nearest point "
+        f"was found in {_ITERATIONS} iterations; take a shorter step"
     )
+
+
+def _of_full_rank(layers: Weights, r: int) -> bool:
+    """Whether every network of a stack still has rank r."""
+    lam = np.linalg.svd(layers[0], compute_uv=False)[..., r - 1]
+    return bool((lam > 0).all())
 
 
 def _nearly_balanced(layers: Sequence[Array], r: int) -> Weights:
