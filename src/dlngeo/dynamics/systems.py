@@ -19,7 +19,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy
-from dlngeo.geometry.metric import Frame
+from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
 

@@ -23,100 +23,16 @@ widths : (d_0, ..., d_N) or None
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import svd, transpose
 from dlngeo.energies import Energy
-from dlngeo.geometry.spectrum import quotient
+from dlngeo.geometry.frame import Frame as Frame
+from dlngeo.geometry.frame import FrozenSpaceWarning as FrozenSpaceWarning
+from dlngeo.geometry.frame import Parts as Parts
+from dlngeo.geometry.frame import Widths, inverse, prepare, require_invertible
 from dlngeo.geometry.spectrum import spectrum as spectrum
-
-Widths = Sequence[int] | None
-
-
-class FrozenSpaceWarning(UserWarning):
-    """At infinite depth the row and column spaces of a matrix below full square rank are fixed."""
-
-
-class Parts(NamedTuple):
-    """A matrix Z in the frames of W: inside both ranges, in the row part, in the column part."""
-
-    inside: Array  # Uᵀ Z V, (..., r, r)
-    right: Array | None  # Uᵀ Z (I - V Vᵀ), (..., r, n), None where V is square
-    left: Array | None  # (I - U Uᵀ) Z V, (..., m, r), None where U is square
-
-
-class Frame(NamedTuple):
-    """The spectral form of 𝒜_{N,W}: frames of W and the eigenvalues on their products."""
-
-    U: Array  # (..., m, r)
-    sigma: Array  # (..., r)
-    Vt: Array  # (..., r, n)
-    depth: float
-    eigenvalues: Array  # (..., r, r), on u_k v_lᵀ with k, l <= r
-    border: Array | None  # (..., r), on u_k v_lᵀ with one of k, l beyond r; None where none is
-
-    @classmethod
-    def of(cls, W: Array, depth: float, rank: int) -> Frame:
-        """Decompose W, keeping its ``rank`` largest singular values; unchecked."""
-        U, sigma, Vt = svd(W)
-        if rank < sigma.shape[-1]:
-            U, sigma, Vt = U[..., :rank], sigma[..., :rank], Vt[..., :rank, :]
-        inside = quotient(sigma[..., :, None], sigma[..., None, :], depth)
-        whole = U.shape[-2] == Vt.shape[-1] == sigma.shape[-1]
-        border = None if whole else quotient(sigma, np.zeros(()), depth)
-        return cls(U, sigma, Vt, depth, inside, border)
-
-    def split(self, Z: Array) -> Parts:
-        """Z in these frames; what lies outside both ranges is dropped."""
-        Ut, V = transpose(self.U), transpose(self.Vt)
-        rows = Ut @ Z
-        inside = rows @ V
-        tall, wide = (A.shape[-2] > A.shape[-1] for A in (self.U, V))
-        return Parts(
-            inside,
-            rows - inside @ self.Vt if wide else None,
-            Z @ V - self.U @ inside if tall else None,
-        )
-
-    def join(self, parts: Parts) -> Array:
-        """The matrix whose parts these are."""
-        Z = self.U @ parts.inside @ self.Vt
-        if parts.right is not None:
-            Z = Z + self.U @ parts.right
-        if parts.left is not None:
-            Z = Z + parts.left @ self.Vt
-        return Z
-
-    def map(self, function: Callable[[Array], Array], Z: Array) -> Array:
-        """function(𝒜) applied to Z; at depth 1, where 𝒜 is the identity, function(1) = 1."""
-        if self.depth == 1:
-            return np.broadcast_to(Z, np.broadcast_shapes(Z.shape, self.shape)).copy()
-        inside, right, left = self.split(Z)
-        inside = function(self.eigenvalues) * inside
-        if self.border is not None:
-            border = function(self.border)
-            right = None if right is None else border[..., :, None] * right
-            left = None if left is None else border[..., None, :] * left
-        return self.join(Parts(inside, right, left))
-
-    def point(self, W: Array) -> Array:
-        """W itself at full rank, else the nearest matrix of the frame's rank."""
-        if self.sigma.shape[-1] == min(W.shape[-2:]):
-            return W
-        return np.asarray((self.U * self.sigma[..., None, :]) @ self.Vt)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of W."""
-        return (*self.U.shape[:-1], self.Vt.shape[-1])
 
 
 def apply(
@@ -143,7 +59,7 @@ def apply(
     -----
     Source: Menon, (4.14), by its spectral form (7.13) corrected; (14.7)-(14.9) at depth ``inf``.
     """
-    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
+    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
     return frame.map(lambda K: K, Z)
 
 
@@ -155,7 +71,7 @@ def sqrt(
     It turns Gaussian noise in the entries of W into noise of covariance 𝒜 (Menon, (12.10)
     corrected), independent of the signs and order of singular vectors.
     """
-    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
+    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
     return frame.map(np.sqrt, Z)
 
 
@@ -176,9 +92,9 @@ def solve(
     -----
     Source: Menon, (4.16), (7.15) corrected.
     """
-    frame, (Z,) = _prepare(W, (Z,), depth, rank, widths)
-    _require_invertible(frame)
-    return frame.map(_inverse, Z)
+    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
+    require_invertible(frame)
+    return frame.map(inverse, Z)
 
 
 def inner(
@@ -200,16 +116,16 @@ def inner(
     Summed in the frames of W, so that inner(W, Z, Z) is never negative.
     Source: Menon, (4.16)-(4.17), (7.15) corrected, (14.10).
     """
-    frame, (Z1, Z2) = _prepare(W, (Z1, Z2), depth, rank, widths)
+    frame, (Z1, Z2) = prepare(W, (Z1, Z2), depth, rank, widths)
     if frame.depth == 1:
         total = (Z1 * Z2).sum(axis=(-2, -1))
         stack = np.broadcast_shapes(total.shape, frame.shape[:-2])
         return np.broadcast_to(total, stack).copy()
-    _require_invertible(frame)
+    require_invertible(frame)
     one, two = frame.split(Z1), frame.split(Z2)
     total = (one.inside * two.inside / frame.eigenvalues).sum(axis=(-2, -1))
     if frame.border is not None:
-        border = _inverse(frame.border)
+        border = inverse(frame.border)
         if one.right is not None and two.right is not None:
             total = total + (one.right * two.right * border[..., :, None]).sum(axis=(-2, -1))
         if one.left is not None and two.left is not None:
@@ -238,7 +154,7 @@ def gradient(
     Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
     (4.19) corrected.
     """
-    frame, () = _prepare(W, (), depth, rank, widths)
+    frame, () = prepare(W, (), depth, rank, widths)
     return frame.map(lambda K: K, energy.gradient(frame.point(np.asarray(W, dtype=float))))
 
 
@@ -270,48 +186,13 @@ def log_volume_density(
     -----
     Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
     """
-    frame, () = _prepare(W, (), depth, rank, widths)
+    frame, () = prepare(W, (), depth, rank, widths)
     if frame.depth == 1:
         return np.zeros(frame.shape[:-2])
-    _require_invertible(frame)
+    require_invertible(frame)
     total = np.log(frame.eigenvalues).sum(axis=(-2, -1))
     if frame.border is not None:
         m, n = frame.shape[-2:]
         with np.errstate(divide="ignore"):
             total = total + (m + n - 2 * frame.sigma.shape[-1]) * np.log(frame.border).sum(axis=-1)
     return np.asarray(-0.5 * total)
-
-
-def _prepare(
-    W: ArrayLike, vectors: tuple[ArrayLike, ...], depth: float, rank: int | None, widths: Widths
-) -> tuple[Frame, tuple[Array, ...]]:
-    point, depth = _checks.matrix(W), _checks.depth(depth)
-    shape = point.shape[-2:]
-    arrays = tuple(_checks.matrix(Z, "Z", (shape[0], shape[1])) for Z in vectors)
-    r = _checks.rank(rank, shape, widths, depth)
-    if math.isinf(depth) and r < max(shape):
-        warnings.warn(
-            f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
-            "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
-            FrozenSpaceWarning,
-            stacklevel=3,
-        )
-    return Frame.of(point, depth, r), arrays
-
-
-def _require_invertible(frame: Frame) -> None:
-    # A subnormal eigenvalue has no digits and no finite inverse.
-    least = float(np.finfo(float).tiny)
-    singular = not (frame.eigenvalues >= least).all()
-    if frame.border is not None and not math.isinf(frame.depth):
-        singular = singular or not (frame.border >= least).all()
-    if frame.depth > 1 and singular:
-        raise np.linalg.LinAlgError(
-            f"𝒜 is singular: W was taken to have rank {frame.sigma.shape[-1]}, but its smallest "
-            f"singular value there is {frame.sigma.min():g}; pass rank= if its rank is lower"
-        )
-
-
-def _inverse(eigenvalues: Array) -> Array:
-    """1/K, and 0 where K vanishes (the frozen directions at depth inf)."""
-    return np.where(eigenvalues > 0, 1 / np.where(eigenvalues > 0, eigenvalues, 1.0), 0.0)

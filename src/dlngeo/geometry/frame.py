@@ -1,0 +1,137 @@
+"""The spectral form of the metric operator 𝒜_{N,W}: the frames of W and 𝒜's eigenvalues on them.
+
+Everything downstairs that needs an SVD of W (the metric, its geodesics, the entropy) starts here.
+Menon, section 7.2; rank r and rectangular W derived.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import svd, transpose
+from dlngeo.geometry.spectrum import quotient
+
+Widths = Sequence[int] | None
+
+
+class FrozenSpaceWarning(UserWarning):
+    """At infinite depth the row and column spaces of a matrix below full square rank are fixed."""
+
+
+class Parts(NamedTuple):
+    """A matrix Z in the frames of W: inside both ranges, in the row part, in the column part."""
+
+    inside: Array  # Uᵀ Z V, (..., r, r)
+    right: Array | None  # Uᵀ Z (I - V Vᵀ), (..., r, n), None where V is square
+    left: Array | None  # (I - U Uᵀ) Z V, (..., m, r), None where U is square
+
+
+class Frame(NamedTuple):
+    """The spectral form of 𝒜_{N,W}: frames of W and the eigenvalues on their products."""
+
+    U: Array  # (..., m, r)
+    sigma: Array  # (..., r)
+    Vt: Array  # (..., r, n)
+    depth: float
+    eigenvalues: Array  # (..., r, r), on u_k v_lᵀ with k, l <= r
+    border: Array | None  # (..., r), on u_k v_lᵀ with one of k, l beyond r; None where none is
+
+    @classmethod
+    def of(cls, W: Array, depth: float, rank: int) -> Frame:
+        """Decompose W, keeping its ``rank`` largest singular values; unchecked."""
+        U, sigma, Vt = svd(W)
+        if rank < sigma.shape[-1]:
+            U, sigma, Vt = U[..., :rank], sigma[..., :rank], Vt[..., :rank, :]
+        inside = quotient(sigma[..., :, None], sigma[..., None, :], depth)
+        whole = U.shape[-2] == Vt.shape[-1] == sigma.shape[-1]
+        border = None if whole else quotient(sigma, np.zeros(()), depth)
+        return cls(U, sigma, Vt, depth, inside, border)
+
+    def split(self, Z: Array) -> Parts:
+        """Z in these frames; what lies outside both ranges is dropped."""
+        Ut, V = transpose(self.U), transpose(self.Vt)
+        rows = Ut @ Z
+        inside = rows @ V
+        tall, wide = (A.shape[-2] > A.shape[-1] for A in (self.U, V))
+        return Parts(
+            inside,
+            rows - inside @ self.Vt if wide else None,
+            Z @ V - self.U @ inside if tall else None,
+        )
+
+    def join(self, parts: Parts) -> Array:
+        """The matrix whose parts these are."""
+        Z = self.U @ parts.inside @ self.Vt
+        if parts.right is not None:
+            Z = Z + self.U @ parts.right
+        if parts.left is not None:
+            Z = Z + parts.left @ self.Vt
+        return Z
+
+    def map(self, function: Callable[[Array], Array], Z: Array) -> Array:
+        """function(𝒜) applied to Z; at depth 1, where 𝒜 is the identity, function(1) = 1."""
+        if self.depth == 1:
+            return np.broadcast_to(Z, np.broadcast_shapes(Z.shape, self.shape)).copy()
+        inside, right, left = self.split(Z)
+        inside = function(self.eigenvalues) * inside
+        if self.border is not None:
+            border = function(self.border)
+            right = None if right is None else border[..., :, None] * right
+            left = None if left is None else border[..., None, :] * left
+        return self.join(Parts(inside, right, left))
+
+    def point(self, W: Array) -> Array:
+        """W itself at full rank, else the nearest matrix of the frame's rank."""
+        if self.sigma.shape[-1] == min(W.shape[-2:]):
+            return W
+        return np.asarray((self.U * self.sigma[..., None, :]) @ self.Vt)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of W."""
+        return (*self.U.shape[:-1], self.Vt.shape[-1])
+
+
+def prepare(
+    W: ArrayLike, vectors: tuple[ArrayLike, ...], depth: float, rank: int | None, widths: Widths
+) -> tuple[Frame, tuple[Array, ...]]:
+    """Arguments checked, and the frame of W; warns of frozen spaces at depth inf."""
+    point, depth = _checks.matrix(W), _checks.depth(depth)
+    shape = point.shape[-2:]
+    arrays = tuple(_checks.matrix(Z, "Z", (shape[0], shape[1])) for Z in vectors)
+    r = _checks.rank(rank, shape, widths, depth)
+    if math.isinf(depth) and r < max(shape):
+        warnings.warn(
+            f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
+            "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
+            FrozenSpaceWarning,
+            stacklevel=3,
+        )
+    return Frame.of(point, depth, r), arrays
+
+
+def require_invertible(frame: Frame) -> None:
+    """Refuse a frame on whose range 𝒜 has no inverse."""
+    # A subnormal eigenvalue has no digits and no finite inverse.
+    least = float(np.finfo(float).tiny)
+    singular = not (frame.eigenvalues >= least).all()
+    if frame.border is not None and not math.isinf(frame.depth):
+        singular = singular or not (frame.border >= least).all()
+    if frame.depth > 1 and singular:
+        raise np.linalg.LinAlgError(
+            f"𝒜 is singular: W was taken to have rank {frame.sigma.shape[-1]}, but its smallest "
+            f"singular value there is {frame.sigma.min():g}; pass rank= if its rank is lower"
+        )
+
+
+def inverse(eigenvalues: Array) -> Array:
+    """1/K, and 0 where K vanishes (the frozen directions at depth inf)."""
+    return np.where(eigenvalues > 0, 1 / np.where(eigenvalues > 0, eigenvalues, 1.0), 0.0)
