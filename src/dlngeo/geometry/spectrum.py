@@ -81,6 +81,72 @@ def _power_sum(a: Array, b: Array, depth: int) -> Array:
     return total
 
 
+def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
+    r"""The second divided difference of t^N at a^{2/N}, b^{2/N}, c^{2/N}, broadcast; unchecked.
+
+    The derivative of K: K(a, c) - K(b, c) = G(a, b, c) (a^{2/N} - b^{2/N}). Symmetric, and free of
+    cancellation where arguments meet or vanish. At depth inf the limit of G/N², the second divided
+    difference of exp at the log a²; 0 at depth 1.
+    """
+    if depth == 1:
+        return np.zeros(np.broadcast_shapes(a.shape, b.shape, c.shape))
+    if depth <= _LARGEST_SUM and float(depth).is_integer():
+        return _homogeneous_sum(*(_root(s, int(depth)) for s in (a, b, c)), int(depth) - 2)
+    stacked = np.sort(np.stack(np.broadcast_arrays(a, b, c)), axis=0)
+    low, middle, high = stacked
+    spread = 2 * log_ratio(high, low)
+    apart = spread > 1
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        rise = quotient(middle, high, depth) - quotient(middle, low, depth)
+        if math.isinf(depth):
+            far = np.where(np.isinf(spread), 0.0, rise / spread)
+        else:
+            far = rise / (-(high ** (2 / depth)) * np.expm1(-spread / depth))
+    if apart.all():
+        return np.asarray(far)
+    inner = [np.where(apart, 0.0, -2 * log_ratio(high, x)) for x in (middle, low)]
+    return np.where(high > 0, np.where(apart, far, _near(high, *inner, depth)), _at_zero(depth))
+
+
+def _homogeneous_sum(x: Array, y: Array, z: Array, degree: int) -> Array:
+    """The complete homogeneous polynomial h_degree(x, y, z): the divided difference of t^N."""
+    one = np.ones(np.broadcast_shapes(x.shape, y.shape, z.shape))
+    pair, triple, power = one, one, one  # h_j(y, z), h_j(x, y, z), z^j
+    for _ in range(degree):
+        power = power * z
+        pair = y * pair + power
+        triple = x * triple + pair
+    return np.asarray(triple)
+
+
+def _near(high: Array, s: Array, t: Array, depth: float) -> Array:
+    """The same at high, high e^{s/2}, high e^{t/2}, -1 <= s, t <= 0, by its Taylor series.
+
+    With x = N expm1(s/N), y = N expm1(t/N): Σ_n c_n h_n(x, y), c_n = Π_{i<n+2} (1 - i/N)/(n+2)!.
+    """
+    share = 0.0 if math.isinf(depth) else 1 / depth
+    x, y = (v if share == 0 else depth * np.expm1(v * share) for v in (s, t))
+    coefficient = 0.5 * (1 - share)
+    power, homogeneous = np.ones_like(x), np.ones_like(x)
+    total = coefficient * homogeneous
+    for n in range(1, 100):  # some 18 terms at large N, 60 near N = 1
+        coefficient *= (1 - (n + 1) * share) / (n + 2)
+        power = power * y
+        homogeneous = x * homogeneous + power
+        term = coefficient * homogeneous
+        total = total + term
+        if np.abs(term).max() <= 1e-17 * abs(1 - share):
+            break
+    scale = 1.0 if share == 0 else depth**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(scale * high ** (2 - 4 * share) * total)
+
+
+def _at_zero(depth: float) -> float:
+    """The second divided difference at (0, 0, 0): finite for N >= 2 only."""
+    return 0.0 if depth > 2 else (1.0 if depth == 2 else math.inf)
+
+
 def _root(sigma: Array, depth: int) -> Array:
     """σ^{2/N}; where N is a power of two or three, without the rounding of 2/N."""
     if depth == 1:
