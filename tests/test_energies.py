@@ -6,6 +6,7 @@ derivatives without truncation error.
 
 from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from dlngeo.energies import (
     Energy,
     LinearRegression,
+    Logistic,
     MatrixCompletion,
     MatrixSensing,
     Quadratic,
@@ -28,6 +30,7 @@ X_FEW, Y_FEW = DATA.standard_normal((N, 2)), DATA.standard_normal((M, 2))
 X_DEFICIENT = DATA.standard_normal((N, 2)) @ DATA.standard_normal((2, 9))
 MASK = DATA.random((M, N)) < 0.5
 B, Y_B = DATA.standard_normal((5, M, N)), DATA.standard_normal(5)
+LABELS = np.sign(DATA.standard_normal((M, 9)))
 
 ENERGIES = {
     "quadratic": Quadratic(TARGET),
@@ -36,6 +39,7 @@ ENERGIES = {
     "regression, rank-deficient": LinearRegression(X_DEFICIENT, Y_MANY),
     "completion": MatrixCompletion(TARGET, MASK),
     "sensing": MatrixSensing(B, Y_B),
+    "logistic": Logistic(X_MANY, LABELS),
 }
 each_energy = pytest.mark.parametrize("energy", ENERGIES.values(), ids=ENERGIES)
 
@@ -76,8 +80,8 @@ DEFINITIONS = {
 }
 each_definition = pytest.mark.parametrize(
     ("energy", "definition"),
-    [(ENERGIES[k], DEFINITIONS[k]) for k in ENERGIES],
-    ids=ENERGIES,
+    [(ENERGIES[k], DEFINITIONS[k]) for k in DEFINITIONS],
+    ids=DEFINITIONS,
 )
 
 
@@ -434,6 +438,71 @@ def test_sensing_single_entries_is_completion(rng):
 def test_bad_measurements_are_refused(measurements, values, error, match):
     with pytest.raises(error, match=match):
         MatrixSensing(measurements, values)
+
+
+# ---------------------------------------------------------------------------------- logistic
+
+
+def unlikelihood(W, X=X_MANY, Y=LABELS):
+    """Σ log(1 + exp(-Y_is (W X)_is)) of an mpmath matrix, to its working precision."""
+    margins = W * mpmath.matrix(X.tolist())
+    return mpmath.fsum(
+        mpmath.log1p(mpmath.exp(-Y[i, s] * margins[i, s])) for i, s in np.ndindex(Y.shape)
+    )
+
+
+def moved(W, *moves):
+    """W plus multiples of matrices, in the working precision of mpmath."""
+    result = mpmath.matrix(W.tolist())
+    for step, Z in moves:
+        result += step * mpmath.matrix(Z.tolist())
+    return result
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0])
+def test_logistic_against_differences_in_60_digits(scale, rng):
+    energy = ENERGIES["logistic"]
+    W, Z = scale * rng.standard_normal((M, N)), rng.standard_normal((M, N))
+    with mpmath.workdps(60):
+        h, f = mpmath.mpf(10) ** -15, unlikelihood
+        np.testing.assert_allclose(energy.value(W), float(f(moved(W))), rtol=1e-14)
+        gradient, hessian = np.empty((2, M, N))
+        for index in np.ndindex(M, N):
+            e = np.zeros((M, N))
+            e[index] = 1
+            pp, pm = f(moved(W, (h, e), (h, Z))), f(moved(W, (h, e), (-h, Z)))
+            mp, mm = f(moved(W, (-h, e), (h, Z))), f(moved(W, (-h, e), (-h, Z)))
+            gradient[index] = (f(moved(W, (h, e))) - f(moved(W, (-h, e)))) / (2 * h)
+            hessian[index] = (pp - pm - mp + mm) / (4 * h**2)
+    same(energy.gradient(W), gradient)
+    same(energy.hessian(W, Z), hessian)
+
+
+def test_logistic_far_out_is_linear_on_one_side_and_zero_on_the_other():
+    energy = Logistic([[1.0]], [[1.0]])
+    W = np.array([-1e300, -800.0, 800.0, 1e300])[:, None, None]
+    np.testing.assert_array_equal(energy.value(W), [1e300, 800.0, 0.0, 0.0])
+    np.testing.assert_array_equal(energy.gradient(W).ravel(), [-1.0, -1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(energy.hessian(W, [[1.0]]).ravel(), np.zeros(4))
+    # exp(-700) is far below rounding, and still a number
+    np.testing.assert_allclose(energy.value([[700.0]]), np.exp(-700.0), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "error", "match"),
+    [
+        (X_MANY, np.zeros((M, 9)), ValueError, "labels 1 and -1 alone; it has 0"),
+        (X_MANY, 2 * LABELS, ValueError, "labels 1 and -1 alone"),
+        (X_MANY, LABELS[:, :4], ValueError, "as many columns"),
+        (X_MANY, LABELS[0], ValueError, "Y must be a matrix"),
+        (X_MANY[None], LABELS, ValueError, "X must be one matrix"),
+        (X_MANY * np.nan, LABELS, ValueError, "X must be finite"),
+        (X_MANY, LABELS * 1j, TypeError, "Y must be an array of real"),
+    ],
+)
+def test_bad_labels_are_refused(X, Y, error, match):
+    with pytest.raises(error, match=match):
+        Logistic(X, Y)
 
 
 def test_energies_do_not_share_the_callers_arrays():
