@@ -1,4 +1,4 @@
-"""Entropy of the fibre and free energy, against golden values, mpmath and finite differences."""
+"""Entropy of the fibre, against golden values, mpmath and finite differences."""
 
 import itertools
 import math
@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo import energies, weights
+from dlngeo import weights
 from dlngeo.geometry import entropy, metric
-
-BETA = 2.0
 
 
 def golden_cases(golden):
@@ -215,73 +213,18 @@ def test_infinite_depth_is_the_limit(rng):
     assert gaps[2] < 0.6 * gaps[1] < 0.36 * gaps[0] + 1e-8
 
 
-# --------------------------------------------------------------------------------- free energy
-
-
-def test_free_energy_and_gradient_are_golden(golden_geometry):
-    for name, W, B, rank, depth, values in golden_cases(golden_geometry):
-        energy, tol = energies.Quadratic(B), tolerance(name, depth)
-        exact = float(values["F0"] if math.isinf(depth) else values["F"])
-        ours = entropy.free_energy(energy, W, depth, BETA, rank=rank)
-        assert_allclose(ours, exact, rtol=tol, atol=10 * tol)
-        slope = np.array(values["gradF"], dtype=float)
-        ours = entropy.free_energy_gradient(energy, W, depth, BETA, rank=rank)
-        assert_allclose(ours, slope, rtol=0, atol=10 * tol * max(1.0, np.abs(slope).max()))
-
-
-@pytest.mark.parametrize("gamma", [0.0, 0.4])
-@pytest.mark.parametrize("depth", [1, 2, 3.5, 12])
-def test_euclidean_gradient_of_the_free_energy(rng, depth, gamma):
-    W, h = rng.standard_normal((3, 3)) + 2 * np.eye(3), 1e-5
-    energy = energies.Quadratic(rng.standard_normal((3, 3)))
-    exact = np.zeros((3, 3))
-    for index in np.ndindex(3, 3):
-        step = np.zeros((3, 3))
-        step[index] = h
-        above, below = (
-            entropy.free_energy(energy, W + s * step, depth, BETA, gamma) for s in (1, -1)
-        )
-        exact[index] = (above - below) / (2 * h)
-    ours = entropy.free_energy_gradient(energy, W, depth, BETA, gamma, riemannian=False)
-    assert_allclose(ours, exact, atol=1e-8 * (1 + np.abs(exact).max()))
-    riemannian = entropy.free_energy_gradient(energy, W, depth, BETA, gamma)
-    assert_allclose(riemannian, metric.apply(W, ours, depth), rtol=1e-11, atol=1e-12)
-
-
-def test_weight_decay_is_the_norm_of_balanced_weights():
-    start = weights.random_balanced((3, 3, 3, 3), 0.8, rng=0)
-    W, energy = weights.end_to_end(start), energies.Quadratic(np.eye(3))
-    with_decay, without = (entropy.free_energy(energy, W, 3, BETA, g) for g in (0.3, 0.0))
-    assert_allclose(with_decay - without, 0.15 * weights.norm(start) ** 2, rtol=1e-12)
-
-
-def test_free_energy_of_completion_is_unbounded_below_along_unobserved_entries():
-    # d = 2, N = 3, W_12 = W_21 = x: F = -(1/β)[(1 - 1/N) log x + ½ log N] + o(1), γ = 0
-    energy = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
-    for x in (1e3, 1e6):
-        W = np.array([[1.0, x], [x, 1.0]])
-        constant = 2 * entropy.orthogonal_group_log_volume(2)
-        ours = entropy.free_energy(energy, W, 3, BETA) + constant / BETA
-        assert_allclose(ours, -(2 / 3 * math.log(x) + 0.5 * math.log(3)) / BETA, rtol=1e-3)
-
-
 def test_stacks_are_loops(rng):
     W = rng.standard_normal((2, 3, 4, 4))
-    energy = energies.Quadratic(rng.standard_normal((4, 4)))
     for depth in (2, 9, math.inf):
         together = (
             entropy.boltzmann(W, depth),
             entropy.gradient(W, depth),
-            entropy.free_energy(energy, W, depth, BETA),
-            entropy.free_energy_gradient(energy, W, depth, BETA),
             metric.log_volume_density(W, depth),
         )
         for index in np.ndindex(2, 3):
             alone = (
                 entropy.boltzmann(W[index], depth),
                 entropy.gradient(W[index], depth),
-                entropy.free_energy(energy, W[index], depth, BETA),
-                entropy.free_energy_gradient(energy, W[index], depth, BETA),
                 metric.log_volume_density(W[index], depth),
             )
             for stack, one in zip(together, alone, strict=True):
@@ -297,20 +240,6 @@ def test_stacks_are_loops(rng):
         (lambda: entropy.boltzmann(np.eye(2), 0.5), "depth must be"),
         (lambda: entropy.boltzmann(np.eye(2), 3, widths=(2, 2, 2)), "do not fit depth"),
         (lambda: entropy.gradient(np.full((2, 2), np.nan), 2), "finite"),
-        (lambda: entropy.free_energy(energies.Quadratic(np.eye(2)), np.eye(2), 2, 0), "beta"),
-        (lambda: entropy.free_energy(energies.Quadratic(np.eye(2)), np.eye(2), 2, -1), "beta"),
-        (
-            lambda: entropy.free_energy(
-                energies.Quadratic(np.eye(2)), np.eye(2), math.inf, 1, weight_decay=0.1
-            ),
-            "no limit",
-        ),
-        (
-            lambda: entropy.free_energy_gradient(
-                energies.Quadratic(np.eye(2)), np.eye(2), 2, 1, riemannian=False, rank=1
-            ),
-            "full rank",
-        ),
     ],
 )
 def test_bad_input(call, message):
@@ -354,8 +283,6 @@ def test_volume_is_infinite_where_spaces_freeze():
 def test_depth_one_has_no_force_at_rank_deficiency():
     D = np.diag([1.0, 0.0])
     assert_allclose(entropy.gradient(D, 1), 0, atol=0)
-    energy = energies.Quadratic(np.eye(2))
-    assert_allclose(entropy.free_energy_gradient(energy, D, 1, BETA), np.diag([0.0, -1.0]))
 
 
 @pytest.mark.parametrize(("depth", "sigma"), [(1.5, [1.0, 0.0]), (2, [0.0, 0.0])])
@@ -372,6 +299,5 @@ def test_gradient_is_continuous_at_one_zero(depth):
 
 
 def test_entropy_at_infinite_depth_is_minus_infinity_at_rank_deficiency():
-    D, energy = np.diag([1.0, 0.0]), energies.Quadratic(np.eye(2))
+    D = np.diag([1.0, 0.0])
     assert entropy.boltzmann(D, math.inf) == -math.inf
-    assert entropy.free_energy(energy, D, math.inf, BETA) == math.inf
