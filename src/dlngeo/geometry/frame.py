@@ -50,6 +50,11 @@ class Frame(NamedTuple):
         U, sigma, Vt = svd(W)
         if rank < sigma.shape[-1]:
             U, sigma, Vt = U[..., :rank], sigma[..., :rank], Vt[..., :rank, :]
+        return cls.with_frames(U, sigma, Vt, depth)
+
+    @classmethod
+    def with_frames(cls, U: Array, sigma: Array, Vt: Array, depth: float) -> Frame:
+        """The frame of U diag(sigma) Vᵀ."""
         inside = quotient(sigma[..., :, None], sigma[..., None, :], depth)
         whole = U.shape[-2] == Vt.shape[-1] == sigma.shape[-1]
         border = None if whole else quotient(sigma, np.zeros(()), depth)

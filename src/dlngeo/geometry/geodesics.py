@@ -1,15 +1,15 @@
 r"""Geodesics of g^N in Hamiltonian form, and the exponential map.
 
-A geodesic is the motion of H(W, P) = ½⟨P, 𝒜_{N,W} P⟩: Ẇ = 𝒜_{N,W} P, Ṗ = -∂_W H. In the frames of W,
-p = UᵀPV, the derivative of the eigenvalue K is a divided difference,
+A geodesic is the motion of H(W, P) = ½⟨P, 𝒜_{N,W} P⟩: Ẇ = 𝒜_{N,W} P, Ṗ = -∂_W H. In the frames of
+W, p = UᵀPV, the derivative of the eigenvalue K is a divided difference,
 K(a, c) - K(b, c) = G(a, b, c)(a^{2/N} - b^{2/N}), so that
 
 .. math:: U^T\dot PV = X\Sigma + \Sigma Y,\qquad
    X_{kj} = -\frac1{K_{kj}}\sum_l p_{kl}p_{jl}G_{kjl},\quad
    Y_{lj} = -\frac1{K_{lj}}\sum_k p_{kl}p_{kj}G_{klj}.
 
-Nothing is subtracted, so singular values may meet. H, PWᵀ - WPᵀ and WᵀP - PᵀW are conserved. On the
-rank-r stratum P stays in the cotangent space: its part outside both ranges is kept at zero.
+Nothing is subtracted, so singular values may meet. H, PWᵀ - WPᵀ and WᵀP - PᵀW are conserved. On
+the rank-r stratum P stays in the cotangent space: its part outside both ranges is kept at zero.
 Derived; the metric is Menon's, (4.16), (7.13)-(7.15) corrected, (14.7)-(14.10).
 
 Singular values of W reach zero in finite time at finite depth: (M_d, g^N) is incomplete. Such a
@@ -32,6 +32,7 @@ from dlngeo.geometry.frame import Frame, Parts, inverse, prepare, require_invert
 from dlngeo.geometry.spectrum import second_quotient
 
 _RTOL = 1e-13
+_EVALUATIONS = 3000  # a geodesic takes some 300; more means that rounding of the smallest σ rules
 _BOUNDARY = 1e-13  # relative singular value at which a geodesic is taken to have left
 
 
@@ -77,8 +78,8 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
     return np.asarray(trace(frame, Z, np.ones(1))[0])
 
 
-def trace(frame: Frame, Z: Array, times: Array) -> Array:
-    """:func:`geodesic` of a frame, unchecked."""
+def trace(frame: Frame, Z: Array, times: Array, rtol: float = _RTOL) -> Array:
+    """:func:`geodesic` of a frame, unchecked; a stack takes common steps."""
     shape = np.broadcast_shapes(frame.shape, Z.shape)
     r = frame.sigma.shape[-1]
     if frame.depth == 1:
@@ -86,21 +87,21 @@ def trace(frame: Frame, Z: Array, times: Array) -> Array:
         return np.asarray(W + np.multiply.outer(times, Z))
     if math.isinf(frame.depth) and max(shape[-2:]) > r:  # row and column spaces are frozen
         core = Frame.of(_diagonal(frame.sigma), frame.depth, r)
-        inside = trace(core, frame.split(Z).inside, times)
+        inside = trace(core, frame.split(Z).inside, times, rtol)
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
     scale = frame.sigma.max()
     frame = Frame.of(frame.join(Parts(_diagonal(frame.sigma), None, None)) / scale, frame.depth, r)
     W = np.broadcast_to(frame.join(Parts(_diagonal(frame.sigma), None, None)), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)
-    return np.asarray(scale * _integrate(W, P, times, frame.depth, r))
+    return np.asarray(scale * _integrate(W, P, times, frame.depth, r, rtol))
 
 
 def _diagonal(sigma: Array) -> Array:
     return np.asarray(sigma[..., :, None] * np.eye(sigma.shape[-1]))
 
 
-def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int) -> Array:
+def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: float) -> Array:
     """W at the times, on both sides of t = 0."""
     result = np.empty((times.size, *W.shape))
     for side in (1.0, -1.0):
@@ -108,18 +109,27 @@ def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int) -> Arr
         if chosen.size == 0:
             continue
         order = chosen[np.argsort(side * times[chosen])]
-        result[order] = _one_side(W, side * P, side * times[order], depth, rank)
+        result[order] = _one_side(W, side * P, side * times[order], depth, rank, rtol)
     return result
 
 
-def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int) -> Array:
+def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: float) -> Array:
     """W at increasing times >= 0."""
     size = W.size
     start = np.concatenate((W.ravel(), P.ravel()))
     if times[-1] == 0:
         return np.broadcast_to(W, (times.size, *W.shape))
 
-    def rates(_: float, y: Array) -> Array:
+    count = 0
+
+    def rates(t: float, y: Array) -> Array:
+        nonlocal count
+        count += 1
+        if count > _EVALUATIONS:
+            raise np.linalg.LinAlgError(
+                f"the geodesic comes too close to a matrix of rank below {rank} near t = {t:.6g}: "
+                "double precision does not carry it on"
+            )
         here, momentum = y[:size].reshape(W.shape), y[size:].reshape(W.shape)
         velocity, force = hamilton(Frame.of(here, depth, rank), momentum)
         return np.concatenate((velocity.ravel(), force.ravel()))
@@ -130,16 +140,22 @@ def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int) -> Arra
 
     room.terminal = True  # type: ignore[attr-defined]
     atol = np.repeat((1e-16, 1e-16 * max(np.abs(P).max(), 1e-300)), size)
-    run = solve_ivp(
-        rates,
-        (0.0, times[-1]),
-        start,
-        method="DOP853",
-        t_eval=times,
-        rtol=_RTOL,
-        atol=atol,
-        events=None if math.isinf(depth) else room,
-    )
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            run = solve_ivp(
+                rates,
+                (0.0, times[-1]),
+                start,
+                method="DOP853",
+                t_eval=times,
+                rtol=rtol,
+                atol=atol,
+                events=None if math.isinf(depth) else room,
+            )
+    except FloatingPointError:
+        raise np.linalg.LinAlgError(
+            f"the geodesic leaves the range of floating point before t = {times[-1]:g}"
+        ) from None
     if run.status != 0:
         reached = float(run.t_events[0][0]) if run.status == 1 else float(_last(run))
         raise np.linalg.LinAlgError(
@@ -163,27 +179,25 @@ def hamilton(frame: Frame, P: Array) -> tuple[Array, Array]:
     X = -np.einsum("...kl,...jl,...kjl->...kj", p, p, G) / K
     Y = -np.einsum("...kl,...kj,...klj->...lj", p, p, G) / K
     if frame.border is None:
-        speed = Parts(K * p, None, None)
-        force = Parts(_between(X, Y, sigma), None, None)
-        return frame.join(speed), frame.join(force)
+        inside = Parts(_between(X, Y, sigma), None, None)
+        return frame.join(Parts(K * p, None, None)), frame.join(inside)
     border = frame.border
     G0 = second_quotient(sigma[..., :, None], sigma[..., None, :], np.zeros(()), frame.depth)
     lever = p * G0
-    right_force = left_force = right_speed = left_speed = outside = None
+    speeds: list[Array | None] = [None, None]
+    forces: list[Array | None] = [None, None]
     if right is not None:
         X = X - right @ transpose(right) * G0 / K
-        right_speed = border[..., :, None] * right
-        right_force = -(sigma / border)[..., :, None] * (transpose(lever) @ right)
+        speeds[0] = border[..., :, None] * right
+        forces[0] = -(sigma / border)[..., :, None] * (transpose(lever) @ right)
     if left is not None:
         Y = Y - transpose(left) @ left * G0 / K
-        left_speed = border[..., None, :] * left
-        left_force = -(sigma / border)[..., None, :] * (left @ transpose(lever))
-    velocity = frame.join(Parts(K * p, right_speed, left_speed))
-    force = frame.join(Parts(_between(X, Y, sigma), right_force, left_force))
-    if right is not None and left is not None:
-        # P keeps no part outside both ranges while these turn.
-        outside = (left * (2 * border / sigma)[..., None, :]) @ right
-        force = force + outside
+        speeds[1] = border[..., None, :] * left
+        forces[1] = -(sigma / border)[..., None, :] * (left @ transpose(lever))
+    velocity = frame.join(Parts(K * p, *speeds))
+    force = frame.join(Parts(_between(X, Y, sigma), *forces))
+    if right is not None and left is not None:  # P keeps no part outside both ranges as these turn
+        force = force + (left * (2 * border / sigma)[..., None, :]) @ right
     return velocity, force
 
 

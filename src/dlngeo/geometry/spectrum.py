@@ -91,7 +91,8 @@ def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
     if depth == 1:
         return np.zeros(np.broadcast_shapes(a.shape, b.shape, c.shape))
     if depth <= _LARGEST_SUM and float(depth).is_integer():
-        return _homogeneous_sum(*(_root(s, int(depth)) for s in (a, b, c)), int(depth) - 2)
+        x, y, z = (_root(s, int(depth)) for s in (a, b, c))
+        return _homogeneous_sum(x, y, z, int(depth) - 2)
     stacked = np.sort(np.stack(np.broadcast_arrays(a, b, c)), axis=0)
     low, middle, high = stacked
     spread = 2 * log_ratio(high, low)
@@ -104,8 +105,8 @@ def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
             far = rise / (-(high ** (2 / depth)) * np.expm1(-spread / depth))
     if apart.all():
         return np.asarray(far)
-    inner = [np.where(apart, 0.0, -2 * log_ratio(high, x)) for x in (middle, low)]
-    return np.where(high > 0, np.where(apart, far, _near(high, *inner, depth)), _at_zero(depth))
+    s, t = (np.where(apart, 0.0, -2 * log_ratio(high, x)) for x in (middle, low))
+    return np.where(high > 0, np.where(apart, far, _near(high, s, t, depth)), _at_zero(depth))
 
 
 def _homogeneous_sum(x: Array, y: Array, z: Array, degree: int) -> Array:
