@@ -1,0 +1,1 @@
+"""Menon, *The geometry of the deep linear network*, statement by statement."""
