@@ -160,8 +160,8 @@ def free_energy_hessian(
     if not (state.sigma > 0).all():
         raise np.linalg.LinAlgError("the Euclidean Hessian needs W of full rank; σ = 0 occurs")
     with np.errstate(over="ignore", invalid="ignore"):
-        curvature = _thermal_curvature(state, beta, gamma)
-        total = bend + _bend(curvature, state, Z)
+        curvature = thermal_curvature(state, beta, gamma)
+        total = bend + apply_curvature(curvature, state, Z)
     if not np.isfinite(total).all():
         raise np.linalg.LinAlgError(
             "the Hessian exceeds the range of floating point; the smallest singular value is "
@@ -170,7 +170,7 @@ def free_energy_hessian(
     return total
 
 
-def _thermal_curvature(state: State, beta: float, gamma: float) -> Curvature:
+def thermal_curvature(state: State, beta: float, gamma: float) -> Curvature:
     """The second derivative of -S/β + decay, by parts."""
     entropy = entropy_curvature(state.sigma, state.depth, state.spare)
     parts = [-part / beta for part in entropy]
@@ -180,7 +180,7 @@ def _thermal_curvature(state: State, beta: float, gamma: float) -> Curvature:
     return Curvature(*parts)
 
 
-def _bend(curvature: Curvature, state: State, Z: Array) -> Array:
+def apply_curvature(curvature: Curvature, state: State, Z: Array) -> Array:
     """The second derivative of a spectral function, given by parts, applied to Z."""
     frame = Frame(state.U, state.sigma, state.Vt, state.depth, curvature.symmetric, None)
     C, right, left = frame.split(Z)

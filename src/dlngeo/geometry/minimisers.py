@@ -1,0 +1,361 @@
+r"""All minimisers of the free energy over the closure of the d × d matrices (Menon, 6.3 and 14.2).
+
+Whether there are any is decided first: without weight decay F_β falls to -∞ wherever E is
+constant along a line (:mod:`dlngeo.geometry.recession`), for matrix completion along the unobserved
+entries. With weight decay, or with an E that grows in every direction, there are minimisers, and
+:mod:`dlngeo.geometry.descent` looks for them from many starts. Users find this in
+:mod:`dlngeo.entropy`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.energies import Energy
+from dlngeo.geometry.descent import FreeEnergy, Point, family, multiplier
+from dlngeo.geometry.recession import (
+    entropy_growth,
+    flat_directions,
+    representative,
+    stationary,
+)
+from dlngeo.weights import RNG
+
+_EQUAL = 1e-9  # values of F within this count as one, relative to F and 1/β
+_SAME = 1e-4  # and points within this: where the Hessian is singular no better is known
+
+
+@dataclass(frozen=True)
+class Minimisers:
+    """What :func:`minimise_free_energy` found; k points, one row each.
+
+    Attributes
+    ----------
+    family : "points", "continuum" or "none"
+        Isolated minimisers; samples of a set of positive dimension; or F is unbounded below.
+    points : (k, d, d) array
+    value : float
+        The infimum of F, with the entropy at rank d - 1 continued; -inf for "none".
+    ranks : (k,) int array
+    dimensions : (k,) int array
+        Of the set of minimisers through each point; 0 where the point is isolated.
+    residuals : (k,) array
+        Norm of the gradient along the point's stratum, relative to the terms that make it up.
+    curvatures : (k,) array
+        Least eigenvalue of the Hessian along the stratum, Euclidean, family directions left out;
+        inf where no direction is left.
+    multipliers : (k,) array
+        At rank d - 1 the rate at which F rises into full rank: half its second derivative in
+        σ_d^{1/N} for N > 2, its least slope in σ_d for N <= 2; negative at no minimiser. inf at
+        full rank.
+    hits : (k,) int array
+        How many local searches ended at each point. Where points are isolated and some were found
+        once only, there are likely to be more: raise ``starts``.
+    searches : int
+        How many there were in all.
+    direction : (d, d) array or None
+        For "none": F falls without bound along it; Frobenius norm 1.
+    rate : float
+        For "none", the factor c in F ~ -c log x along x · direction; 0 otherwise.
+    message : str
+        How certain the answer is, and why.
+    """
+
+    family: Literal["points", "continuum", "none"]
+    points: Array
+    value: float
+    ranks: Array
+    dimensions: Array
+    residuals: Array
+    curvatures: Array
+    multipliers: Array
+    hits: Array
+    searches: int
+    direction: Array | None
+    rate: float
+    message: str
+
+
+def minimise_free_energy(
+    energy: Energy,
+    depth: float,
+    beta: float,
+    weight_decay: float = 0.0,
+    *,
+    shape: tuple[int, int] | None = None,
+    starts: int = 24,
+    rng: RNG = 0,
+) -> Minimisers:
+    r"""All minimisers of F_β = E - S/β + (γN/2) Σ σ^{2/N} over the closure of the d × d matrices.
+
+    On the boundary S is continued: finite at rank d - 1 for 1 < N < ∞, -∞ below it and, at depth
+    inf, at every singular matrix.
+
+    Parameters
+    ----------
+    energy : Energy
+        Bounded below, on square matrices.
+    depth : real number >= 1, or inf
+    beta : float > 0
+    weight_decay : float >= 0
+        γ; 0 at depth inf, where the penalty tends to log|det W| and F is unbounded below.
+    shape : (d, d), or None
+        None: ``energy.shape``.
+    starts : int
+        Local searches, each at full rank and, where minimisers may lie there, at rank d - 1.
+    rng : anything that ``numpy.random.default_rng`` takes
+        Draws the starts; the default gives the same answer on each call.
+
+    Returns
+    -------
+    Minimisers
+
+    Raises
+    ------
+    ValueError
+        For bad input, matrices that are not square, or weight decay at depth inf.
+    RuntimeError
+        If no search ends at a stationary point.
+
+    Notes
+    -----
+    That F is unbounded below is proved, up to the rounding of a null space, for energies that are
+    constant along a line, and a numerical finding for others. That no minimiser lies lower than
+    those returned is a finding of the search, as ``hits`` of ``searches`` says.
+    Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
+    """
+    F, generator = _arguments(energy, depth, beta, weight_decay, shape), np.random.default_rng(rng)
+    starts = _checks.integer(starts, "starts", 1)
+    flat = flat_directions(F.energy, F.d, generator)
+    felt = F.d > 1 and F.depth > 1  # the entropy is not constant
+    if F.gamma == 0 and felt and len(flat):
+        return _unbounded_along(F, flat)
+    if F.depth == 1 or (F.d == 1 and F.gamma == 0):
+        return _without_entropy(F)
+    return _search(F, generator, starts)
+
+
+def _arguments(
+    energy: Energy, depth: float, beta: float, weight_decay: float, shape: Any
+) -> FreeEnergy:
+    depth, beta = _checks.depth(depth), _checks.positive(beta, "beta")
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
+    if gamma > 0 and math.isinf(depth):
+        raise ValueError(
+            "weight_decay must be 0 at depth inf: its penalty tends to log|det W|, unbounded below"
+        )
+    size = getattr(energy, "shape", None) if shape is None else shape
+    if size is None:
+        raise ValueError("the energy has no attribute shape: pass shape=(d, d)")
+    if np.shape(size) != (2,) or size[0] != size[1]:
+        raise ValueError(f"the closure is that of square matrices; the shape is {size!r}")
+    return FreeEnergy(energy, _checks.integer(size[0], "shape", 1), depth, beta, gamma)
+
+
+# -------------------------------------------------------------------- where F has no lower bound
+
+
+def _unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
+    direction = representative(flat)
+    foot = stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
+    scale = 1 + float(np.abs(foot).max())
+    near, far = (F.value(foot + x * scale * direction, F.d) for x in (1e3, 1e6))
+    rate = entropy_growth(direction, F.depth) / F.beta
+    return _none(
+        F,
+        direction,
+        rate,
+        f"E is constant along the direction ({len(flat)} such dimensions, to rounding) and the "
+        f"entropy grows there like {rate * F.beta:.4g} log x, which proves it; from 1e3 to 1e6 "
+        f"times the size of W, F falls by {near - far:.6g}, by the law {rate * math.log(1e3):.6g}",
+    )
+
+
+def _none(F: FreeEnergy, direction: Array, rate: float, message: str) -> Minimisers:
+    empty = np.zeros(0)
+    return Minimisers(
+        family="none",
+        points=np.zeros((0, F.d, F.d)),
+        value=-math.inf,
+        ranks=empty.astype(int),
+        dimensions=empty.astype(int),
+        residuals=empty,
+        curvatures=empty,
+        multipliers=empty,
+        hits=empty.astype(int),
+        searches=0,
+        direction=direction,
+        rate=rate,
+        message=f"no minimiser: F is unbounded below; {message}",
+    )
+
+
+# --------------------------------------------------------------------- where S is constant in W
+
+
+def _without_entropy(F: FreeEnergy) -> Minimisers:
+    """Depth 1, or 1 × 1 without weight decay: the minimisers of E + (γ/2)‖W‖² (γ = 0 if d = 1)."""
+    W = stationary(F.energy, F.d, F.gamma)
+    basis = np.eye(F.d**2).reshape(-1, F.d, F.d)
+    bend = F.energy.hessian(W, basis).reshape(F.d**2, -1) + F.gamma * np.eye(F.d**2)
+    slope = F.energy.gradient(W) + F.gamma * W
+    curvature = np.linalg.eigvalsh((bend + bend.T) / 2)
+    largest = max(float(np.abs(curvature).max()), np.finfo(float).tiny)
+    dimension = int((np.abs(curvature) <= 1e-12 * largest).sum())
+    left = curvature[np.abs(curvature) > 1e-12 * largest]
+    size = float(np.linalg.norm(F.energy.gradient(np.zeros_like(W))) + largest)
+    what = "a continuum: E + decay is constant along the flat directions of its Hessian"
+    return Minimisers(
+        family="continuum" if dimension else "points",
+        points=W[None],
+        value=F.value(W, F.d),
+        ranks=np.array([np.linalg.matrix_rank(W)]),
+        dimensions=np.array([dimension]),
+        residuals=np.array([np.linalg.norm(slope) / size]),
+        curvatures=np.array([left.min() if left.size else math.inf]),
+        multipliers=np.array([math.inf]),
+        hits=np.array([1]),
+        searches=1,
+        direction=None,
+        rate=0.0,
+        message="the entropy is constant here: the minimisers are those of E and the decay, "
+        + (f"{what}; the point is that of least norm" if dimension else "one point if E is convex"),
+    )
+
+
+# ------------------------------------------------------------------------------------ the search
+
+
+def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
+    boundary = F.gamma > 0 and not math.isinf(F.depth)
+    found: list[Point] = []
+    for W in _starts(F, generator, starts):
+        end = F.descend(W)
+        escape = _escapes(F, end)
+        if escape is not None:
+            return escape
+        found += _finished(F, end, boundary)
+        if boundary:
+            found += [p for p in [_attempt(F, W, F.d - 1)] if p is not None]
+    good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and _stays(F, p)]
+    if not good:
+        raise RuntimeError(f"none of {starts} searches ended at a stationary point of F")
+    best = min(p.value for p in good)
+    lowest = [p for p in good if p.value - best <= _EQUAL * (abs(best) + 1 / F.beta)]
+    points, hits = _distinct(lowest)
+    return _report(F, points, hits, len(found))
+
+
+def _starts(F: FreeEnergy, generator: np.random.Generator, count: int) -> Array:
+    """A minimum of E, and Gaussian matrices about it and about zero, over two decades of size.
+
+    Scaling W shows that (γN/2) Σ σ^{2/N} is about d(d-1)(N-1)/(4β) where E does not matter.
+    """
+    d = F.d
+    foot = stationary(F.energy, F.d)
+    size = float(np.linalg.norm(foot, 2))
+    if F.gamma > 0:
+        free = (d - 1) * (F.depth - 1) / (2 * F.gamma * F.beta * F.depth)
+        size = max(size, free ** (F.depth / 2) if d > 1 else 0.0)
+    size = size if 1e-6 < size < 1e6 else 1.0
+    noise = size * generator.standard_normal((count, d, d))
+    scales = 10.0 ** generator.uniform(-1.5, 0.5, count)
+    about = np.where(np.arange(count) % 3 > 0, 1.0, 0.0)[:, None, None]
+    return np.asarray(about * foot + scales[:, None, None] * noise)
+
+
+def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
+    """Whether F still falls along the ray through W, up to 1e6 times its length."""
+    if F.gamma > 0:
+        return None
+    values = [F.value(10.0**k * W, F.d) for k in range(7)]
+    drops = -np.diff(values)
+    if not (drops > 1e-3 / F.beta).all():
+        return None
+    direction = W / np.linalg.norm(W)
+    return _none(
+        F,
+        direction,
+        float(drops[-1]) / math.log(10),
+        "a numerical finding, not proved: F still falls at 1e6 times the length at which a search "
+        "stopped",
+    )
+
+
+def _attempt(F: FreeEnergy, W: Array, rank: int) -> Point | None:
+    try:
+        point = F.finish(W, rank)
+    except np.linalg.LinAlgError:
+        return None
+    return point if np.isfinite(point.hessian).all() else None
+
+
+def _finished(F: FreeEnergy, W: Array, boundary: bool) -> list[Point]:
+    """The end of a descent, finished on whichever stratum it may have ended on."""
+    sigma = np.linalg.svd(W, compute_uv=False)
+    root = (sigma[-1] / sigma[0]) ** (1 / F.root) if sigma[0] > 0 else 0.0
+    ranks = ([F.d] if root > 1e-4 or not boundary else []) + (
+        [F.d - 1] if boundary and (root < 0.1 or F.d == 1) else []
+    )
+    points = [_attempt(F, W, rank) for rank in ranks]
+    return [p for p in points if p is not None]
+
+
+def _stays(F: FreeEnergy, p: Point) -> bool:
+    """Whether F does not fall from p into full rank."""
+    return p.rank == F.d or multiplier(F, p) >= -1e-8 * (F.gamma * F.depth + p.terms)
+
+
+def _distinct(points: list[Point]) -> tuple[list[Point], Array]:
+    """One of each, the lower rank and then the smaller residual, and how often each was found."""
+    kept: list[Point] = []
+    hits: list[int] = []
+    for p in sorted(points, key=lambda p: (p.rank, p.residual)):
+        scale = _SAME * (1e-3 + float(np.abs(p.W).max()))
+        same = [k for k, q in enumerate(kept) if np.abs(p.W - q.W).max() <= scale]
+        if same:
+            hits[same[0]] += 1
+        else:
+            kept.append(p)
+            hits.append(1)
+    order = sorted(range(len(kept)), key=lambda k: tuple(np.round(kept[k].W, 6).ravel()))
+    return [kept[k] for k in order], np.array([hits[k] for k in order])
+
+
+def _report(F: FreeEnergy, points: list[Point], hits: Array, runs: int) -> Minimisers:
+    traits = [family(F, p) for p in points]
+    dimensions = np.array([t[0] for t in traits])
+    ranks = np.array([p.rank for p in points])
+    residuals = np.array([p.residual for p in points])
+    multipliers = np.array([multiplier(F, p) for p in points])
+    continuum = bool(dimensions.any())
+    what = (
+        f"a continuum of dimension {dimensions.max()}, {len(points)} samples"
+        if continuum
+        else f"{len(points)} isolated"
+    )
+    once = int((hits == 1).sum())
+    doubt = f"; {once} found once only, so there may be more" if once and not continuum else ""
+    return Minimisers(
+        family="continuum" if continuum else "points",
+        points=np.array([p.W for p in points]),
+        value=min(p.value for p in points),
+        ranks=ranks,
+        dimensions=dimensions,
+        residuals=residuals,
+        curvatures=np.array([t[1] for t in traits]),
+        multipliers=multipliers,
+        hits=hits,
+        searches=runs,
+        direction=None,
+        rate=0.0,
+        message=f"numerical: {what}, of rank {', '.join(map(str, sorted(set(ranks.tolist()))))}; "
+        f"{hits.sum()} of {runs} local searches ended at the value, none below; relative gradients "
+        f"up to {residuals.max():.1e}{doubt}",
+    )
