@@ -1,136 +1,92 @@
-r"""The network as one matrix: its adjacency matrix in block-shift form (Wendin and Altafini, 2-3).
+r"""The network as one matrix: loss, gradient and invariants of A (Wendin and Altafini, 2-3, 7).
 
-A network of widths (d_0, ..., d_N) is the n_v × n_v matrix A = blk_1(W_1, ..., W_N), n_v = Σ d_p:
-block (p, p-1) is W_p, all others vanish. Its powers hold the products of consecutive layers,
-A^N = blk_N(W_N ⋯ W_1), and the gradient flow of the whole network is one matrix ODE. Everything
-here is written in whole n_v × n_v matrices as the paper writes it: this file is the ground truth
-that :mod:`dlngeo.weights` is compared with, not the fast path.
+The gradient flow of the whole network is one matrix ODE, Ȧ = -∇L(A). Everything here is written in
+whole n_v × n_v matrices as the paper writes it: this file is the ground truth that
+:mod:`dlngeo.weights` is compared with, not the fast path. It is also the door to the rest of the
+calculus:
 
-Blocks are numbered from 0, so layer p holds rows d_0 + ... + d_{p-1} onward. Every function accepts
-stacks ``(..., n_v, n_v)``.
+- block-shift form, powers and mixed products: :mod:`dlngeo.landscape.blocks`;
+- both singular value decompositions of A: :mod:`dlngeo.landscape.block_svd`;
+- the numerical range: :mod:`dlngeo.landscape.numerical_range`.
+
+Every function accepts stacks ``(..., n_v, n_v)``.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
-from dlngeo._checks import Array, Weights
-from dlngeo._linalg import transpose
+from dlngeo._checks import Array
+from dlngeo._linalg import svd, transpose
 from dlngeo.energies import Energy
+from dlngeo.landscape.block_svd import BlockSVD as BlockSVD
+from dlngeo.landscape.block_svd import StandardSVD as StandardSVD
+from dlngeo.landscape.block_svd import block_svd as block_svd
+from dlngeo.landscape.block_svd import misalignment as misalignment
+from dlngeo.landscape.block_svd import standard_svd as standard_svd
+from dlngeo.landscape.blocks import blk as blk
+from dlngeo.landscape.blocks import blocks as blocks
+from dlngeo.landscape.blocks import from_weights as from_weights
+from dlngeo.landscape.blocks import mixed_product as mixed_product
+from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
+from dlngeo.landscape.blocks import place, square_matrix, state
+from dlngeo.landscape.blocks import powers as powers
+from dlngeo.landscape.blocks import rho as rho
+from dlngeo.landscape.blocks import to_weights as to_weights
+from dlngeo.landscape.numerical_range import numerical_radius as numerical_radius
 
 
-def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
-    """The matrix with ``blocks`` F_1, ..., F_{N+1-k} on its k-th lower block diagonal.
+def loss(
+    A: ArrayLike, energy: Energy, widths: Sequence[int], *, weight_decay: float = 0.0
+) -> Array:
+    r"""The lifted energy read off A^N, with weight decay: E(W_N ⋯ W_1) + (γ/2)‖A‖_F².
 
     Parameters
     ----------
-    k : int, 0 to N
-    blocks : sequence of N + 1 - k arrays
-        F_j of shape ``(..., d_{j+k-1}, d_{j-1})``.
+    A : (..., n_v, n_v) array
+    energy : Energy
     widths : (d_0, ..., d_N)
+    weight_decay : float γ >= 0
 
     Returns
     -------
-    (..., n_v, n_v) array
+    (...) array
 
     Notes
     -----
-    Source: Wendin and Altafini, section 2.1.1.
+    For :class:`~dlngeo.energies.Quadratic` of target Σ it is ½‖blk_N(Σ) - A^N‖² + (γ/2)‖A‖².
+    Source: Wendin and Altafini, (11), (24).
     """
-    widths = _checks.widths(widths)
-    k = _band(k, widths)
-    if len(blocks) != len(widths) - k:
-        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
-    arrays = [
-        _checks.matrix(F, f"blocks[{j}]", (widths[j + k], widths[j])) for j, F in enumerate(blocks)
-    ]
-    result = np.zeros((*np.broadcast_shapes(*(F.shape[:-2] for F in arrays)), *_square(widths)))
-    for j, F in enumerate(arrays):
-        result[(..., *_place(widths, j + k, j))] = F
-    return result
-
-
-def from_weights(weights: Sequence[ArrayLike]) -> Array:
-    """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10)."""
-    layers = _checks.weights(weights)
-    return blk(1, layers, (layers[0].shape[-1], *(W.shape[-2] for W in layers)))
-
-
-def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
-    """The weights of which A is the adjacency matrix.
-
-    Raises
-    ------
-    ValueError
-        If A has an entry outside the blocks (p, p-1).
-    """
-    A, widths = _state(A, widths)
-    weights = blocks(A, 1, widths)
-    outside = np.abs(A - blk(1, weights, widths)).max()
-    if outside > 0:
-        raise ValueError(
-            f"A must be in block-shift form for the widths {widths}; "
-            f"an entry outside has magnitude {outside:g}"
-        )
-    return weights
-
-
-def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
-    """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A (copies)."""
-    A, widths = _state(A, widths)
-    k = _band(k, widths)
-    return tuple(A[(..., *_place(widths, j + k, j))].copy() for j in range(len(widths) - k))
-
-
-def powers(A: ArrayLike, highest: int) -> list[Array]:
-    """I, A, A², ..., up to the given power; A^k = blk_k(W_k ⋯ W_1, ...), eq. (16)."""
-    A = _square_matrix(A)
-    result = [np.broadcast_to(np.eye(A.shape[-1]), A.shape).copy()]
-    for _ in range(_checks.integer(highest, "highest", 0)):
-        result.append(A @ result[-1])
-    return result
-
-
-def nilpotency_index(A: ArrayLike) -> int:
-    """The least k with A^k = 0: N + 1 for a network whose end-to-end matrix is not zero.
-
-    In block-shift form the vanishing blocks are products with exact zeros, so no tolerance enters.
-    Of a stack, the index of the whole block-diagonal matrix: the largest.
-
-    Raises
-    ------
-    ValueError
-        If A is not nilpotent.
-    """
-    A = _square_matrix(A)
-    power = A = A / (np.abs(A).max() or 1.0)
-    for k in range(1, A.shape[-1] + 1):
-        largest = np.abs(power).max()
-        if largest == 0:
-            return k
-        power = A @ (power / largest)  # no power underflows
-    raise ValueError("A must be nilpotent; its powers do not vanish")
-
-
-def loss(A: ArrayLike, energy: Energy, widths: Sequence[int]) -> Array:
-    """The lifted energy E(W_N ⋯ W_1) read off A^N, of shape ``(...)``.
-
-    For :class:`~dlngeo.energies.Quadratic` of target Σ it is ½‖blk_N(Σ) - A^N‖², eq. (11).
-    """
-    A, widths = _state(A, widths)
+    A, widths = state(A, widths)
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
     (W,) = blocks(np.linalg.matrix_power(A, len(widths) - 1), len(widths) - 1, widths)
-    return energy.value(W)
+    total: Array = energy.value(W) + 0.5 * gamma * (A**2).sum(axis=(-2, -1))
+    return total
 
 
-def gradient(A: ArrayLike, energy: Energy, widths: Sequence[int]) -> Array:
+def gradient(
+    A: ArrayLike,
+    energy: Energy,
+    widths: Sequence[int],
+    *,
+    weight_decay: float = 0.0,
+    mask: ArrayLike | None = None,
+) -> Array:
     r"""The gradient of :func:`loss` in the block-shift matrices.
 
     .. math:: \nabla\mathcal L(A) = \sum_{j=1}^N (A^{N-j})^T\,\mathrm{blk}_N(E'(W))\,(A^{j-1})^T
+       + \gamma A
+
+    Parameters
+    ----------
+    A, energy, widths, weight_decay
+        As for :func:`loss`.
+    mask : (n_v, n_v) array of bool, or None
+        The entries that learn; the gradient is 0 elsewhere. None: all blocks do.
 
     Returns
     -------
@@ -138,11 +94,22 @@ def gradient(A: ArrayLike, energy: Energy, widths: Sequence[int]) -> Array:
 
     Notes
     -----
-    For Quadratic(Σ) E' = W - Σ and minus this is the right-hand side of (12).
-    Source: Wendin and Altafini, Prop. 4.
+    For Quadratic(Σ) E' = W - Σ and minus this is the right-hand side of (12). A step of gradient
+    descent is A - η∇L(A): the printed (67) has the sum, which is -∇L, with the wrong sign.
+    Source: Wendin and Altafini, Props. 4 and 10, (67) corrected; section 7 for the mask.
     """
-    A, widths = _state(A, widths)
-    return block_gradient(A, energy, widths)
+    A, widths = state(A, widths)
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
+    total = block_gradient(A, energy, widths) + gamma * A
+    if mask is None:
+        return total
+    allowed = np.asarray(mask)
+    if allowed.dtype != np.bool_ or allowed.shape != A.shape[-2:]:
+        raise ValueError(
+            f"mask must be a boolean array of shape {A.shape[-2:]}; it has shape "
+            f"{allowed.shape} and dtype {allowed.dtype}"
+        )
+    return np.where(allowed, total, 0.0)
 
 
 def block_gradient(A: Array, energy: Energy, widths: tuple[int, ...]) -> Array:
@@ -151,7 +118,7 @@ def block_gradient(A: Array, energy: Energy, widths: tuple[int, ...]) -> Array:
     steps = [np.broadcast_to(np.eye(A.shape[-1]), A.shape)]
     for _ in range(depth):
         steps.append(A @ steps[-1])
-    corner = (..., *_place(widths, depth, 0))
+    corner = (..., *place(widths, depth, 0))
     residual = np.zeros_like(A)
     residual[corner] = energy.gradient(steps[depth][corner])
     total = np.zeros_like(A)
@@ -165,7 +132,7 @@ def commutator(A: ArrayLike) -> Array:
 
     Q = blk_0(-W_1ᵀW_1, G_1, ..., G_{N-1}, W_N W_Nᵀ), G_p = W_p W_pᵀ - W_{p+1}ᵀ W_{p+1}.
     """
-    A = _square_matrix(A)
+    A = square_matrix(A)
     Q: Array = A @ transpose(A) - transpose(A) @ A
     return Q
 
@@ -181,33 +148,89 @@ def hidden_projection(widths: Sequence[int]) -> Array:
 
 def conserved(A: ArrayLike, widths: Sequence[int]) -> Array:
     """J Q = blk_0(0, G_1, ..., G_{N-1}, 0), which the gradient flow leaves constant (Prop. 6)."""
-    A, widths = _state(A, widths)
+    A, widths = state(A, widths)
     product: Array = hidden_projection(widths) @ commutator(A)
     return product
 
 
-def _square_matrix(value: ArrayLike) -> Array:
-    A = _checks.matrix(value, "A")
-    if A.shape[-1] != A.shape[-2]:
-        raise ValueError(f"A must be square; its shape is {A.shape}")
-    return A
+def commutator_velocity(A: ArrayLike, energy: Energy, widths: Sequence[int]) -> Array:
+    r"""Velocity of Q = [A, Aᵀ] along the gradient flow: only its first and last block move.
+
+    .. math:: \dot Q = [A^N, M^T] + [A^N, M^T]^T, \qquad M = -\mathrm{blk}_N(E'(W))
+
+    Returns
+    -------
+    (..., n_v, n_v) array
+
+    Notes
+    -----
+    For :class:`~dlngeo.energies.Quadratic` of target Σ, with E = blk_N(Σ), it is
+    [A^N, Eᵀ] + [A^N, Eᵀ]ᵀ - 2[A^N, (A^N)ᵀ]; the printed sign of the last term is wrong.
+    Source: Wendin and Altafini, Prop. 6 and (19) corrected.
+    """
+    A, widths = state(A, widths)
+    power, M = _corner(A, energy, widths)
+    half = power @ transpose(M) - transpose(M) @ power
+    velocity: Array = half + transpose(half)
+    return velocity
 
 
-def _band(k: int, widths: tuple[int, ...]) -> int:
-    if not 0 <= _checks.integer(k, "k", 0) < len(widths):
-        raise ValueError(f"k must lie in 0..{len(widths) - 1}, not {k}")
-    return k
+def norm_velocity(
+    A: ArrayLike, energy: Energy, widths: Sequence[int], *, weight_decay: float = 0.0
+) -> Array:
+    r"""Velocity of ‖A‖_F² along the gradient flow, of shape ``(...)``.
+
+    .. math:: \frac{d}{dt}\|A\|_F^2 = -2N\,\langle E'(W), W\rangle_F - 2\gamma\|A\|_F^2
+
+    Notes
+    -----
+    For Quadratic(Σ) without weight decay 2N⟨E - A^N, A^N⟩. It vanishes at critical points, but not
+    there alone. Source: Wendin and Altafini, Prop. 9, (23), (25).
+    """
+    A, widths = state(A, widths)
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
+    power, M = _corner(A, energy, widths)
+    radial = (len(widths) - 1) * (M * power).sum(axis=(-2, -1))
+    velocity: Array = 2 * radial - 2 * gamma * (A**2).sum(axis=(-2, -1))
+    return velocity
 
 
-def _square(widths: tuple[int, ...]) -> tuple[int, int]:
-    return (sum(widths), sum(widths))
+def loss_velocity(
+    A: ArrayLike, energy: Energy, widths: Sequence[int], *, weight_decay: float = 0.0
+) -> Array:
+    r"""Velocity of the loss along its gradient flow, -‖∇L(A)‖_F² <= 0, of shape ``(...)``.
+
+    Source: Wendin and Altafini, Prop. 13, (27).
+    """
+    velocity: Array = -(gradient(A, energy, widths, weight_decay=weight_decay) ** 2).sum(
+        axis=(-2, -1)
+    )
+    return velocity
 
 
-def _place(widths: tuple[int, ...], row: int, column: int) -> tuple[slice, slice]:
-    edges = list(itertools.accumulate(widths, initial=0))
-    return slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
+def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
+    r"""The least loss of Quadratic(target) over all networks of these widths, ``(...)``.
+
+    .. math:: \tfrac12\sum_{i>d_{\min}} \sigma_i^2, \qquad d_{\min} = \min_p d_p
+
+    Zero without a bottleneck. Below it the end-to-end matrix has rank at most d_min, and every
+    minimum is global: the leading d_min singular values of the target.
+
+    Notes
+    -----
+    Source: Wendin and Altafini, section 7 ("Bottlenecked architectures"); Eckart and Young.
+    """
+    widths = _checks.widths(widths)
+    sigma = svd(_checks.matrix(target, "target", (widths[-1], widths[0])))[1]
+    least: Array = 0.5 * (sigma[..., min(widths) :] ** 2).sum(axis=-1)
+    return least
 
 
-def _state(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
-    dims = _checks.widths(widths)
-    return _checks.matrix(A, "A", _square(dims)), dims
+def _corner(A: Array, energy: Energy, widths: tuple[int, ...]) -> tuple[Array, Array]:
+    """A^N and M = -blk_N(E'(W)), the residual E - A^N of a quadratic energy."""
+    depth = len(widths) - 1
+    power = np.linalg.matrix_power(A, depth)
+    corner = (..., *place(widths, depth, 0))
+    M = np.zeros_like(power)
+    M[corner] = -energy.gradient(power[corner])
+    return power, M
