@@ -1,0 +1,1 @@
+"""Faces to other libraries; each file needs the library it is named after."""
