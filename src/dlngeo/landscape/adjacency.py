@@ -7,7 +7,10 @@ calculus:
 
 - block-shift form, powers and mixed products: :mod:`dlngeo.landscape.blocks`;
 - both singular value decompositions of A: :mod:`dlngeo.landscape.block_svd`;
-- the numerical range: :mod:`dlngeo.landscape.numerical_range`.
+- the numerical range: :mod:`dlngeo.landscape.numerical_range`;
+- networks of the same end-to-end matrix: :mod:`dlngeo.landscape.equivalence`;
+- bounds on trajectories: :mod:`dlngeo.landscape.boundedness`;
+- skip connections: :mod:`dlngeo.landscape.skip`.
 
 Every function accepts stacks ``(..., n_v, n_v)``.
 """
@@ -37,7 +40,17 @@ from dlngeo.landscape.blocks import place, square_matrix, state
 from dlngeo.landscape.blocks import powers as powers
 from dlngeo.landscape.blocks import rho as rho
 from dlngeo.landscape.blocks import to_weights as to_weights
+from dlngeo.landscape.boundedness import NormConstants as NormConstants
+from dlngeo.landscape.boundedness import norm_bound as norm_bound
+from dlngeo.landscape.boundedness import norm_constants as norm_constants
+from dlngeo.landscape.equivalence import are_equivalent as are_equivalent
+from dlngeo.landscape.equivalence import change_basis as change_basis
+from dlngeo.landscape.equivalence import is_annihilated as is_annihilated
 from dlngeo.landscape.numerical_range import numerical_radius as numerical_radius
+from dlngeo.landscape.skip import skip_mask as skip_mask
+from dlngeo.landscape.skip import skip_widths as skip_widths
+from dlngeo.landscape.skip import with_skips as with_skips
+from dlngeo.landscape.skip import without_skips as without_skips
 
 
 def loss(

@@ -1,10 +1,10 @@
 r"""Singular value decompositions of the adjacency matrix (Wendin and Altafini, 3.4, 5.3.1, A.4).
 
 Two of them, both assembled from decompositions W_p = U_p Λ_p V_pᵀ of the layers: the block-shift
-one, A = UΛVᵀ with Λ = blk_1(Λ_1, ..., Λ_N), and the standard one, with Ω diagonal. Signs, and frames
-where singular values meet, are the usual freedom of a singular value decomposition. What is free of
-it at a hidden layer is how the frames U_p and V_{p+1} on its two sides are turned against each
-other, weighed by the singular values: :func:`misalignment`.
+one, A = UΛVᵀ with Λ = blk_1(Λ_1, ..., Λ_N), and the standard one, with Ω diagonal. Signs, and the
+frames of singular values that meet, are the usual freedom of a singular value decomposition. How
+the frames U_p and V_{p+1} on the two sides of a hidden layer are turned against each other, weighed
+by the singular values, is :func:`misalignment`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def numerical_radius(A: ArrayLike) -> Array:
     Parameters
     ----------
     A : (..., n, n) array
-        In block-shift form, for any widths.
+        In block-shift form, for any widths; a stack in one and the same.
 
     Returns
     -------
