@@ -210,6 +210,15 @@ def test_misprint_hessian_of_61_lacks_the_factor_h():
     np.testing.assert_allclose(slope, printed, rtol=1e-6)
 
 
+def test_passage_time_of_huge_and_tiny_targets():
+    """Values times s make a passage faster by s^{2-2/N}."""
+    want = exact.passage_time(1e-30, 0.5, 1.0, 3)
+    for exponent in (-220, -30, 30, 235):
+        scale = float(f"1e{exponent}")
+        found = exact.passage_time(1e-30 * scale, 0.5 * scale, scale, 3)
+        np.testing.assert_allclose(np.log(found), np.log(want) - 4 / 3 * np.log(scale), rtol=1e-13)
+
+
 def test_passage_time_never_and_at_once():
     never = exact.passage_time([0.0, 0.5, 0.5, 2.0, 0.5], [0.5, 0.4, 1.0, 0.5, 2.0], 1.0, 3)
     assert np.isposinf(never).all()

@@ -175,7 +175,10 @@ def passage_time(start: ArrayLike, end: ArrayLike, sigma: ArrayLike, depth: floa
         ratio = np.where(start == end, 0.0, np.log(start / end))
         fall = np.expm1((1 + a) * ratio) * np.exp(-(1 + a) * np.log(start)) / (1 + a)
         fall = np.where(start == end, 0.0, np.where((end < start) & (end > 0), fall, np.inf))
-        result: Array = np.where(zero, fall, time / size ** (1 + a)) / rate
+        unit = size ** (1 + a)
+        scaled = np.exp(np.log(time) - (1 + a) * np.log(size))  # where the unit leaves the range
+        time = np.where((unit > 0) & (unit < np.inf), time / unit, scaled)
+        result: Array = np.where(zero, fall, time) / rate
     return result
 
 
