@@ -56,15 +56,15 @@ def numbers():
     yield "Definition 12"
     yield from (f"Remark {k}" for k in range(4, 10))
     yield from (f"Figure 9.{k}" for k in range(1, 6))
-    yield from ("§13.3", "§13.4", *(f"§14.{k}" for k in range(1, 6)))
+    yield from ("section 13.3", "section 13.4", *(f"section 14.{k}" for k in range(1, 6)))
 
 
 # Where the paper misprints: the rows that must say so.
 MISPRINTS = [
     *("(4.8)", "before (4.17)", "(4.19)", "Remark 9", "(5.9)", "(5.19)", "(5.20)", "(6.2)"),
     *("(6.3)", "(6.4)", "(7.10)", "(7.11)", "(7.13)", "(7.15)", "(8.4)", "(8.5)", "(8.8)"),
-    *("(8.9)", "(8.21)", "§12.1, item 2", "§12.1, item 3", "(12.2)", "(12.10)"),
-    *("sections 10–12", "(14.4)", "(14.9)", "(14.11)"),
+    *("(8.9)", "(8.21)", "section 12.1, item 2", "section 12.1, item 3", "(12.2)", "(12.10)"),
+    *("sections 10-12", "(14.4)", "(14.9)", "(14.11)"),
 ]
 
 

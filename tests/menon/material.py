@@ -257,6 +257,12 @@ def rank(matrix):
     return int(np.linalg.matrix_rank(np.array(matrix), tol=1e-8))
 
 
+def log_volume(sigma, N):
+    """½ Σ_{k<l} log K_kl of real or complex σ, (6.2) without its constant."""
+    pairs = itertools.combinations(sigma, 2)
+    return sum(np.log((a**2 - b**2) / (a ** (2 / N) - b ** (2 / N))) for a, b in pairs) / 2
+
+
 def path(energy, layers, times, **keywords):
     return flows.gradient_flow(
         energy, layers, (0, 2), t_eval=times, method="DOP853", rtol=1e-12, atol=1e-14, **keywords

@@ -1,13 +1,17 @@
 """Section 4, the remarks: thin gradients, orbits, the Simons cone, Bures-Wasserstein."""
 
+# ruff: noqa: E741
+# l and m are the paper's indices.
+
 from __future__ import annotations
 
 import itertools
+import math
 
 import mpmath
 import numpy as np
 
-from dlngeo import balanced, energies, metric, submersion
+from dlngeo import balanced, metric, submersion
 from dlngeo import weights as networks
 from menon.material import (
     all_points,
@@ -18,6 +22,7 @@ from menon.material import (
     gap,
     lifted_slope,
     path,
+    product,
     rank,
     size,
 )
@@ -41,29 +46,32 @@ def _():
 
 @row(
     "Remark 5",
-    "weights.gradient submersion.horizontal",
+    "submersion.thin_gradients submersion.horizontal",
     test="submersion.lifted_gradients_are_horizontal_lifts_of_riemannian_gradients",
     note="r(m + n - r) at W of rank r",
 )
 def _():
     """The lifted gradients at **W** fill at most d² dimensions."""
     for layers in any_weights():
-        W = networks.end_to_end(layers)
-        energy_of = [energies.Quadratic(W - E) for E in np.eye(W.size).reshape(-1, *W.shape)]
+        W, thin = product(layers), submersion.thin_gradients(layers)
         r = rank(W)  # 2 in the network with a bottleneck
-        dimension = r * (sum(W.shape) - r)
-        yield abs(rank([flat(networks.gradient(E, layers)) for E in energy_of]) - dimension)
+        rows = np.concatenate([V.reshape(W.size, -1) for V in thin], axis=1)
+        yield abs(rank(rows) - r * (sum(W.shape) - r))
+        for l, m in np.ndindex(*W.shape):
+            exact = lifted_slope(lambda X, l=l, m=m: X[l, m], layers)
+            yield gap([V[l, m] for V in thin], exact)
     for P in all_points():
-        m, n = P.W.shape
-        energy_of = [energies.Quadratic(P.W - E) for E in np.eye(m * n).reshape(-1, m, n)]
-        thin = [networks.gradient(E, P.layers) for E in energy_of]
-        yield abs(rank([flat(V) for V in thin]) - P.r * (m + n - P.r))
-        yield max(size(flat(submersion.horizontal(P.layers, V, rank=P.r)) - flat(V)) for V in thin)
+        thin = submersion.thin_gradients(P.layers)
+        rows = np.concatenate([V.reshape(P.W.size, -1) for V in thin], axis=1)
+        yield abs(rank(rows) - P.r * (sum(P.W.shape) - P.r))
+        for l, m in np.ndindex(*P.W.shape):
+            V = [layer[l, m] for layer in thin]
+            yield size(flat(submersion.horizontal(P.layers, V, rank=P.r)) - flat(V))
 
 
 @row(
     "Remark 6",
-    "balanced.lift balanced.act submersion.vertical",
+    "balanced.lift balanced.act balanced.orbit_dimension",
     test="balanced.haar_lifts_move_along_one_orbit",
     note="(N - 1) d(d - 1)/2 dimensions at full rank, Σ_p (r d_p - r(r + 1)/2) at rank r",
 )
@@ -75,6 +83,7 @@ def _():
         ambient = [networks.from_vector(e, P.widths) for e in units]
         images = [flat(submersion.vertical(P.layers, V, rank=P.r)) for V in ambient]
         yield abs(rank(images) - count)
+        yield abs(balanced.orbit_dimension(P.widths, P.r) - count)
     for P in full():
         one, two = (balanced.lift(P.W, P.N, rng=seed) for seed in (1, 2))
         gauge, below = [], np.eye(P.r)
@@ -131,11 +140,11 @@ def _():
     yield abs(sum(((normal(x + e) - normal(x - e)) @ e) / 2e-10 for e in steps))
 
 
-@row("(4.24)", "weights.to_vector", tol=0.0, note="definition")
+@row("(4.24)", "balanced.simons_coordinates", tol=0.0, note="definition")
 def _():
     """The coordinates x_1, ..., x_8."""
     for layers, x, _ in eight():
-        yield size(networks.to_vector(layers) - x)
+        yield size(balanced.simons_coordinates(layers) - x)
 
 
 def cone(index, difference):
@@ -165,12 +174,13 @@ def _():
     yield from cone((1, 1), lambda a, b, c, d, e, f, g, h: c * c + d * d - f * f - h * h)
 
 
-@row("(4.28)", "weights.imbalance")
+@row("(4.28)", "balanced.simons_cone weights.imbalance")
 def _():
     """The Simons cone: x₁² + ⋯ + x₄² = x₅² + ⋯ + x₈²."""
     for layers, x, on in eight():
         difference = (np.array(x[:4]) ** 2).sum() - (np.array(x[4:]) ** 2).sum()
         yield abs(np.trace(networks.imbalance(layers)[0]) - difference) / size(x) ** 2
+        yield abs(balanced.simons_cone(x) - difference) / size(x) ** 2
         if on:
             yield abs(difference) / size(x) ** 2
 
@@ -196,22 +206,25 @@ def _():
         yield gap(metric.inner(S, X, X, 2), 2 * shortest @ shortest)
 
 
+def squared_distance(A, B):
+    """d_BW² = Tr A + Tr B - 2 Tr (A^½BA^½)^½ in mpmath's digits."""
+    values = mpmath.eig(A * B, left=False, right=False)
+    cross = sum(mpmath.sqrt(mpmath.re(v)) for v in values)
+    return sum(A[i, i] + B[i, i] for i in range(len(A))) - 2 * cross
+
+
 def bures_wasserstein(d):
-    """g^BW(X, X) as d_BW²(S, S + eX)/e² in 60 digits, d_BW² = Tr A + Tr B - 2 Tr (A^½BA^½)^½."""
+    """S, X and g^BW(X, X) = d_BW²(S, S + eX)/e² in 60 digits."""
     S, X = positive_definite(d)
     with mpmath.workdps(60):
-        e, A, Y = mpmath.mpf(10) ** -20, mpmath.matrix(S.tolist()), mpmath.matrix(X.tolist())
-        B = A + e * Y
-        values = mpmath.eig(A * B, left=False, right=False)
-        cross = sum(mpmath.sqrt(mpmath.re(v)) for v in values)
-        squared = sum(A[i, i] + B[i, i] for i in range(d)) - 2 * cross
-        return S, X, float(squared / e**2)
+        A, Y, e = mpmath.matrix(S.tolist()), mpmath.matrix(X.tolist()), mpmath.mpf(10) ** -20
+        return S, X, float(squared_distance(A, A + e * Y) / e**2)
 
 
 @row(
     "Remark 9",
-    "metric.inner",
-    tol=1e-12,
+    "metric.inner metric.distance submersion.bures_wasserstein",
+    tol=1e-8,
     test="metric.depth_two_on_positive_definite_matrices_is_twice_bures_wasserstein",
 )
 def _():
@@ -219,6 +232,11 @@ def _():
     for d in (2, 3):
         S, X, exact = bures_wasserstein(d)
         yield gap(metric.inner(S, X, X, 2), 2 * exact)
+        with mpmath.workdps(40):
+            far = S @ S + np.eye(d)
+            exact = math.sqrt(squared_distance(*(mpmath.matrix(M.tolist()) for M in (S, far))))
+        yield gap(submersion.bures_wasserstein(S, far), exact)
+        yield gap(metric.distance(S, far, 2), math.sqrt(2) * exact)
 
 
 @printed("Remark 9", "g² = g^BW")

@@ -7,18 +7,20 @@ import math
 import numpy as np
 from scipy.linalg import expm
 
-from dlngeo import balanced, entropy, metric, submersion
+from dlngeo import balanced, energies, entropy, metric, submersion
 from menon.material import (
     FULL,
     Point,
     Quartic,
     all_points,
+    along,
     antisymmetric,
     differential_matrix,
     flat,
     full,
     gap,
     hidden_turns,
+    log_volume,
     one_turn,
     point,
     product,
@@ -242,7 +244,24 @@ later(
     test="free_energy.free_energy_and_gradient_are_golden",
 )
 later("(6.8)", "The Riemannian Langevin equation", "open: comes with the Langevin module")
-later("(6.9)", "S_β = argmin F", "open: comes with the free-energy landscape")
+
+
+@row(
+    "(6.9)",
+    "entropy.minimise_free_energy",
+    tol=1e-9,
+    note="not one point in general: it may be empty, a pair, or a continuum; see section 14.2",
+)
+def _():
+    """S_β = argmin F."""
+    for phi, N, beta in (([2.0, 1.0], 3, 4.0), ([1.5, 0.8], 2, 2.0)):
+        # By von Neumann's trace inequality the frames are those of Φ. σ = Φ + S′(σ)/β contracts.
+        sigma = np.array(phi)
+        for _ in range(80):
+            force = [along(lambda x, N=N: log_volume(x, N), (sigma,), (e,)) for e in np.eye(2)]
+            sigma = phi + np.array(force) / beta
+        found = entropy.minimise_free_energy(energies.Quadratic(np.diag(phi)), N, beta, starts=4)
+        yield gap(found.points, [np.diag(sigma)])
 
 
 @row(

@@ -10,6 +10,7 @@ import math
 
 import mpmath
 import numpy as np
+from scipy.optimize import brentq
 
 from dlngeo import balanced, entropy, flows, metric
 from menon.material import (
@@ -31,12 +32,14 @@ from menon.material import (
 from menon.registry import later, printed, row
 
 later(
-    "§13.3",
+    "section 13.3",
     "Jumps of the effective rank; clustering at low rank",
     "open: comes with the study of completion at scale",
     "observables.effective_rank",
 )
-later("§13.4", "Motion towards balance by small noise", "open: comes with the Langevin module")
+later(
+    "section 13.4", "Motion towards balance by small noise", "open: comes with the Langevin module"
+)
 
 
 @row("(14.1)", "energies.MatrixCompletion", test="energies.value_is_the_definition")
@@ -86,7 +89,7 @@ def _():
 
 
 @row(
-    "§14.1",
+    "section 14.1",
     "flows.gradient_flow",
     tol=1e-06,
     test="identities.completion_of_two_by_two_ends_where_its_invariants_say",
@@ -114,7 +117,28 @@ def _():
         yield gap((2 * math.cosh(h)) ** (2 / N) * math.tanh(h), c)
 
 
-later("§14.2", "The minimisers of F for (14.1)", "open: comes with the free-energy landscape")
+@row(
+    "section 14.2",
+    "entropy.minimise_free_energy",
+    tol=1e-9,
+    note="without weight decay F is unbounded below; with it, for N ≥ 3, rank one; see (6.9)",
+)
+def _():
+    """The minimisers of F for (14.1)."""
+    N, beta, gamma = 3, 2.0, 0.5  # γβ above (N - 1)/(N 2^{2/N}): two, m [[1, ±1], [±1, 1]]
+
+    def slope_in_m(m):
+        decay = gamma * (2 * m) ** (2 / N - 1) * 2
+        return 2 * (m - 1) - (1 - 1 / N) / (beta * m) + decay
+
+    m = brentq(slope_in_m, 0.1, 2, xtol=1e-14)
+    found = entropy.minimise_free_energy(COMPLETION, N, beta, gamma, starts=6)
+    order = np.argsort(found.points[:, 0, 1])
+    yield gap(found.points[order], [[[m, -m], [-m, m]], [[m, m], [m, m]]])
+    for N in (2, 3):
+        nowhere = entropy.minimise_free_energy(COMPLETION, N, beta)
+        yield float(nowhere.family != "none")
+        yield gap(nowhere.rate, (1 - 1 / N) / beta)
 
 
 @row(
@@ -221,11 +245,11 @@ def _():
         yield gap(other, entropy.boltzmann(P.W, math.inf))
 
 
-later("§14.3", "The law of large width", "open: comes with the equilibrium module")
+later("section 14.3", "The law of large width", "open: comes with the equilibrium module")
 
 
 @row(
-    "§14.4",
+    "section 14.4",
     "metric.apply balanced.project_tangent",
     tol=1e-11,
     test="metric.repeated_singular_values_leave_no_choice_of_frame_visible",
@@ -244,4 +268,6 @@ def _():
     yield gap(flat(balanced.project_tangent(P.layers, P.vectors)), exact)
 
 
-later("§14.5", "Gradient and Hamiltonian structure together", "open: a question, no statement")
+later(
+    "section 14.5", "Gradient and Hamiltonian structure together", "open: a question, no statement"
+)

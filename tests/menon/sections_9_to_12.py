@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from dlngeo import balanced, entropy, metric, submersion
+from dlngeo import weights as networks
 from menon.material import (
     all_points,
     along,
@@ -19,6 +18,7 @@ from menon.material import (
     gap,
     hidden_turns,
     library_operator,
+    log_volume,
     one_turn,
     operator,
     orbit_space,
@@ -93,8 +93,8 @@ def lifted_force(P):
 
 
 @row(
-    "§12.1, item 2",
-    "balanced.mean_curvature entropy.gradient",
+    "section 12.1, item 2",
+    "balanced.mean_curvature balanced.second_fundamental_form entropy.gradient",
     tol=1e-10,
     test="submersion.mean_curvature_is_the_trace_of_the_second_fundamental_form",
 )
@@ -103,17 +103,20 @@ def _():
     for P in all_points():
         H = second_fundamental_trace(P)
         yield gap(flat(balanced.mean_curvature(P.layers, rank=P.r)), H)
+        steps = [networks.from_vector(v, P.widths) for v in orbit_space(P).T]
+        II = [balanced.second_fundamental_form(P.layers, V, V, rank=P.r) for V in steps]
+        yield gap(sum(flat(part) for part in II), H)
         yield gap(lifted_force(P), -H)
 
 
-@printed("§12.1, item 2", "grad S = H")
+@printed("section 12.1, item 2", "grad S = H")
 def _():
     for P in all_points():
         yield gap(lifted_force(P), flat(balanced.mean_curvature(P.layers, rank=P.r)))
 
 
 later(
-    "§12.1, item 3",
+    "section 12.1, item 3",
     "Δ(f∘φ) = (Δf + ⟨grad S, grad f⟩)∘φ",
     "open: comes with the Langevin module; printed form differs: Brownian motion projects to "
     "Brownian motion",
@@ -123,12 +126,6 @@ later(
     "The generator (1/β)(tr_{TO} Hess + κ tr_⊥ Hess)",
     "open: comes with the Langevin module; printed form differs: Δ_O is an “angular Laplacian”",
 )
-
-
-def log_volume(sigma, N):
-    """½ Σ_{k<l} log K_kl of real or complex σ, (6.2) without its constant."""
-    pairs = itertools.combinations(sigma, 2)
-    return sum(np.log((a**2 - b**2) / (a ** (2 / N) - b ** (2 / N))) for a, b in pairs) / 2
 
 
 @row(
@@ -192,7 +189,7 @@ def _():
 
 
 later(
-    "sections 10–12",
+    "sections 10-12",
     "The Langevin equations (10.1)–(12.12)",
     "open: comes with the Langevin module, except the rows above",
 )
