@@ -113,7 +113,7 @@ class FreeEnergy(NamedTuple):
         """A local minimum near W, by a quasi-Newton method in Y."""
         U, sigma, Vt = svd(W)
         start = (U * sigma ** (1 / self.root)) @ Vt
-        options = {"gtol": 1e-9, "maxiter": 200 * self.d**2}
+        options = {"gtol": 1e-6, "maxiter": 200 * self.d**2}
         end: Any = minimize(self.in_root, start.ravel(), jac=True, method="BFGS", options=options)
         return self.matrix(end.x.reshape(self.d, self.d))
 
@@ -207,16 +207,35 @@ class FreeEnergy(NamedTuple):
         W, rounding = here.W, self._rounding(here)
         flat = -fall <= rounding
         for k in range(1 if flat else 30):
+            trial = W + 0.5**k * Z
+            gain = self.value(trial, here.rank) - here.value
+            if not gain <= (rounding if flat else 1e-4 * 0.5**k * fall):
+                continue
             try:
-                there = self.at(W + 0.5**k * Z, here.rank)
+                return self.at(trial, here.rank)
             except np.linalg.LinAlgError:  # on the edge of the stratum
                 continue
-            gain = there.value - here.value
-            if np.isfinite(there.hessian).all() and gain <= (
-                rounding if flat else 1e-4 * 0.5**k * fall
-            ):
-                return there
         return None
+
+
+def attempt(F: FreeEnergy, W: Array, rank: int) -> Point | None:
+    """The end of Newton's method from W, if it stays on the stratum."""
+    try:
+        point = F.finish(W, rank)
+    except np.linalg.LinAlgError:
+        return None
+    return point if np.isfinite(point.hessian).all() else None
+
+
+def finished(F: FreeEnergy, W: Array, boundary: bool) -> list[Point]:
+    """The end of a descent, finished on whichever stratum it may have ended on."""
+    sigma = np.linalg.svd(W, compute_uv=False)
+    root = (sigma[-1] / sigma[0]) ** (1 / F.root) if sigma[0] > 0 else 0.0
+    ranks = ([F.d] if root > 1e-4 or not boundary else []) + (
+        [F.d - 1] if boundary and (root < 0.1 or F.d == 1) else []
+    )
+    points = [attempt(F, W, rank) for rank in ranks]
+    return [p for p in points if p is not None]
 
 
 # -------------------------------------------------------------- what holds at a point found

@@ -18,16 +18,18 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
-from dlngeo.geometry.descent import FreeEnergy, Point, family, multiplier
+from dlngeo.geometry.descent import FreeEnergy, Point, attempt, family, finished, multiplier
 from dlngeo.geometry.recession import (
     entropy_growth,
     flat_directions,
+    images,
     representative,
     stationary,
 )
 from dlngeo.weights import RNG
 
 _EQUAL = 1e-9  # values of F within this count as one, relative to F and 1/β
+_FEW = 32  # more points than this are taken for samples
 _SAME = 1e-4  # and points within this: where the Hessian is singular no better is known
 
 
@@ -55,8 +57,9 @@ class Minimisers:
         σ_d^{1/N} for N > 2, its least slope in σ_d for N <= 2; negative at no minimiser. inf at
         full rank.
     hits : (k,) int array
-        How many local searches ended at each point. Where points are isolated and some were found
-        once only, there are likely to be more: raise ``starts``.
+        How many local searches ended at each point; 0 where a symmetry of the energy (transposing,
+        signs, exchange of indices) made it of another. Where isolated points were found once only,
+        there are likely to be more: raise ``starts``.
     searches : int
         How many there were in all.
     direction : (d, d) array or None
@@ -240,16 +243,18 @@ def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minim
         escape = _escapes(F, end)
         if escape is not None:
             return escape
-        found += _finished(F, end, boundary)
+        found += finished(F, end, boundary)
         if boundary:
-            found += [p for p in [_attempt(F, W, F.d - 1)] if p is not None]
+            found += [p for p in [attempt(F, W, F.d - 1)] if p is not None]
     good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and _stays(F, p)]
     if not good:
         raise RuntimeError(f"none of {starts} searches ended at a stationary point of F")
     best = min(p.value for p in good)
     lowest = [p for p in good if p.value - best <= _EQUAL * (abs(best) + 1 / F.beta)]
     points, hits = _distinct(lowest)
-    return _report(F, points, hits, len(found))
+    mirrored = _mirrored(F, points)
+    hits = np.concatenate((hits, np.zeros(len(mirrored), dtype=int)))
+    return _report(F, points + mirrored, hits, len(found))
 
 
 def _starts(F: FreeEnergy, generator: np.random.Generator, count: int) -> Array:
@@ -288,28 +293,26 @@ def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
     )
 
 
-def _attempt(F: FreeEnergy, W: Array, rank: int) -> Point | None:
-    try:
-        point = F.finish(W, rank)
-    except np.linalg.LinAlgError:
-        return None
-    return point if np.isfinite(point.hessian).all() else None
-
-
-def _finished(F: FreeEnergy, W: Array, boundary: bool) -> list[Point]:
-    """The end of a descent, finished on whichever stratum it may have ended on."""
-    sigma = np.linalg.svd(W, compute_uv=False)
-    root = (sigma[-1] / sigma[0]) ** (1 / F.root) if sigma[0] > 0 else 0.0
-    ranks = ([F.d] if root > 1e-4 or not boundary else []) + (
-        [F.d - 1] if boundary and (root < 0.1 or F.d == 1) else []
-    )
-    points = [_attempt(F, W, rank) for rank in ranks]
-    return [p for p in points if p is not None]
-
-
 def _stays(F: FreeEnergy, p: Point) -> bool:
     """Whether F does not fall from p into full rank."""
     return p.rank == F.d or multiplier(F, p) >= -1e-8 * (F.gamma * F.depth + p.terms)
+
+
+def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
+    """What symmetries that the energy turns out to have make of the points, if these are few."""
+    known, new, queue = [p.W for p in points], [], list(points)
+    while queue and len(known) <= _FEW:
+        p = queue.pop()
+        level = _EQUAL * (abs(p.value) + 1 / F.beta)
+        for W in images(p.W):
+            if min(float(np.abs(W - V).max()) for V in known) <= _SAME * float(np.abs(W).max()):
+                continue
+            q = attempt(F, W, p.rank) if abs(F.value(W, p.rank) - p.value) <= level else None
+            if q is not None and q.residual < 1e-8 and abs(q.value - p.value) <= level:
+                known.append(q.W)
+                new.append(q)
+                queue.append(q)
+    return new
 
 
 def _distinct(points: list[Point]) -> tuple[list[Point], Array]:
@@ -324,11 +327,12 @@ def _distinct(points: list[Point]) -> tuple[list[Point], Array]:
         else:
             kept.append(p)
             hits.append(1)
-    order = sorted(range(len(kept)), key=lambda k: tuple(np.round(kept[k].W, 6).ravel()))
-    return [kept[k] for k in order], np.array([hits[k] for k in order])
+    return kept, np.array(hits)
 
 
 def _report(F: FreeEnergy, points: list[Point], hits: Array, runs: int) -> Minimisers:
+    order = sorted(range(len(points)), key=lambda k: tuple(np.round(points[k].W, 6).ravel()))
+    points, hits = [points[k] for k in order], hits[order]
     traits = [family(F, p) for p in points]
     dimensions = np.array([t[0] for t in traits])
     ranks = np.array([p.rank for p in points])

@@ -1,4 +1,4 @@
-r"""Where an energy has no grip, and how the entropy grows there (Menon, 6.3 and 14.2).
+r"""What an energy does not see: lines and reflections, and the entropy there (Menon, 6.3, 14.2).
 
 For depth N > 1 and d >= 2 the entropy grows along every line W + xD, W generic, like
 
@@ -12,6 +12,7 @@ unbounded below.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -75,3 +76,19 @@ def stationary(energy: Energy, d: int, decay: float = 0.0) -> Array:
         if np.abs(step).max() <= 1e-14 * (1 + np.abs(W).max()):
             break
     return W
+
+
+def images(W: Array) -> Array:
+    """W transposed, with rows or columns or one of each negated, with two indices exchanged.
+
+    All leave the singular values alone: of equal free energy where the energy does not see them.
+    """
+    d = len(W)
+    signs = np.ones((d + 1, d)) - 2 * np.eye(d + 1, d)  # the last flips none
+    flipped = signs[:, None, :, None] * W * signs[None, :, None, :]
+    swaps = []
+    for i, j in itertools.combinations(range(d), 2):
+        order = np.arange(d)
+        order[[i, j]] = j, i
+        swaps.append(W[order][:, order])
+    return np.concatenate((W.T[None], flipped.reshape(-1, d, d), np.array(swaps).reshape(-1, d, d)))
