@@ -74,4 +74,6 @@ def _jacobi_svd(W: Array) -> tuple[Array, Array, Array]:
     if info != 0:  # no convergence in 30 sweeps
         U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
         return U, sigma, Vt
-    return U[:, : W.shape[1]], values * (work[0] / work[1]), V.T
+    # jobp=1 drowns underflow in entries of some 1e-146, which are no part of a frame.
+    U, V = (np.where(np.abs(Q) > 1e-140, Q, 0.0) for Q in (U[:, : W.shape[1]], V))
+    return U, values * (work[0] / work[1]), V.T

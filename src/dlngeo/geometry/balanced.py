@@ -22,6 +22,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
 from dlngeo.geometry.charts import chart, frame_argument, imbalance_argument, rank_argument
+from dlngeo.geometry.charts import chart_differential as chart_differential
 from dlngeo.geometry.charts import from_left_polar as from_left_polar
 from dlngeo.geometry.charts import from_right_polar as from_right_polar
 from dlngeo.geometry.charts import from_svd as from_svd
@@ -29,6 +30,7 @@ from dlngeo.geometry.charts import to_left_polar as to_left_polar
 from dlngeo.geometry.charts import to_right_polar as to_right_polar
 from dlngeo.geometry.charts import to_svd as to_svd
 from dlngeo.geometry.curvature import mean_curvature as mean_curvature
+from dlngeo.geometry.curvature import second_fundamental_form as second_fundamental_form
 from dlngeo.geometry.retraction import retract as retract
 from dlngeo.geometry.tangent import orthonormal_basis as orthonormal_basis
 from dlngeo.geometry.tangent import project_tangent as project_tangent
@@ -82,6 +84,61 @@ def dimension(widths: Sequence[int], rank: int) -> int:
     widths = _checks.widths(widths)
     r = rank_argument(rank, widths)
     return r + sum(r * d - r * (r + 1) // 2 for d in widths)
+
+
+def orbit_dimension(widths: Sequence[int], rank: int) -> int:
+    """The dimension of the fibre O_W in M_r, Σ_{p=1}^{N-1} (r d_p - r(r+1)/2).
+
+    The rest of :func:`dimension`, r(d_0 + d_N - r), is that of the rank-r matrices downstairs and,
+    for r the least width, of the space of lifted gradients
+    (:func:`dlngeo.submersion.thin_gradients`).
+
+    Parameters
+    ----------
+    widths : (d_0, ..., d_N)
+    rank : int, at most the least width
+
+    Notes
+    -----
+    For equal widths and full rank (N-1) d(d-1)/2. Source: Menon, (4.6), Remark 6; rank r derived.
+    """
+    widths = _checks.widths(widths)
+    r = rank_argument(rank, widths)
+    return sum(r * d - r * (r + 1) // 2 for d in widths[1:-1])
+
+
+# ------------------------------------------------------------------------------- the Simons cone
+
+
+def simons_coordinates(weights: Sequence[ArrayLike]) -> Array:
+    """Two d × d layers as a point of R^{2d²}: the rows of W_1, then those of W_2.
+
+    At d = 2 Menon's x_1, ..., x_8, in which balance reads x_5² + x_7² = x_1² + x_2²,
+    x_5 x_6 + x_7 x_8 = x_1 x_3 + x_2 x_4, x_6² + x_8² = x_3² + x_4²: the three entries of the
+    imbalance. Source: Menon, Remark 8, (4.24)-(4.27).
+    """
+    layers = _checks.weights(weights)
+    d = layers[0].shape[-1]
+    if len(layers) != 2 or any(W.shape[-2:] != (d, d) for W in layers):
+        raise ValueError(
+            "weights must be two square matrices of one size; their shapes are "
+            f"{[W.shape for W in layers]}"
+        )
+    return np.concatenate([W.reshape(*W.shape[:-2], d * d) for W in layers], axis=-1)
+
+
+def simons_cone(x: ArrayLike) -> Array:
+    """The quadratic form |x'|² - |x''|² of the two halves of x, whose zero set is the Simons cone.
+
+    The trace of the imbalance, ‖W_1‖² - ‖W_2‖², at the coordinates of weights: zero on balanced
+    ones, a five-dimensional variety within the cone in R^8. Source: Menon, (4.28).
+    """
+    point = _checks.real_array(x, "x")
+    if point.ndim < 1 or point.shape[-1] % 2 or point.shape[-1] == 0:
+        raise ValueError(f"x must have shape (..., 2k) with k >= 1, not {point.shape}")
+    half = point.shape[-1] // 2
+    a, b = point[..., :half], point[..., half:]
+    return np.asarray(((a - b) * (a + b)).sum(axis=-1))
 
 
 # ------------------------------------------------------------------------- points and orbits

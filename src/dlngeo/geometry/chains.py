@@ -10,15 +10,18 @@ have to go. Derived.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, transpose
+from dlngeo.geometry.charts import chart
+from dlngeo.geometry.retraction import nearest_coordinates
 
-_SWEEPS = 100
-_STILL = 1e-9  # relative change of the energy at which sweeping ends
+_SWEEPS = 150
+_STILL = 1e-11  # relative change of the energy at which sweeping ends
 
 
 class Chain(NamedTuple):
@@ -35,13 +38,9 @@ class _State:
     def __init__(self, path: Array, depth: int, rank: int) -> None:
         U, sigma, Vt = svd(path)
         first, last = transpose(Vt)[..., :rank], U[..., :rank]
-        core = np.eye(rank) if first.shape[-2] > rank else first
-        self.frames = [
-            first,
-            *[np.broadcast_to(core, (len(path), rank, rank)).copy()] * (depth - 1),
-        ]
-        self.frames = [Q.copy() for Q in self.frames] + [last.copy()]
         self.lam = sigma[:, :rank] ** (1 / depth)
+        core = _aligned(first, last, self.lam)
+        self.frames = [first.copy(), *(core.copy() for _ in range(depth - 1)), last.copy()]
         self.oriented = path.shape[-2] == path.shape[-1] == rank
 
     def layers(self) -> list[Array]:
@@ -64,6 +63,7 @@ class _State:
             chosen = np.arange(parity, last + 1, 2)
             inner = (chosen > 0) & (chosen < last)
             pull = [self._neighbours(W, chosen) for W in self.layers()]
+            self._settle(chosen[inner], [0.5 * S[inner] for S in pull])
             depth = len(pull)
             for p in range(depth + 1):
                 moving = inner if p in (0, depth) else np.ones_like(inner)
@@ -74,6 +74,20 @@ class _State:
                 for P, Q, S in zip(here[:-1], here[1:], pull, strict=True)
             ]
             self.lam[chosen[inner]] = np.maximum(0.5 * np.mean(diagonals, axis=0), 0.0)
+
+    def _settle(self, points: Array, middle: list[Array]) -> None:
+        """Move points to balanced weights read off the middle of their neighbours, where closer."""
+        frames, lam = nearest_coordinates(middle, self.lam.shape[-1])
+        layers = [W[points] for W in self.layers()]
+        closer = (lam >= 0).all(axis=-1) & (
+            _squared(chart(frames, lam), middle) < _squared(layers, middle)
+        )
+        if self.oriented:
+            before = self.frames[0][points] @ transpose(self.frames[-1][points])
+            closer &= np.linalg.det(frames[0] @ transpose(frames[-1])) * np.linalg.det(before) > 0
+        for Q, new in zip(self.frames, frames, strict=True):
+            Q[points[closer]] = new[closer]
+        self.lam[points[closer]] = lam[closer]
 
     def _neighbours(self, W: Array, chosen: Array) -> Array:
         """The sum of both neighbours' layers; one of them at an end."""
@@ -97,6 +111,23 @@ class _State:
             U[flipped, :, -1] *= -1
             turned = U @ Vt
         self.frames[p][chosen[moving]] = turned[moving]
+
+
+def _aligned(first: Array, last: Array, lam: Array) -> Array:
+    """Hidden frames (n + 1, r, r) that let the outer layers change as little as may be."""
+    right, left = first * lam[:, None, :], last * lam[:, None, :]
+    core = [np.eye(lam.shape[-1])]
+    for i in range(1, len(lam)):
+        input_pull = core[-1] @ transpose(right[i - 1]) @ right[i]
+        output_pull = core[-1] @ transpose(left[i - 1]) @ left[i]
+        U, _, Vt = np.linalg.svd(input_pull + output_pull)
+        core.append(U @ Vt)
+    return np.stack(core)
+
+
+def _squared(layers: Sequence[Array], others: Sequence[Array]) -> Array:
+    parts = [((W - X) ** 2).sum(axis=(-2, -1)) for W, X in zip(layers, others, strict=True)]
+    return np.asarray(sum(parts))
 
 
 def shortest(path: Array, depth: int, rank: int, refinements: int = 2) -> Chain:

@@ -104,6 +104,51 @@ def to_svd(
     return tuple(frames), lam
 
 
+def chart_differential(
+    Q: Sequence[ArrayLike], lam: ArrayLike, A: Sequence[ArrayLike], theta: ArrayLike
+) -> Weights:
+    """The differential D𝔷 of the chart: A_p W_p + Q_p θ Q_{p-1}ᵀ - W_p A_{p-1}, layer by layer.
+
+    The velocity of 𝔷(exp(tA_0) Q_0, ..., exp(tA_N) Q_N, λ + tθ) at t = 0.
+
+    Parameters
+    ----------
+    Q, lam
+        As for :func:`from_svd`.
+    A : tuple (A_0, ..., A_N) of antisymmetric (..., d_p, d_p) arrays
+    theta : (..., r) array
+
+    Returns
+    -------
+    tuple of (..., d_p, d_{p-1}) arrays, tangent to M_r
+
+    Notes
+    -----
+    Source: Menon, (8.1)-(8.3).
+    """
+    layers = from_svd(Q, lam)
+    theta = _checks.real_array(theta, "theta")
+    r = np.shape(lam)[-1]
+    if theta.shape[-1:] != (r,):
+        raise ValueError(f"theta must have shape (..., {r}), as lam has; it has {theta.shape}")
+    if len(A) != len(Q):
+        raise ValueError(f"A must hold {len(Q)} matrices, one a frame, not {len(A)}")
+    turns, frames = [], [np.asarray(frame, dtype=float) for frame in Q]
+    for p, (value, frame) in enumerate(zip(A, frames, strict=True)):
+        d = frame.shape[-2]
+        turn = _checks.matrix(value, f"A_{p}", (d, d))
+        if (frobenius(turn + transpose(turn)) > 1e-12 * frobenius(turn)).any():
+            raise ValueError(f"A_{p} must be antisymmetric")
+        turns.append(turn)
+    stretched = chart(frames, theta)
+    return tuple(
+        after @ W + change - W @ before
+        for W, change, (before, after) in zip(
+            layers, stretched, itertools.pairwise(turns), strict=True
+        )
+    )
+
+
 def chart(frames: Sequence[Array], lam: Array) -> Weights:
     """:func:`from_svd` without checks."""
     return tuple((Q * lam[..., None, :]) @ transpose(P) for P, Q in itertools.pairwise(frames))

@@ -11,10 +11,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlngeo import _checks
 from dlngeo._checks import Weights
 from dlngeo._linalg import transpose
 from dlngeo.geometry.charts import to_svd
-from dlngeo.geometry.entropy import signed_log_ratio, total_pull
+from dlngeo.geometry.pulls import signed_log_ratio, total_pull
+from dlngeo.geometry.tangent import Split
 
 
 def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> Weights:
@@ -47,3 +49,42 @@ def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> 
     spare = sum(Q.shape[-2] - lam.shape[-1] for Q in frames[1:-1])
     speed = -(total_pull(t, depth) + spare) / (depth * lam)
     return tuple(np.asarray((Q * speed[..., None, :]) @ transpose(P)) for P, Q in pairwise(frames))
+
+
+def second_fundamental_form(
+    weights: Sequence[ArrayLike],
+    V1: Sequence[ArrayLike],
+    V2: Sequence[ArrayLike],
+    *,
+    rank: int | None = None,
+) -> Weights:
+    r"""The second fundamental form II(V1, V2) of the orbit O_W within (M_r, ι).
+
+    For V1 = V2 the horizontal part of the acceleration of exp(tA)·weights, where the gauge A moves
+    the weights by V1: A_p² W_p - 2 A_p W_p A_{p-1} + W_p A_{p-1}²; bilinear and symmetric.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
+    V1, V2 : tuples of arrays of the same shapes
+        Their vertical parts are taken.
+    rank : int or None
+        None: the least width.
+
+    Returns
+    -------
+    tuple of arrays of the shapes of the weights
+        Horizontal. Its trace is :func:`mean_curvature`.
+
+    Notes
+    -----
+    Source: derived; Menon, (8.13), (12.1) item 2 with its sign corrected.
+    """
+    layers = _checks.weights(weights)
+    one, two = (Split.of(layers, V, rank).gauge() for V in (V1, V2))
+    squares = [0.5 * (A @ B + B @ A) for A, B in zip(one, two, strict=True)]
+    acceleration = [
+        squares[p + 1] @ W - one[p + 1] @ W @ two[p] - two[p + 1] @ W @ one[p] + W @ squares[p]
+        for p, W in enumerate(layers)
+    ]
+    return Split.of(layers, acceleration, rank).horizontal()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,9 +32,17 @@ from dlngeo._linalg import transpose
 from dlngeo.geometry.frame import Frame, Parts, inverse, prepare, require_invertible
 from dlngeo.geometry.spectrum import second_quotient
 
-_RTOL = 1e-13
-_EVALUATIONS = 3000  # a geodesic takes some 300; more means that rounding of the smallest σ rules
 _BOUNDARY = 1e-13  # relative singular value at which a geodesic is taken to have left
+
+
+class Effort(NamedTuple):
+    """What a geodesic may cost: a relative tolerance, and evaluations of its equations."""
+
+    rtol: float
+    evaluations: int  # some 300 as a rule; more means that rounding of the smallest σ rules
+
+
+_FULL = Effort(1e-13, 3000)
 
 
 def geodesic(
@@ -78,7 +87,7 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
     return np.asarray(trace(frame, Z, np.ones(1))[0])
 
 
-def trace(frame: Frame, Z: Array, times: Array, rtol: float = _RTOL) -> Array:
+def trace(frame: Frame, Z: Array, times: Array, effort: Effort = _FULL) -> Array:
     """:func:`geodesic` of a frame, unchecked; a stack takes common steps."""
     shape = np.broadcast_shapes(frame.shape, Z.shape)
     r = frame.sigma.shape[-1]
@@ -87,21 +96,21 @@ def trace(frame: Frame, Z: Array, times: Array, rtol: float = _RTOL) -> Array:
         return np.asarray(W + np.multiply.outer(times, Z))
     if math.isinf(frame.depth) and max(shape[-2:]) > r:  # row and column spaces are frozen
         core = Frame.of(_diagonal(frame.sigma), frame.depth, r)
-        inside = trace(core, frame.split(Z).inside, times, rtol)
+        inside = trace(core, frame.split(Z).inside, times, effort)
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
     scale = frame.sigma.max()
     frame = Frame.of(frame.join(Parts(_diagonal(frame.sigma), None, None)) / scale, frame.depth, r)
     W = np.broadcast_to(frame.join(Parts(_diagonal(frame.sigma), None, None)), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)
-    return np.asarray(scale * _integrate(W, P, times, frame.depth, r, rtol))
+    return np.asarray(scale * _integrate(W, P, times, frame.depth, r, effort))
 
 
 def _diagonal(sigma: Array) -> Array:
     return np.asarray(sigma[..., :, None] * np.eye(sigma.shape[-1]))
 
 
-def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: float) -> Array:
+def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, effort: Effort) -> Array:
     """W at the times, on both sides of t = 0."""
     result = np.empty((times.size, *W.shape))
     for side in (1.0, -1.0):
@@ -109,11 +118,11 @@ def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: 
         if chosen.size == 0:
             continue
         order = chosen[np.argsort(side * times[chosen])]
-        result[order] = _one_side(W, side * P, side * times[order], depth, rank, rtol)
+        result[order] = _one_side(W, side * P, side * times[order], depth, rank, effort)
     return result
 
 
-def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: float) -> Array:
+def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, effort: Effort) -> Array:
     """W at increasing times >= 0."""
     size = W.size
     start = np.concatenate((W.ravel(), P.ravel()))
@@ -125,10 +134,10 @@ def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: f
     def rates(t: float, y: Array) -> Array:
         nonlocal count
         count += 1
-        if count > _EVALUATIONS:
+        if count > effort.evaluations:
             raise np.linalg.LinAlgError(
-                f"the geodesic comes too close to a matrix of rank below {rank} near t = {t:.6g}: "
-                "double precision does not carry it on"
+                f"the geodesic could not be followed beyond t = {t:.6g}: it comes too close to a "
+                f"matrix of rank below {rank}, or grows too fast, for double precision"
             )
         here, momentum = y[:size].reshape(W.shape), y[size:].reshape(W.shape)
         velocity, force = hamilton(Frame.of(here, depth, rank), momentum)
@@ -148,7 +157,7 @@ def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, rtol: f
                 start,
                 method="DOP853",
                 t_eval=times,
-                rtol=rtol,
+                rtol=effort.rtol,
                 atol=atol,
                 events=None if math.isinf(depth) else room,
             )

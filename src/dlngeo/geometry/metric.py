@@ -28,17 +28,17 @@ from numpy.typing import ArrayLike
 
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
+from dlngeo.geometry.distance import Connection as Connection
+from dlngeo.geometry.distance import NoGeodesicWarning as NoGeodesicWarning
+from dlngeo.geometry.distance import connect as connect
+from dlngeo.geometry.distance import distance as distance
+from dlngeo.geometry.distance import log as log
 from dlngeo.geometry.frame import Frame as Frame
 from dlngeo.geometry.frame import FrozenSpaceWarning as FrozenSpaceWarning
 from dlngeo.geometry.frame import Parts as Parts
 from dlngeo.geometry.frame import Widths, inverse, prepare, require_invertible
 from dlngeo.geometry.geodesics import exp as exp
 from dlngeo.geometry.geodesics import geodesic as geodesic
-from dlngeo.geometry.shooting import BoundaryWarning as BoundaryWarning
-from dlngeo.geometry.shooting import Connection as Connection
-from dlngeo.geometry.shooting import connect as connect
-from dlngeo.geometry.shooting import distance as distance
-from dlngeo.geometry.shooting import log as log
 from dlngeo.geometry.spectrum import spectrum as spectrum
 
 

@@ -80,7 +80,11 @@ def _of_full_rank(layers: Weights, r: int) -> bool:
 
 
 def _nearly_balanced(layers: Sequence[Array], r: int) -> Weights:
-    """Balanced weights close to nearly balanced ones: exact on M_r, to first order beside it."""
+    return chart(*nearest_coordinates(layers, r))
+
+
+def nearest_coordinates(layers: Sequence[Array], r: int) -> tuple[list[Array], Array]:
+    """Frames and λ close to nearly balanced weights: exact on M_r, to first order beside it."""
     U, _, Vt = svd(layers[0])
     frames = [transpose(Vt)[..., :r], U[..., :r]]
     for W in layers[1:]:
@@ -90,4 +94,4 @@ def _nearly_balanced(layers: Sequence[Array], r: int) -> Weights:
         np.einsum("...ik,...ij,...jk->...k", Q, W, P)
         for P, Q, W in zip(frames[:-1], frames[1:], layers, strict=True)
     ]
-    return chart(frames, np.mean(diagonals, axis=0))
+    return frames, np.mean(diagonals, axis=0)

@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import transpose
+from dlngeo._linalg import frobenius, transpose
 from dlngeo.geometry.charts import to_svd
 from dlngeo.geometry.spectrum import quotient
 from dlngeo.geometry.tangent import Split, profiles, tangent_argument
-from dlngeo.weights import push_forward
+from dlngeo.weights import pull_back, push_forward
 
 
 def differential(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
@@ -41,6 +41,32 @@ def differential(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
     layers, vectors = _checks.weights(weights), tangent_argument(weights, V)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
     return push_forward(vectors, layers, prefixes)
+
+
+def thin_gradients(weights: Sequence[ArrayLike]) -> Weights:
+    """The gradients of the lifted energies W_lm ∘ φ, all d_N d_0 of them.
+
+    They span the gradients of every E ∘ φ at these weights, a space of at most d_N d_0 dimensions
+    among Σ d_p d_{p-1}; at balanced weights of rank r it is the horizontal space.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced or not
+
+    Returns
+    -------
+    tuple of (d_N, d_0, ..., d_p, d_{p-1}) arrays
+        Entry (l, m) is the gradient of W_lm, (3.6) with E' the unit matrix there.
+
+    Notes
+    -----
+    Source: Menon, Remark 5.
+    """
+    layers = _checks.weights(weights)
+    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    m, n = prefixes[-1].shape[-2:]
+    stack = [1] * (prefixes[-1].ndim - 2)
+    return pull_back(np.eye(m * n).reshape(m, n, *stack, m, n), layers, prefixes)
 
 
 def vertical(
@@ -105,3 +131,41 @@ def horizontal_lift(
     lifted[0] = lifted[0] + frames[1] @ right
     lifted[-1] = lifted[-1] + left @ transpose(frames[-2])
     return tuple(lifted)
+
+
+def bures_wasserstein(A: ArrayLike, B: ArrayLike) -> Array:
+    r"""The Bures-Wasserstein distance of positive semidefinite matrices, ``(...)``.
+
+    .. math:: d_{BW}^2 = \mathrm{Tr}A+\mathrm{Tr}B-2\,\mathrm{Tr}(A^{1/2}BA^{1/2})^{1/2}
+       = \min_{U\in O_d}\|A^{1/2}-B^{1/2}U\|_F^2
+
+    The symmetric case of depth 2, W_2 = W_1ᵀ: between positive definite matrices
+    metric.distance(A, B, 2) = √2 · d_BW.
+
+    Parameters
+    ----------
+    A, B : (..., d, d) arrays, symmetric positive semidefinite
+
+    Notes
+    -----
+    Evaluated by the second form, which subtracts nothing at A = B.
+    Source: Menon, Remark 9, its constant corrected: g² = 2 g^BW.
+    """
+    R, T = _psd_root(A, "A"), _psd_root(B, "B")
+    if R.shape[-1] != T.shape[-1]:
+        raise ValueError(f"A and B must have the same size, not {R.shape} and {T.shape}")
+    left, _, right = np.linalg.svd(T @ R)
+    return frobenius(R - T @ (left @ right))
+
+
+def _psd_root(value: ArrayLike, name: str) -> Array:
+    M = _checks.matrix(value, name)
+    if M.shape[-1] != M.shape[-2] or (frobenius(M - transpose(M)) > 1e-12 * frobenius(M)).any():
+        raise ValueError(f"{name} must be symmetric; its shape is {M.shape}")
+    values, vectors = np.linalg.eigh(M)
+    if (values[..., 0] < -1e-12 * np.abs(values).max(axis=-1)).any():
+        raise ValueError(
+            f"{name} must be positive semidefinite; its least eigenvalue is {values.min():.3g}"
+        )
+    root = np.sqrt(np.maximum(values, 0.0))
+    return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))

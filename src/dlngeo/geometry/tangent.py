@@ -232,6 +232,19 @@ class Split(NamedTuple):
             self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
         ]
 
+    def gauge(self) -> Weights:
+        """Antisymmetric (A_0 = 0, ..., A_N = 0) with A_p W_p - W_p A_{p-1} = vertical()."""
+        angles = _orbit_angles(self.inside, self.lam)
+        turns = [Q @ B @ transpose(Q) for Q, B in zip(self.frames, angles, strict=True)]
+        for p in range(1, len(turns) - 1):
+            below, above = self.left[p - 1], self.right[p]
+            if below is None or above is None:
+                continue
+            leaving = 0.5 * (below + transpose(above)) / self.lam[..., None, :]
+            outward = leaving @ transpose(self.frames[p])
+            turns[p] = turns[p] + outward - transpose(outward)
+        return tuple(turns)
+
 
 def _spare(Q: Array) -> bool:
     """Whether a frame leaves room in its layer."""
@@ -259,19 +272,26 @@ def profiles(lam: Array, depth: int) -> Array:
 
 
 def _orbit_part(inside: Array, lam: Array) -> Array:
-    """The vectors B_s Λ - Λ B_{s-1} nearest to V̂, B_0 = B_N = 0."""
-    depth = len(inside)
-    if depth == 1:
+    """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
+    if len(inside) == 1:
         return np.zeros_like(inside)
+    B = _orbit_angles(inside, lam)
+    return np.asarray(B[1:] * lam[..., None, :] - lam[..., :, None] * B[:-1])
+
+
+def _orbit_angles(inside: Array, lam: Array) -> Array:
+    """The antisymmetric B_0 = 0, B_1, ..., B_N = 0 of the nearest vertical vector."""
+    depth = len(inside)
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    zero = np.zeros_like(inside[:1])
+    if depth == 1:
+        return np.concatenate((zero, zero))
     turned = transpose(inside)
     slope = l * inside[:-1] - k * turned[:-1] - k * inside[1:] + l * turned[1:]
     angle = np.arange(1, depth).reshape(-1, *[1] * (lam.ndim + 1)) * np.pi / (2 * depth)
     gram = 2 * _chebyshev_square(k, l, angle)
     B = idst(dst(slope, type=1, axis=0) / gram, type=1, axis=0)
-    zero = np.zeros_like(B[:1])
-    B = np.concatenate((zero, B, zero))
-    return np.asarray(B[1:] * l - k * B[:-1])
+    return np.concatenate((zero, B, zero))
 
 
 def _chebyshev_square(a: Array, b: Array, half: Array | float) -> Array:

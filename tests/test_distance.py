@@ -1,0 +1,203 @@
+"""Logarithm and distance: closed forms, axioms of a distance, chains pulled taut upstairs."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dlngeo.geometry import balanced, metric, submersion
+from dlngeo.geometry.chains import shortest
+
+# m, n, rank, depth
+CASES = [
+    (2, 2, 2, 2),
+    (3, 3, 3, 3),
+    (3, 3, 3, 2.5),
+    (3, 3, 3, np.inf),
+    (2, 3, 2, 3),
+    (3, 3, 2, 3),
+    (4, 3, 1, 2),
+]
+
+
+def pair(m, n, r, depth, length, rng):
+    """A matrix, a tangent vector of this length, and the end of its geodesic."""
+    W = rng.standard_normal((m, r)) @ rng.standard_normal((r, n))
+    Z = metric.apply(W, rng.standard_normal((m, n)), depth, rank=r)
+    Z *= length / np.sqrt(metric.inner(W, Z, Z, depth, rank=r))
+    return W, Z, metric.exp(W, Z, depth, rank=r)
+
+
+@pytest.mark.parametrize(("m", "n", "r", "depth"), CASES)
+def test_log_inverts_exp(m, n, r, depth, rng):
+    W, Z, end = pair(m, n, r, depth, 0.5, rng)
+    assert_allclose(metric.log(W, end, depth, rank=r), Z, atol=1e-10)
+    assert_allclose(metric.distance(W, end, depth, rank=r), 0.5, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("m", "n", "r", "depth"), CASES)
+def test_distance_is_symmetric_and_invariant(m, n, r, depth, rng):
+    W, _, end = pair(m, n, r, depth, 0.7, rng)
+    Q = np.linalg.qr(rng.standard_normal((m, m)))[0]
+    P = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    assert_allclose(metric.distance(end, W, depth, rank=r), 0.7, rtol=1e-9)
+    assert_allclose(metric.distance(W.T, end.T, depth, rank=r), 0.7, rtol=1e-9)
+    assert_allclose(metric.distance(Q @ W @ P, Q @ end @ P, depth, rank=r), 0.7, rtol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_triangle_inequality(depth, rng):
+    W = rng.standard_normal((3, 2, 2)) + 2 * np.eye(2)
+    d = metric.distance(W[:, None], W[None], depth)
+    assert_allclose(np.diagonal(d), 0, atol=1e-14)
+    assert_allclose(d, d.T, rtol=1e-9)
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        assert d[i, j] < d[i, k] + d[k, j]
+
+
+@pytest.mark.parametrize("d", [2, 4])
+def test_depth_two_is_sqrt_two_bures_wasserstein(d, rng):
+    A, B = (M @ M.T + 0.1 * np.eye(d) for M in rng.standard_normal((2, d, d)))
+    root = _root(A)
+    squared = np.trace(A) + np.trace(B) - 2 * np.trace(_root(root @ B @ root))
+    assert_allclose(submersion.bures_wasserstein(A, B), np.sqrt(squared), rtol=1e-12)
+    assert_allclose(metric.distance(A, B, 2), np.sqrt(2 * squared), rtol=1e-10)
+
+
+def _root(A):
+    values, vectors = np.linalg.eigh(A)
+    return (vectors * np.sqrt(values)) @ vectors.T
+
+
+def test_bures_wasserstein_loses_no_digits_between_neighbours(rng):
+    A = np.diag([2.0, 1.0, 1e-3])
+    B = A + np.diag([0, 1e-9, 0])
+    exact = np.sqrt(1 + 1e-9) - 1  # commuting: ‖√A - √B‖
+    assert_allclose(submersion.bures_wasserstein(A, B), exact, rtol=1e-6)
+    assert submersion.bures_wasserstein(A, A) < 1e-15
+    with pytest.raises(ValueError, match="semidefinite"):
+        submersion.bures_wasserstein(A, -A)
+    with pytest.raises(ValueError, match="symmetric"):
+        submersion.bures_wasserstein(A, rng.standard_normal((3, 3)))
+    with pytest.raises(ValueError, match="same size"):
+        submersion.bures_wasserstein(A, np.eye(2))
+
+
+@pytest.mark.parametrize("depth", [2, 3, np.inf])
+def test_same_frames_in_the_same_order_are_exact(depth):
+    s, t = np.array([3.0, 1.0, 1e-90]), np.array([0.5, 0.25, 1e-100])
+    log = np.isinf(depth)
+    exact = np.log(s / t) if log else np.sqrt(depth) * (s ** (1 / depth) - t ** (1 / depth))
+    found = metric.connect(np.diag(s), np.diag(t), depth)
+    assert_allclose(found.distance, np.linalg.norm(exact), rtol=1e-15)
+    assert not found.touches_boundary
+    assert_allclose(found.path[0], np.diag(s), rtol=1e-13)
+    assert_allclose(found.path[-1], np.diag(t), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("depth", "tol"), [(2, 1e-12), (3, 1e-12), (np.inf, 1e-12)])
+def test_same_frames_of_dense_matrices(depth, tol, rng):
+    U, V = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
+    s, t = np.array([3.0, 2.0, 2.0, 0.4]), np.array([1.5, 1.5, 1.0, 0.1])
+    log = np.isinf(depth)
+    exact = np.log(s / t) if log else np.sqrt(depth) * (s ** (1 / depth) - t ** (1 / depth))
+    found = metric.connect(U * s @ V, U * t @ V, depth)
+    assert_allclose(found.distance, np.linalg.norm(exact), rtol=tol)
+    speed = np.sqrt(metric.inner(U * s @ V, found.velocity, found.velocity, depth))
+    assert_allclose(speed, found.distance, rtol=tol)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_rotations_lie_on_a_flat_cone(depth):
+    # d = 2: ρ R(θ) has polar coordinates (√2N ρ^{1/N}, θ/N) in a flat plane
+    theta, rho = 2.5, 0.6
+    W = rho * np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+    lam = rho ** (1 / depth)
+    exact = np.sqrt(2 * depth * (1 + lam**2 - 2 * lam * np.cos(theta / depth)))
+    assert_allclose(metric.distance(np.eye(2), W, depth), exact, rtol=1e-10)
+
+
+def test_distance_at_depth_one_is_the_frobenius_distance(rng):
+    W, X = rng.standard_normal((2, 3, 4))
+    assert_allclose(metric.distance(W, X, 1), np.linalg.norm(W - X), rtol=1e-15)
+    assert_allclose(metric.log(W, X, 1), X - W)
+
+
+def test_neighbours_are_as_far_apart_as_the_metric_says(rng):
+    W, Z = rng.standard_normal((3, 3)), rng.standard_normal((3, 3))
+    for h in (1e-3, 1e-6):
+        near = metric.distance(W, W + h * Z, 3) / (h * np.sqrt(metric.inner(W, Z, Z, 3)))
+        assert abs(near - 1) < 10 * h
+
+
+@pytest.mark.parametrize(("m", "n", "r", "depth"), [(2, 2, 2, 2), (3, 3, 3, 3), (3, 2, 1, 3)])
+def test_distance_is_that_of_the_fibres(m, n, r, depth, rng):
+    # Theorem 13: chains of balanced networks, gauges free, pulled taut (error some 1e-5)
+    W, Z, _ = pair(m, n, r, depth, 0.6, rng)
+    geodesic = metric.geodesic(W, Z, depth, np.linspace(0, 1, 5), rank=r)
+    geodesic[1:-1] += 0.01 * np.linalg.norm(W) * rng.standard_normal((3, m, n))
+    U, s, Vt = np.linalg.svd(geodesic, full_matrices=False)
+    path = (U[..., :r] * s[..., None, :r]) @ Vt[..., :r, :]
+    chain = shortest(path, depth, r)
+    assert_allclose(chain.length, 0.6, rtol=2e-5)
+    assert_allclose(chain.path[0], W, atol=1e-12)
+
+
+def test_chain_length_is_a_length_upstairs(rng):
+    # no gauge can make two fibres closer than the distance downstairs, nor much farther for long
+    W, _, end = pair(3, 3, 3, 2, 0.3, rng)
+    sample = [
+        np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(one, two, strict=True)))
+        for one, two in (
+            (balanced.lift(W, 2, rng=k), balanced.lift(end, 2, rng=k + 1)) for k in range(200)
+        )
+    ]
+    assert min(sample) > 0.3 * (1 - 0.02)  # chords upstairs are shorter than arcs, by the square
+
+
+def test_opposite_determinants_have_no_path(rng):
+    W = rng.standard_normal((3, 3))
+    with pytest.raises(np.linalg.LinAlgError, match="determinants of the same sign"):
+        metric.distance(W, -W, 3)
+    with pytest.raises(np.linalg.LinAlgError, match="determinants of the same sign"):
+        metric.log([[1.0]], [[-2.0]], 4)
+
+
+def test_a_rectangle_turns_round():
+    # 1 × 2: ds² = 2(dλ² + λ² dθ²/2) with λ = |W|^{1/2}, a cone of angle π/√2 between these two,
+    # although the straight line between them runs through zero
+    exact = 2 * np.sqrt(2) * np.sin(np.pi / np.sqrt(8))
+    assert_allclose(metric.distance([[1.0, 0.0]], [[-1.0, 0.0]], 2), exact, rtol=1e-10)
+
+
+def test_infinite_depth_needs_common_spaces(rng):
+    core = rng.standard_normal((2, 2, 2)) + 2 * np.eye(2)
+    U, V = (np.linalg.qr(rng.standard_normal((d, 2)))[0] for d in (3, 4))
+    A, B = U @ core[0] @ V.T, U @ core[1] @ V.T
+    with pytest.warns(metric.FrozenSpaceWarning):
+        distance = metric.distance(A, B, np.inf, rank=2)
+    assert_allclose(distance, metric.distance(core[0], core[1], np.inf), rtol=1e-9)
+    with (
+        pytest.warns(metric.FrozenSpaceWarning),
+        pytest.raises(np.linalg.LinAlgError, match="row and column spaces"),
+    ):
+        metric.log(A, rng.standard_normal((3, 2)) @ V.T, np.inf, rank=2)
+
+
+def test_stacks_broadcast(rng):
+    W = np.eye(2) + 0.1 * rng.standard_normal((3, 2, 2))
+    X = np.eye(2) + 0.1 * rng.standard_normal((2, 1, 2, 2))
+    d, Z = metric.distance(W, X, 3), metric.log(W, X, 3)
+    assert d.shape == (2, 3)
+    assert Z.shape == (2, 3, 2, 2)
+    assert_allclose(d[1, 2], metric.distance(W[2], X[1, 0], 3), rtol=1e-12)
+    assert_allclose(Z[1, 2], metric.log(W[2], X[1, 0], 3), atol=1e-12)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="same shape"):
+        metric.distance(np.eye(2), np.eye(3), 2)
+    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+        metric.distance(np.eye(2), np.diag([1.0, 0.0]), 2)
+    with pytest.raises(ValueError, match="one matrix"):
+        metric.connect(np.ones((2, 2, 2)), np.eye(2), 2)
