@@ -218,6 +218,26 @@ class FreeEnergy(NamedTuple):
         return None
 
 
+# ------------------------------------------------------------------------ where to start and end
+
+
+def first_guesses(F: FreeEnergy, foot: Array, generator: np.random.Generator, count: int) -> Array:
+    """Gaussian matrices about a minimum of E and about zero, over two decades of size.
+
+    Scaling W shows that (γN/2) Σ σ^{2/N} is about d(d-1)(N-1)/(4β) where E does not matter.
+    """
+    d = F.d
+    size = float(np.linalg.norm(foot, 2))
+    if F.gamma > 0:
+        free = (d - 1) * (F.depth - 1) / (2 * F.gamma * F.beta * F.depth)
+        size = max(size, free ** (F.depth / 2) if d > 1 else 0.0)
+    size = size if 1e-6 < size < 1e6 else 1.0
+    noise = size * generator.standard_normal((count, d, d))
+    scales = 10.0 ** generator.uniform(-1.5, 0.5, count)
+    about = np.where(np.arange(count) % 3 > 0, 1.0, 0.0)[:, None, None]
+    return np.asarray(about * foot + scales[:, None, None] * noise)
+
+
 def attempt(F: FreeEnergy, W: Array, rank: int) -> Point | None:
     """The end of Newton's method from W, if it stays on the stratum."""
     try:
@@ -252,6 +272,11 @@ def multiplier(F: FreeEnergy, p: Point) -> float:
     if F.depth < 2:
         return -abs(p.normal)
     return F.gamma - pull / 2 - abs(p.normal)
+
+
+def stays(F: FreeEnergy, p: Point) -> bool:
+    """Whether F does not fall from p into full rank."""
+    return p.rank == F.d or multiplier(F, p) >= -1e-8 * (F.gamma * F.depth + p.terms)
 
 
 def family(F: FreeEnergy, p: Point) -> tuple[int, float]:

@@ -18,7 +18,16 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
-from dlngeo.geometry.descent import FreeEnergy, Point, attempt, family, finished, multiplier
+from dlngeo.geometry.descent import (
+    FreeEnergy,
+    Point,
+    attempt,
+    family,
+    finished,
+    first_guesses,
+    multiplier,
+    stays,
+)
 from dlngeo.geometry.recession import (
     entropy_growth,
     flat_directions,
@@ -238,7 +247,7 @@ def _without_entropy(F: FreeEnergy) -> Minimisers:
 def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
     boundary = F.gamma > 0 and not math.isinf(F.depth)
     found: list[Point] = []
-    for W in _starts(F, generator, starts):
+    for W in first_guesses(F, stationary(F.energy, F.d), generator, starts):
         end = F.descend(W)
         escape = _escapes(F, end)
         if escape is not None:
@@ -246,7 +255,7 @@ def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minim
         found += finished(F, end, boundary)
         if boundary:
             found += [p for p in [attempt(F, W, F.d - 1)] if p is not None]
-    good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and _stays(F, p)]
+    good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and stays(F, p)]
     if not good:
         raise RuntimeError(f"none of {starts} searches ended at a stationary point of F")
     best = min(p.value for p in good)
@@ -255,24 +264,6 @@ def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minim
     mirrored = _mirrored(F, points)
     hits = np.concatenate((hits, np.zeros(len(mirrored), dtype=int)))
     return _report(F, points + mirrored, hits, len(found))
-
-
-def _starts(F: FreeEnergy, generator: np.random.Generator, count: int) -> Array:
-    """A minimum of E, and Gaussian matrices about it and about zero, over two decades of size.
-
-    Scaling W shows that (γN/2) Σ σ^{2/N} is about d(d-1)(N-1)/(4β) where E does not matter.
-    """
-    d = F.d
-    foot = stationary(F.energy, F.d)
-    size = float(np.linalg.norm(foot, 2))
-    if F.gamma > 0:
-        free = (d - 1) * (F.depth - 1) / (2 * F.gamma * F.beta * F.depth)
-        size = max(size, free ** (F.depth / 2) if d > 1 else 0.0)
-    size = size if 1e-6 < size < 1e6 else 1.0
-    noise = size * generator.standard_normal((count, d, d))
-    scales = 10.0 ** generator.uniform(-1.5, 0.5, count)
-    about = np.where(np.arange(count) % 3 > 0, 1.0, 0.0)[:, None, None]
-    return np.asarray(about * foot + scales[:, None, None] * noise)
 
 
 def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
@@ -291,11 +282,6 @@ def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
         "a numerical finding, not proved: F still falls at 1e6 times the length at which a search "
         "stopped",
     )
-
-
-def _stays(F: FreeEnergy, p: Point) -> bool:
-    """Whether F does not fall from p into full rank."""
-    return p.rank == F.d or multiplier(F, p) >= -1e-8 * (F.gamma * F.depth + p.terms)
 
 
 def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
