@@ -100,7 +100,8 @@ def layer_bound(weights: Sequence[ArrayLike]) -> Array:
 def imbalance_bound(weights: Sequence[ArrayLike], *, layer: int | None = None) -> Array:
     r"""The bound from imbalances of enough eigenvalues of one sign.
 
-    .. math:: 2\prod_{i<j} \lambda_{1+d_i-d_{i-1}}(G_i)\prod_{i=j}^{N-1}\lambda_{1+d_i-d_{i+1}}(-G_i)
+    .. math:: 2\prod_{i<j} \lambda_{1+d_i-d_{i-1}}(G_i)
+       \prod_{i=j}^{N-1}\lambda_{1+d_i-d_{i+1}}(-G_i)
 
     with eigenvalues increasing. Widths must grow up to layer j - 1 and fall from layer j on:
     d_0 <= ... <= d_{j-1} and d_j >= ... >= d_N.
@@ -133,9 +134,7 @@ def imbalance_bound(weights: Sequence[ArrayLike], *, layer: int | None = None) -
 
     def bound(j: int) -> Array:
         rise = [_from_below(G[i - 1], 1 + widths[i] - widths[i - 1]) for i in range(1, j)]
-        fall = [
-            _from_below(-G[i - 1], 1 + widths[i] - widths[i + 1]) for i in range(j, len(layers))
-        ]
+        fall = [_from_below(-G[i - 1], 1 + widths[i] - widths[i + 1]) for i in range(j, depth)]
         return _twice_product([*rise, *fall], layers)
 
     return _over_layers(bound, layers, layer, _unimodal(widths))
