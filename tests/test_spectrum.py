@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlngeo.geometry.spectrum import spectrum
+from dlngeo.geometry.spectrum import second_quotient, spectrum
 
 DEPTHS = [1, 1.0001, 1.5, 2, 3, 4, 5, 7, 8, 9, 10, 100, 1e6, math.inf]
 SIGMA = np.array([2.5, 0.0, 1.0, 0.3, 0.0, 2.5, 7.0])  # unordered, with a pair and two zeros
@@ -195,3 +195,55 @@ def test_bad_depth_is_refused(depth, error):
 def test_bad_singular_values_are_refused(sigma, error, match):
     with pytest.raises(error, match=match):
         spectrum(sigma, 2)
+
+
+def exact_second_quotient(values, depth):
+    """The second divided difference of t^N (of exp at depth inf), coincidences split by 1e-40."""
+    with mpmath.workdps(160):
+        a, b, c = (
+            mpmath.mpf(float(v)) * (1 + k * mpmath.mpf(10) ** -40) for k, v in enumerate(values)
+        )
+        if math.isinf(depth):
+            x, y, z = (2 * mpmath.log(v) for v in (a, b, c))
+            f = mpmath.exp
+        else:
+            x, y, z = (v ** (2 / mpmath.mpf(depth)) for v in (a, b, c))
+
+            def f(t):
+                return t ** mpmath.mpf(depth)
+
+        first = [(f(s) - f(t)) / (s - t) for s, t in ((x, y), (y, z))]
+        return float((first[0] - first[1]) / (x - z))
+
+
+@pytest.mark.parametrize(
+    ("depth", "tol"),
+    [(2, 1e-15), (3, 4e-15), (8, 4e-15), (1.5, 1e-13)]
+    + [(N, 1e-14) for N in (2.5, 9, 40, 1e4, math.inf)],
+)
+@settings(max_examples=40)
+@given(
+    size=st.floats(-6, 6),
+    gaps=st.tuples(*[st.one_of(small, ratio)] * 2),
+    turn=st.permutations(range(3)),
+)
+def test_second_quotient_has_no_cancellation(depth, tol, size, gaps, turn):
+    values = 10.0**size * np.array([1.0, 1 - 0.999 * gaps[0], 1 / (1 + 3 * gaps[1])])[list(turn)]
+    got = second_quotient(*values, depth)
+    assert abs(got / exact_second_quotient(values, depth) - 1) < tol
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5, 2.5, 20, math.inf])
+def test_second_quotient_at_zero(depth):
+    one, zero = np.ones(()), np.zeros(())
+    # with a zero: (K(a, b) - K(a, 0)) / b^{2/N}; at depth inf the limit is 0, logarithmically
+    a, b = np.array(2.0), np.array(0.7)
+    if math.isinf(depth):
+        assert second_quotient(a, b, zero, depth) == 0
+        return
+    exact = (spectrum([2.0, 0.7], depth)[0, 1] - spectrum([2.0, 0.0], depth)[0, 1]) / 0.7 ** (
+        2 / depth
+    )
+    assert abs(second_quotient(a, b, zero, depth) / exact - 1) < 1e-13
+    assert abs(second_quotient(one, zero, zero, depth) - 1) < 1e-14  # (1 - 0)/(1 - 0) twice
+    assert second_quotient(zero, zero, zero, depth) == (1.0 if depth == 2 else 0.0)

@@ -1,8 +1,8 @@
 r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
 Exact where the two matrices have the same singular frames in the same order; by shooting
-(:mod:`dlngeo.geometry.shooting`) from two starts otherwise; and where that fails, with the help of a
-chain pulled taut upstairs (:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
+(:mod:`dlngeo.geometry.shooting`) from two starts otherwise; and where that fails, with the help of
+a chain pulled taut upstairs (:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
 """
 
 from __future__ import annotations
