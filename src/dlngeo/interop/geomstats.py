@@ -108,7 +108,8 @@ class DeepLinearMetric(RiemannianMetric):
     At finite depth the metric is incomplete: exp, log and geodesics raise
     ``numpy.linalg.LinAlgError`` where they would meet a matrix of lower rank. What is not
     overridden here is geomstats'; its curvatures and Christoffel symbols want points that are
-    vectors, and its parallel transport a closed form: these are not available. Source: Menon, (4.16), (7.15) corrected, (14.10).
+    vectors, and its parallel transport a closed form: these are not available.
+    Source: Menon, (4.16), (7.15) corrected, (14.10).
     """
 
     def __init__(self, space: Manifold, depth: float) -> None:
@@ -287,27 +288,21 @@ class BalancedManifold(LevelSet):
         return np.stack(balanced.project_tangent(_layers(W), _layers(V)), axis=-3)
 
     def projection(self, point: ArrayLike) -> Array:
-        """Balanced weights read off any weights layer by layer.
+        """Balanced weights beside any weights.
 
-        Frames follow from W_1 by polar factors, singular values are averaged over the layers, and
-        where they are singular raised to 2e-6 of the largest. On the manifold nothing changes; beside it
-        this is the nearest point up to terms of second order in the distance
-        (:func:`dlngeo.balanced.retract` finds the nearest point itself, where it can); far from it
-        merely a point.
+        Weights are read off layer by layer, frames by polar factors from W_1 on and singular values
+        by their mean; once more after a step towards the point in the tangent space there. On the
+        manifold nothing changes. Beside it this is the nearest point up to second order in the
+        distance (the nearest itself is :func:`dlngeo.balanced.retract`'s, where it can); far from
+        it merely a point. Singular values of singular layers are raised to 2e-6 of the largest.
 
         Parameters
         ----------
         point : (..., depth, d, d) array
         """
-        layers = _layers(self._stack(point, "point"))
-        U, sigma, Vt = svd(layers[0])
-        frames, values = [transpose(Vt), U], [sigma]
-        for W in layers[1:]:
-            left, _, right = np.linalg.svd(W @ frames[-1])
-            frames.append(left @ right)
-            values.append(np.einsum("...ik,...ij,...jk->...k", frames[-1], W, frames[-2]))
-        lam = _raised(np.mean(values, axis=0))
-        return np.stack(balanced.from_svd(frames, lam), axis=-3)
+        layers = self._stack(point, "point")
+        start = _read_off(layers)
+        return _read_off(start + self.to_tangent(layers - start, start))
 
     def random_point(self, n_samples: int = 1, bound: float = 1.0) -> Array:
         """Random balanced weights, (depth, d, d) or (n_samples, depth, d, d).
@@ -355,6 +350,19 @@ class EmbeddedMetric(RiemannianMetric):
 def _layers(point: Array) -> Weights:
     """The layers of a stack (..., depth, d, d)."""
     return tuple(np.moveaxis(point, -3, 0))
+
+
+def _read_off(point: Array) -> Array:
+    """Balanced weights from any, exact on the manifold."""
+    layers = _layers(point)
+    U, sigma, Vt = svd(layers[0])
+    frames, values = [transpose(Vt), U], [sigma]
+    for W in layers[1:]:
+        left, _, right = np.linalg.svd(W @ frames[-1])
+        frames.append(left @ right)
+        values.append(np.einsum("...ik,...ij,...jk->...k", frames[-1], W, frames[-2]))
+    lam = _raised(np.mean(values, axis=0))
+    return np.stack(balanced.from_svd(frames, lam), axis=-3)
 
 
 def _of_full_rank(W: Array, atol: float) -> Array:
