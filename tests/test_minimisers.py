@@ -48,7 +48,7 @@ def constant(d, depth):
 def test_completion_has_two_minimisers_above_the_threshold(depth, excess):
     threshold = (depth - 1) / (depth * 2 ** (2 / depth))
     gamma = excess * threshold / BETA
-    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=10)
+    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=5)
 
     def slope(m):  # of F at m times the matrix of ones
         force = (1 - 1 / depth) / (BETA * m)
@@ -69,7 +69,7 @@ def test_completion_has_two_minimisers_above_the_threshold(depth, excess):
 )
 def test_completion_has_four_minimisers_below_the_threshold(depth, excess):
     gamma = excess * (depth - 1) / (depth * 2 ** (2 / depth)) / BETA
-    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=10)
+    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=5)
     m = ((depth - 1) / (gamma * depth * BETA)) ** (depth / 2) / 2
     root = math.sqrt(m * m - 1)
     wanted = [[[1, s * (m + t * root)], [s * (m - t * root), 1]] for s in (1, -1) for t in (1, -1)]
@@ -292,6 +292,8 @@ def test_logistic_energies(rng):
     ]
     assert_allclose(np.diff(values), -found.rate * math.log(1e3), rtol=1e-3)
     assert minimise_free_energy(separable, 2, BETA, 0.5, starts=4).family == "points"
+    found = minimise_free_energy(separable, 1, BETA)
+    assert found.family == "none" and 0 <= found.value < 1e-3
 
 
 def test_same_call_same_answer():

@@ -2,9 +2,8 @@ r"""All minimisers of the free energy over the closure of the d × d matrices (M
 
 Whether there are any is decided first: without weight decay F_β falls to -∞ wherever E is
 constant along a line (:mod:`dlngeo.geometry.recession`), for matrix completion along the unobserved
-entries. With weight decay, or with an E that grows in every direction, there are minimisers, and
-:mod:`dlngeo.geometry.descent` looks for them from many starts. Users find this in
-:mod:`dlngeo.entropy`.
+entries. With weight decay, or an E that grows in every direction, there are minimisers, and
+:mod:`dlngeo.geometry.descent` looks for them. Users find this in :mod:`dlngeo.entropy`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
+from dlngeo.geometry import recession
 from dlngeo.geometry.descent import (
     FreeEnergy,
     Point,
@@ -27,13 +27,6 @@ from dlngeo.geometry.descent import (
     first_guesses,
     multiplier,
     stays,
-)
-from dlngeo.geometry.recession import (
-    entropy_growth,
-    flat_directions,
-    images,
-    representative,
-    stationary,
 )
 from dlngeo.weights import RNG
 
@@ -49,10 +42,10 @@ class Minimisers:
     Attributes
     ----------
     family : "points", "continuum" or "none"
-        Isolated minimisers; samples of a set of positive dimension; or F is unbounded below.
+        Isolated minimisers; samples of a set of positive dimension; or the infimum is not attained.
     points : (k, d, d) array
     value : float
-        The infimum of F, with the entropy at rank d - 1 continued; -inf for "none".
+        The infimum of F, with the entropy at rank d - 1 continued; -inf where F is unbounded below.
     ranks : (k,) int array
     dimensions : (k,) int array
         Of the set of minimisers through each point; 0 where the point is isolated.
@@ -72,7 +65,7 @@ class Minimisers:
     searches : int
         How many there were in all.
     direction : (d, d) array or None
-        For "none": F falls without bound along it; Frobenius norm 1.
+        For "none": F falls along it; Frobenius norm 1.
     rate : float
         For "none", the factor c in F ~ -c log x along x · direction; 0 otherwise.
     message : str
@@ -139,12 +132,13 @@ def minimise_free_energy(
     -----
     That F is unbounded below is proved, up to the rounding of a null space, for energies that are
     constant along a line, and a numerical finding for others. That no minimiser lies lower than
-    those returned is a finding of the search, as ``hits`` of ``searches`` says.
+    those returned is a finding of the search, as ``hits`` of ``searches`` says. At a point of rank
+    d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
     Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
     """
     F, generator = _arguments(energy, depth, beta, weight_decay, shape), np.random.default_rng(rng)
     starts = _checks.integer(starts, "starts", 1)
-    flat = flat_directions(F.energy, F.d, generator)
+    flat = recession.flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant
     if F.gamma == 0 and felt and len(flat):
         return _unbounded_along(F, flat)
@@ -174,27 +168,29 @@ def _arguments(
 
 
 def _unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
-    direction = representative(flat)
-    foot = stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
+    direction = recession.representative(flat)
+    foot = recession.stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
     scale = 1 + float(np.abs(foot).max())
     near, far = (F.value(foot + x * scale * direction, F.d) for x in (1e3, 1e6))
-    rate = entropy_growth(direction, F.depth) / F.beta
+    rate = recession.entropy_growth(direction, F.depth) / F.beta
     return _none(
         F,
         direction,
         rate,
-        f"E is constant along the direction ({len(flat)} such dimensions, to rounding) and the "
-        f"entropy grows there like {rate * F.beta:.4g} log x, which proves it; from 1e3 to 1e6 "
-        f"times the size of W, F falls by {near - far:.6g}, by the law {rate * math.log(1e3):.6g}",
+        f"F is unbounded below, proved: E is constant along the direction ({len(flat)} such "
+        f"dimensions, to rounding), and the entropy grows like {rate * F.beta:.4g} log x; from 1e3 "
+        f"to 1e6 times W, F falls by {near - far:.6g}, by the law {rate * math.log(1e3):.6g}",
     )
 
 
-def _none(F: FreeEnergy, direction: Array, rate: float, message: str) -> Minimisers:
+def _none(
+    F: FreeEnergy, direction: Array, rate: float, message: str, value: float = -math.inf
+) -> Minimisers:
     empty = np.zeros(0)
     return Minimisers(
         family="none",
         points=np.zeros((0, F.d, F.d)),
-        value=-math.inf,
+        value=value,
         ranks=empty.astype(int),
         dimensions=empty.astype(int),
         residuals=empty,
@@ -204,7 +200,7 @@ def _none(F: FreeEnergy, direction: Array, rate: float, message: str) -> Minimis
         searches=0,
         direction=direction,
         rate=rate,
-        message=f"no minimiser: F is unbounded below; {message}",
+        message=f"no minimiser: {message}",
     )
 
 
@@ -213,7 +209,11 @@ def _none(F: FreeEnergy, direction: Array, rate: float, message: str) -> Minimis
 
 def _without_entropy(F: FreeEnergy) -> Minimisers:
     """Depth 1, or 1 × 1 without weight decay: the minimisers of E + (γ/2)‖W‖² (γ = 0 if d = 1)."""
-    W = stationary(F.energy, F.d, F.gamma)
+    W = recession.stationary(F.energy, F.d, F.gamma)
+    here, twice = F.value(W, F.d), F.value(2 * W, F.d)
+    if twice < here - 1e-14 * abs(here):
+        message = "E falls along the direction for ever; the value is E there, not its infimum"
+        return _none(F, W / np.linalg.norm(W), 0.0, message, twice)
     basis = np.eye(F.d**2).reshape(-1, F.d, F.d)
     bend = F.energy.hessian(W, basis).reshape(F.d**2, -1) + F.gamma * np.eye(F.d**2)
     slope = F.energy.gradient(W) + F.gamma * W
@@ -226,7 +226,7 @@ def _without_entropy(F: FreeEnergy) -> Minimisers:
     return Minimisers(
         family="continuum" if dimension else "points",
         points=W[None],
-        value=F.value(W, F.d),
+        value=here,
         ranks=np.array([np.linalg.matrix_rank(W)]),
         dimensions=np.array([dimension]),
         residuals=np.array([np.linalg.norm(slope) / size]),
@@ -247,7 +247,7 @@ def _without_entropy(F: FreeEnergy) -> Minimisers:
 def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
     boundary = F.gamma > 0 and not math.isinf(F.depth)
     found: list[Point] = []
-    for W in first_guesses(F, stationary(F.energy, F.d), generator, starts):
+    for W in first_guesses(F, recession.stationary(F.energy, F.d), generator, starts):
         end = F.descend(W)
         escape = _escapes(F, end)
         if escape is not None:
@@ -279,8 +279,8 @@ def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
         F,
         direction,
         float(drops[-1]) / math.log(10),
-        "a numerical finding, not proved: F still falls at 1e6 times the length at which a search "
-        "stopped",
+        "F seems unbounded below, a numerical finding, not proved: it still falls at 1e6 times the "
+        "length at which a search stopped",
     )
 
 
@@ -290,7 +290,7 @@ def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
     while queue and len(known) <= _FEW:
         p = queue.pop()
         level = _EQUAL * (abs(p.value) + 1 / F.beta)
-        for W in images(p.W):
+        for W in recession.images(p.W):
             if min(float(np.abs(W - V).max()) for V in known) <= _SAME * float(np.abs(W).max()):
                 continue
             q = attempt(F, W, p.rank) if abs(F.value(W, p.rank) - p.value) <= level else None
