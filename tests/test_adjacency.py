@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dlngeo import adjacency, weights
+from dlngeo import adjacency, flows, weights
 from dlngeo.energies import LinearRegression, MatrixCompletion, MatrixSensing, Quadratic
 
 WIDTHS = [(3, 2), (3, 4, 2), (2, 3, 4, 2), (4, 3, 3, 2), (2, 1, 3, 2, 4), (3, 3, 3, 3)]
@@ -302,12 +302,297 @@ def test_input_and_output_blocks_are_not_conserved(rng):
     assert np.abs(change[:2, :2]).max() > 0.1 and np.abs(change[-2:, -2:]).max() > 0.1
 
 
+# ------------------------------------------------------- velocities along the gradient flow
+
+
+def velocity_of(function, A, energy, widths, **keywords):
+    """The derivative of a function of A along the flow, by differences of fourth order."""
+    V = -adjacency.gradient(A, energy, widths, **keywords)
+    step = 1e-3 / max(1.0, np.abs(V).max())
+    near, far = (function(A + k * step * V) - function(A - k * step * V) for k in (1, 2))
+    return (8 * near - far) / (12 * step)
+
+
+def commute(F, G):
+    return F @ G - G @ F
+
+
+def sym(F):
+    return F + F.T
+
+
+@every_energy
+@every_width
+def test_velocity_of_the_commutator(widths, kind, rng):
+    """(19) for every energy; Q is quadratic in A, so the difference over one step is exact."""
+    energy, A = energies(widths)[kind], adjacency.from_weights(layers_of(rng, widths))
+    V = -adjacency.gradient(A, energy, widths)
+    want = (adjacency.commutator(A + V) - adjacency.commutator(A - V)) / 2
+    got = adjacency.commutator_velocity(A, energy, widths)
+    size = max(np.abs(want).max(), np.abs(V).max() ** 2)
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-14 * size)
+    middle = adjacency.hidden_projection(widths)
+    assert not (middle @ got).any()
+
+
+@every_width
+def test_all_forms_of_19_and_its_misprint(widths, rng):
+    target = rng.standard_normal((widths[-1], widths[0]))
+    A, N = adjacency.from_weights(layers_of(rng, widths)), len(widths) - 1
+    E, P = placed(N, [target], widths), adjacency.powers(A, N)
+    M = E - P[N]
+    got = adjacency.commutator_velocity(A, Quadratic(target), widths)
+    proof = -P[N].T @ M + M @ P[N].T + P[N] @ M.T - M.T @ P[N]
+    first = sum(
+        P[N - j].T @ commute(M, A.T) @ P[j - 1].T + P[j - 1] @ commute(A, M.T) @ P[N - j]
+        for j in range(1, N + 1)
+    )
+    second = sym(commute(M, P[N].T))
+    third = sym(commute(P[N], E.T)) - 2 * commute(P[N], P[N].T)
+    printed = sym(commute(P[N], E.T)) + 2 * commute(P[N], P[N].T)
+    size = np.abs(got).max()
+    for want in (proof, first, second, third):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-13 * size)
+    assert np.abs(got - printed).max() > 0.1 * size
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@every_energy
+@every_width
+def test_velocity_of_the_norm(widths, kind, decay, rng):
+    """(23) for every energy, with weight decay; ‖A‖² is quadratic in A."""
+    energy, A = energies(widths)[kind], adjacency.from_weights(layers_of(rng, widths))
+    V = -adjacency.gradient(A, energy, widths, weight_decay=decay)
+    want = 2 * (A * V).sum()
+    got = adjacency.norm_velocity(A, energy, widths, weight_decay=decay)
+    assert got == pytest.approx(want, rel=1e-12, abs=1e-12 * np.abs(V).max())
+
+
+@pytest.mark.parametrize("name", ["h2", "h3", "h5"])
+def test_golden_velocities(name, golden_flow):
+    golden = golden_flow["networks"][name]
+    A, energy, widths = golden_network(golden)
+    got = adjacency.loss_velocity(A, energy, widths)
+    assert got == pytest.approx(float(golden["dL_dt"]), rel=1e-14)
+    got = adjacency.norm_velocity(A, energy, widths)
+    assert got == pytest.approx(float(golden["d_normA2_dt"]), rel=1e-13)
+    regularised = -adjacency.gradient(A, energy, widths, weight_decay=0.1)
+    want = numbers(golden["rhs_L2reg_gamma_0p1_block1"])
+    first = adjacency.to_weights(regularised, widths)[0]
+    np.testing.assert_allclose(first, want, rtol=0, atol=1e-15)
+
+
+def golden_network(golden):
+    widths = tuple(golden["d"])
+    target = np.zeros((widths[-1], widths[0]))
+    np.fill_diagonal(target, numbers(golden["sigma"]))
+    return adjacency.from_weights([numbers(W) for W in golden["W"]]), Quadratic(target), widths
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@every_energy
+def test_velocity_of_the_loss(kind, decay, rng):
+    widths = (2, 3, 4, 2)
+    energy, A = energies(widths)[kind], adjacency.from_weights(layers_of(rng, widths))
+
+    def loss(A):
+        return adjacency.loss(A, energy, widths, weight_decay=decay)
+
+    want = velocity_of(loss, A, energy, widths, weight_decay=decay)
+    got = adjacency.loss_velocity(A, energy, widths, weight_decay=decay)
+    assert got < 0
+    assert got == pytest.approx(want, rel=1e-8)
+
+
+@every_width
+def test_loss_falls_by_the_sum_over_layers(widths, rng):
+    """(27), (48); each term of (27) lies in block (j, j) of its Gram matrix, blocks from 1."""
+    target = rng.standard_normal((widths[-1], widths[0]))
+    layers = layers_of(rng, widths)
+    A, N = adjacency.from_weights(layers), len(widths) - 1
+    P = adjacency.powers(A, N)
+    M = placed(N, [target], widths) - P[N]
+    R = target - chain(layers, 0, N)
+    total = 0.0
+    for j in range(1, N + 1):
+        term = P[N - j].T @ M @ P[j - 1].T
+        F = chain(layers, j, N - j).T @ R @ chain(layers, 0, j - 1).T
+        total += (F**2).sum()
+        gram = adjacency.blocks(term.T @ term, 0, widths)
+        np.testing.assert_allclose(gram[j - 1], F.T @ F, rtol=0, atol=1e-12 * (F**2).sum())
+        assert not gram[j].any()  # printed: block (j + 1, j + 1)
+    got = adjacency.loss_velocity(A, Quadratic(target), widths)
+    assert got == pytest.approx(-total, rel=1e-12)
+
+
+def test_the_norm_rests_at_points_that_are_not_critical(rng):
+    """Prop. 9, the counterexample: constant weights; the printed witness A^{N-1}(E - A^N) is 0."""
+    widths, target = (2, 3, 2), np.diag([3.0, 1.0])
+    a = (target.sum() / (3 * 2 * 2)) ** 0.5
+    A = adjacency.from_weights([np.full((3, 2), a), np.full((2, 3), a)])
+    energy = Quadratic(target)
+    assert adjacency.norm_velocity(A, energy, widths) == pytest.approx(0, abs=1e-14)
+    M = placed(2, [target], widths) - A @ A
+    assert not (A @ M).any()
+    assert np.abs(A.T @ M).max() > 0.5
+    assert np.abs(adjacency.gradient(A, energy, widths)).max() > 0.5
+
+
+@every_energy
+@every_width
+def test_gradient_with_weight_decay(widths, kind, rng):
+    """(25): quadratic in each entry still, so the difference is exact."""
+    energy, gamma = energies(widths)[kind], 0.7
+    A = adjacency.from_weights(layers_of(rng, widths))
+    got = adjacency.gradient(A, energy, widths, weight_decay=gamma)
+    for place in np.argwhere(block_pattern(1, widths))[::3]:
+        step = np.zeros_like(A)
+        step[tuple(place)] = 1.0
+        there, back = (
+            adjacency.loss(A + sign * step, energy, widths, weight_decay=gamma) for sign in (1, -1)
+        )
+        assert got[tuple(place)] == pytest.approx(
+            (there - back) / 2, rel=1e-11, abs=1e-12 * np.abs(got).max()
+        )
+    added = 0.5 * gamma * (A**2).sum()
+    want = adjacency.loss(A, energy, widths) + added  # (24)
+    assert adjacency.loss(A, energy, widths, weight_decay=gamma) == pytest.approx(want, rel=1e-14)
+
+
+def test_descent_subtracts_the_gradient(golden_flow):
+    """(67) corrected: plus the sum; the printed minus climbs."""
+    golden, step = golden_flow["networks"]["h3"], golden_flow["gd_step_h3_eta_0p01"]
+    A, energy, widths = golden_network(golden)
+    total = np.zeros_like(A)
+    target = placed(len(widths) - 1, [energy.target], widths)
+    P = adjacency.powers(A, 3)
+    for j in (1, 2, 3):
+        total += P[3 - j].T @ (target - P[3]) @ P[j - 1].T
+    after = A - 0.01 * adjacency.gradient(A, energy, widths)
+    np.testing.assert_allclose(after, A + 0.01 * total, rtol=0, atol=1e-15)
+    first = adjacency.to_weights(after, widths)[0]
+    np.testing.assert_allclose(first, numbers(step["W1_block1"]), rtol=0, atol=1e-15)
+    assert adjacency.loss(after, energy, widths) == pytest.approx(
+        float(step["loss_after"]), rel=1e-14
+    )
+    printed = adjacency.loss(A - 0.01 * total, energy, widths)
+    assert printed > adjacency.loss(A, energy, widths)
+
+
+def test_the_loss_at_zero_is_half_the_square_of_the_target():
+    """Prop. 4; ψ without its half, as printed, is twice that."""
+    target = np.diag([2.0, 1.0])
+    assert adjacency.loss(np.zeros((6, 6)), Quadratic(target), (2, 2, 2)) == 0.5 * 5
+
+
+# ------------------------------------------------------ aligned and decoupled networks in motion
+
+
+def aligned_layers(rng, widths, decoupled):
+    """W_p = Q_p D_p Q_{p-1}ᵀ with orthogonal Q; Q_0 = Q_N = 1 if decoupled."""
+    frames = [np.linalg.qr(rng.standard_normal((d, d)))[0] for d in widths]
+    if decoupled:
+        frames[0], frames[-1] = np.eye(widths[0]), np.eye(widths[-1])
+    middles = []
+    for a, b in itertools.pairwise(widths):
+        D = np.zeros((b, a))
+        np.fill_diagonal(D, rng.uniform(0.5, 2.0, min(a, b)))
+        middles.append(D)
+    layers = [Q @ D @ P.T for D, (P, Q) in zip(middles, itertools.pairwise(frames), strict=True)]
+    return layers, middles, frames
+
+
+def test_velocity_of_aligned_layers_and_the_misprint_of_54(rng):
+    """(54) holds for 2 <= i <= N-1; i = 1 has V_1ᵀ on the right too, i = N has U_N on the left."""
+    widths = (3, 3, 3, 3)
+    layers, D, frames = aligned_layers(rng, widths, decoupled=False)
+    target = np.diag([3.0, 2.0, 1.0])
+    P = [np.eye(3), *frames[1:-1], np.eye(3)]  # the basis of (53)
+    V1, U = frames[0], frames[-1]
+    energy = Quadratic(target)
+    velocity = weights.gradient(energy, layers)
+    moved = [-P[i + 1].T @ G @ P[i] for i, G in enumerate(velocity)]
+    for i in range(3):
+        behind, before = chain(D, i + 1, 2 - i), chain(D, 0, i)
+        printed = behind.T @ (U.T @ target @ V1 - chain(D, 0, 3)) @ before.T
+        corrected = printed
+        if i == 0:
+            corrected = printed @ V1.T
+        if i == 2:
+            corrected = U @ printed
+        np.testing.assert_allclose(moved[i], corrected, rtol=0, atol=1e-13)
+        if i != 1:
+            assert np.abs(moved[i] - printed).max() > 0.5
+
+
+def test_the_flow_keeps_decoupled_networks_but_not_aligned_ones(rng):
+    """Prop. 31, after a finite time of integration."""
+    widths, target = (3, 3, 3, 3), np.diag([3.0, 2.0, 1.0])
+    verdicts = {}
+    for decoupled in (True, False):
+        layers, _, _ = aligned_layers(rng, widths, decoupled)
+        assert weights.is_aligned(layers)
+        A = adjacency.from_weights(layers)
+        run = flows.adjacency_flow(Quadratic(target), A, widths, (0, 0.1), rtol=1e-9)
+        end = [W[-1] for W in run.weights]
+        verdicts[decoupled] = weights.is_aligned(end, tol=1e-6)
+        if decoupled:
+            assert weights.is_decoupled(end, tol=1e-6)
+    assert verdicts == {True: True, False: False}
+
+
+# --------------------------------------------------------------------------------- bottlenecks
+
+
+@pytest.mark.parametrize("widths", [(3, 2, 3), (4, 3, 1, 3), (3, 5, 3), (2, 3), (4, 2, 5, 4)])
+def test_least_loss(widths, rng):
+    """Attained by truncation (Eckart and Young), and no random network is below it."""
+    target = rng.standard_normal((widths[-1], widths[0]))
+    U, sigma, Vt = np.linalg.svd(target)
+    r = min(widths)
+    least = adjacency.least_loss(target, widths)
+    assert least == pytest.approx(0.5 * (sigma[r:] ** 2).sum(), rel=1e-13, abs=1e-15)
+    frames = [np.eye(d, r) for d in widths]
+    frames[0], frames[-1] = Vt[:r].T * sigma[:r], U[:, :r]
+    layers = [Q @ P.T for P, Q in itertools.pairwise(frames)]
+    A, energy = adjacency.from_weights(layers), Quadratic(target)
+    assert adjacency.loss(A, energy, widths) == pytest.approx(least, rel=1e-12, abs=1e-14)
+    np.testing.assert_allclose(adjacency.gradient(A, energy, widths), 0, atol=1e-13)
+    others = adjacency.from_weights(layers_of(rng, widths, size=(50,)))
+    assert (adjacency.loss(others, energy, widths) >= least).all()
+
+
+def test_golden_bottleneck(golden_flow):
+    golden = golden_flow["critical_points"]["bottleneck_global_min_S1"]
+    A, energy, widths = golden_network(golden)
+    least = adjacency.least_loss(energy.target, widths)
+    assert least == float(golden["loss"]) == 0.5
+    assert adjacency.loss(A, energy, widths) == pytest.approx(least, rel=1e-14)
+    np.testing.assert_allclose(adjacency.gradient(A, energy, widths), 0, atol=1e-15)
+
+
+def test_least_loss_of_a_stack_of_targets(rng):
+    targets = rng.standard_normal((2, 3, 3, 4))
+    got = adjacency.least_loss(targets, (4, 2, 3))
+    assert got.shape == (2, 3)
+    for index in np.ndindex(2, 3):
+        assert got[index] == pytest.approx(adjacency.least_loss(targets[index], (4, 2, 3)))
+
+
 # ------------------------------------------------------------------------------------ stacks
 
 
 FUNCTIONS = {
     "loss": lambda A, widths: adjacency.loss(A, energies(widths)[0], widths),
     "gradient": lambda A, widths: adjacency.gradient(A, energies(widths)[2], widths),
+    "regularised": lambda A, widths: adjacency.gradient(
+        A, energies(widths)[1], widths, weight_decay=0.2
+    ),
+    "loss_velocity": lambda A, widths: adjacency.loss_velocity(A, energies(widths)[0], widths),
+    "norm_velocity": lambda A, widths: adjacency.norm_velocity(A, energies(widths)[0], widths),
+    "commutator_velocity": lambda A, widths: adjacency.commutator_velocity(
+        A, energies(widths)[0], widths
+    ),
     "commutator": lambda A, widths: adjacency.commutator(A),
     "conserved": adjacency.conserved,
     "power": lambda A, widths: adjacency.powers(A, 3)[3],
@@ -355,6 +640,11 @@ ON_A = {
     "loss": lambda A, widths: adjacency.loss(A, Quadratic(np.eye(2)), widths),
     "gradient": lambda A, widths: adjacency.gradient(A, Quadratic(np.eye(2)), widths),
     "conserved": adjacency.conserved,
+    "loss_velocity": lambda A, widths: adjacency.loss_velocity(A, Quadratic(np.eye(2)), widths),
+    "norm_velocity": lambda A, widths: adjacency.norm_velocity(A, Quadratic(np.eye(2)), widths),
+    "commutator_velocity": lambda A, widths: adjacency.commutator_velocity(
+        A, Quadratic(np.eye(2)), widths
+    ),
 }
 
 
@@ -444,3 +734,18 @@ def test_blocks_lie_on_diagonals_that_exist(k):
 def test_powers_need_a_square_matrix(call):
     with pytest.raises(ValueError, match="A must be square"):
         call(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [adjacency.loss, adjacency.gradient, adjacency.norm_velocity, adjacency.loss_velocity],
+)
+@pytest.mark.parametrize("decay", [-0.1, np.nan, np.inf])
+def test_bad_weight_decay_is_refused(function, decay):
+    with pytest.raises(ValueError, match="weight_decay must be finite and >= 0"):
+        function(np.zeros((7, 7)), Quadratic(np.eye(2)), (2, 3, 2), weight_decay=decay)
+
+
+def test_a_target_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="target must have shape"):
+        adjacency.least_loss(np.eye(3), (2, 3, 2))
