@@ -34,7 +34,8 @@ from dlngeo.dynamics.lyapunov import sum_of_exponents as sum_of_exponents
 from dlngeo.dynamics.lyapunov import tangent_kernel as tangent_kernel
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Energy
-from dlngeo.weights import RNG, flatten, unflatten, widths
+from dlngeo.landscape import hessian
+from dlngeo.weights import RNG
 from dlngeo.weights import gradient as lifted_gradient
 
 # ---------------------------------------------------------------------------- gradient descent
@@ -69,7 +70,8 @@ def descend(
         ``sharpness`` has the shape (time, ...) of ``trajectory.energy``.
     """
     run = flows.gradient_descent(energy, weights, step, n_steps, save_every=save_every)
-    return EdgeRun(run, _sharpness(energy, run.weights or ()), 2 / float(step))
+    sharpness = hessian.sharpness(energy, run.weights or ())
+    return EdgeRun(run, sharpness, 2 / float(step))
 
 
 def minimal_sharpness(sigma: ArrayLike, depth: int) -> Array:
@@ -223,30 +225,3 @@ def stability_map(
     ]
     top, errors = (np.stack([e[j][..., 0] for e in estimates], axis=-1) for j in (0, 1))
     return StabilityMap(eta, sizes, top, errors)
-
-
-# ------------------------------------------------------------------------------------- pieces
-
-
-def _sharpness(energy: Energy, layers: Weights) -> Array:
-    """The largest eigenvalue of the Hessian of E ∘ φ, from the whole matrix."""
-    size = flatten(layers).shape[-1]
-    V = unflatten(np.eye(size), widths(layers))
-    point = tuple(W[..., None, :, :] for W in layers)
-    hessian = flatten(_apply_hessian(energy, point, V))
-    sharpness: Array = np.linalg.eigvalsh((hessian + hessian.mT) / 2)[..., -1]
-    return sharpness
-
-
-def _apply_hessian(energy: Energy, layers: Weights, V: Weights) -> Weights:
-    prefix, moved = [layers[0]], [V[0]]
-    for W, Z in zip(layers[1:], V[1:], strict=True):
-        moved.append(Z @ prefix[-1] + W @ moved[-1])
-        prefix.append(W @ prefix[-1])
-    G, dG = energy.gradient(prefix[-1]), energy.hessian(prefix[-1], moved[-1])
-    result: list[Array] = []
-    for p in range(len(layers) - 1, 0, -1):
-        result.append(dG @ transpose(prefix[p - 1]) + G @ transpose(moved[p - 1]))
-        dG = transpose(V[p]) @ G + transpose(layers[p]) @ dG
-        G = transpose(layers[p]) @ G
-    return (dG, *reversed(result))
