@@ -84,24 +84,58 @@ def to_svd(
     signs and order that the SVD chose are the same in all frames. They are free otherwise. Division
     by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
     """
-    layers = _checks.weights(weights)
-    scale = np.max([frobenius(W) for W in layers], axis=0)
-    zero = np.zeros(scale.shape)
-    off = np.max([zero, *(frobenius(G) for G in imbalances(layers))], axis=0)
-    if (off > tol * scale**2).any():
-        raise ValueError(f"weights must be balanced; their largest imbalance is {off.max():.3g}")
+    layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
     r = min(widths) if rank is None else rank_argument(rank, widths)
+    frames, lam = coordinates(layers, r, tol)
+    return tuple(frames), lam
+
+
+def coordinates(layers: Weights, r: int, tol: float = 1e-8) -> tuple[list[Array], Array]:
+    """:func:`to_svd` of checked weights: frames and λ."""
     U, lam, Vt = svd(layers[0])
+    scale = lam[..., 0]
     if not (lam[..., r - 1] > 0).all() or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
         raise ValueError(
             f"weights must have rank {r}; the singular values of W_1 are {lam[..., : r + 1]}"
         )
     lam = lam[..., :r]
     frames = [transpose(Vt)[..., :r], U[..., :r]]
+    off = np.zeros_like(scale)
     for W in layers[1:]:
-        frames.append(orthonormalise(W @ frames[-1] / lam[..., None, :]))
-    return tuple(frames), lam
+        Q = W @ frames[-1] / lam[..., None, :]
+        E = transpose(Q) @ Q - np.eye(r)
+        off = np.maximum(off, _imbalance_of(W, E, lam, scale))
+        frames.append(_orthonormalised(Q, E))
+    if not (off <= tol * r).all():
+        raise ValueError(
+            "weights must be balanced; their largest imbalance, relative to ‖W_1‖², is "
+            f"{off.max():.3g}"
+        )
+    return frames, lam
+
+
+def _imbalance_of(W: Array, E: Array, lam: Array, scale: Array) -> Array:
+    """Relative imbalance below a layer W whose next frame has QᵀQ = I + E.
+
+    Λ E Λ is the imbalance on the range; what W does beyond the range is the rest of its norm.
+    """
+    share = lam / scale[..., None]
+    inside = np.linalg.norm(share[..., :, None] * E * share[..., None, :], axis=(-2, -1))
+    if W.shape[-1] == lam.shape[-1]:
+        return np.asarray(inside)
+    size = np.linalg.norm(W / scale[..., None, None], axis=(-2, -1)) ** 2
+    return np.asarray(inside + np.abs(size - (share**2).sum(axis=-1)))
+
+
+def _orthonormalised(Q: Array, E: Array) -> Array:
+    """Gram-Schmidt on columns with QᵀQ = I + E, to first order in E where E² is below rounding."""
+    largest = np.abs(E).max()
+    if largest <= 1e-14:
+        return Q
+    if largest > 1e-8:
+        return orthonormalise(Q)
+    return np.asarray(Q - Q @ (np.triu(E) - 0.5 * E * np.eye(E.shape[-1])))
 
 
 def chart_differential(

@@ -27,8 +27,6 @@ from dlngeo.geometry.free_energy import free_energy_gradient as free_energy_grad
 from dlngeo.geometry.free_energy import free_energy_hessian as free_energy_hessian
 from dlngeo.geometry.minimisers import Minimisers as Minimisers
 from dlngeo.geometry.minimisers import minimise_free_energy as minimise_free_energy
-from dlngeo.geometry.pulls import signed_log_ratio as signed_log_ratio
-from dlngeo.geometry.pulls import total_pull as total_pull
 
 
 def boltzmann(

@@ -21,12 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import dst, idst
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
-from dlngeo.geometry.charts import to_svd
+from dlngeo.geometry.charts import coordinates, rank_argument, to_svd
 
 
 def project_tangent(
@@ -187,8 +186,10 @@ class Split(NamedTuple):
     @classmethod
     def of(cls, weights: Sequence[ArrayLike], V: Sequence[ArrayLike], rank: int | None) -> Split:
         """Decompose V; checks both arguments."""
-        vectors = tangent_argument(weights, V)
-        frames, lam = to_svd(weights, rank=rank)
+        layers, vectors = _pair_argument(weights, V)
+        widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+        r = min(widths) if rank is None else rank_argument(rank, widths)
+        frames, lam = coordinates(layers, r)
         inside = []
         left: list[Array | None] = []
         right: list[Array | None] = []
@@ -197,27 +198,41 @@ class Split(NamedTuple):
             inside.append(rows @ P)
             left.append(vector @ P - Q @ inside[-1] if _spare(Q) else None)
             right.append(rows - inside[-1] @ transpose(P) if _spare(P) else None)
-        return cls(frames, lam, np.stack(inside), left, right)
+        return cls(tuple(frames), lam, np.stack(inside), left, right)
 
     def tangent(self) -> Weights:
         """The projection on the tangent space."""
-        return tuple(a + b for a, b in zip(self.vertical(), self.horizontal(), strict=True))
+        inside = _orbit_part(self.inside, self.lam) + self._along_profiles()
+        return tuple(self._outside_hidden(self._outside_ends(self._joined(inside))))
 
     def horizontal(self) -> Weights:
         """The projection on (ker dφ)^⊥ within the tangent space."""
+        return tuple(self._outside_ends(self._joined(self._along_profiles())))
+
+    def vertical(self) -> Weights:
+        """The projection on the tangent space of the orbit."""
+        return tuple(self._outside_hidden(self._joined(_orbit_part(self.inside, self.lam))))
+
+    def _along_profiles(self) -> Array:
         profile = profiles(self.lam, len(self.left))
-        inside = profile * (profile * self.inside).sum(axis=0)
-        layers = self._outside_zero(inside)
+        return np.asarray(profile * (profile * self.inside).sum(axis=0))
+
+    def _joined(self, inside: Array) -> list[Array]:
+        return [
+            self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
+        ]
+
+    def _outside_ends(self, layers: list[Array]) -> list[Array]:
+        """With what leads out of the frames of input and output."""
         first, last = self.right[0], self.left[-1]
         if first is not None:
             layers[0] = layers[0] + self.frames[1] @ first
         if last is not None:
             layers[-1] = layers[-1] + last @ transpose(self.frames[-2])
-        return tuple(layers)
+        return layers
 
-    def vertical(self) -> Weights:
-        """The projection on the tangent space of the orbit."""
-        layers = self._outside_zero(_orbit_part(self.inside, self.lam))
+    def _outside_hidden(self, layers: list[Array]) -> list[Array]:
+        """With what leads out of the frames of hidden layers."""
         for p in range(len(layers) - 1):
             below, above = self.left[p], self.right[p + 1]
             if below is None or above is None:  # the hidden layer is no wider than the rank
@@ -225,12 +240,7 @@ class Split(NamedTuple):
             leaving = 0.5 * (below + transpose(above))
             layers[p] = layers[p] + leaving @ transpose(self.frames[p])
             layers[p + 1] = layers[p + 1] + self.frames[p + 2] @ transpose(leaving)
-        return tuple(layers)
-
-    def _outside_zero(self, inside: Array) -> list[Array]:
-        return [
-            self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
-        ]
+        return layers
 
     def gauge(self) -> Weights:
         """Antisymmetric (A_0 = 0, ..., A_N = 0) with A_p W_p - W_p A_{p-1} = vertical()."""
@@ -253,11 +263,15 @@ def _spare(Q: Array) -> bool:
 
 def tangent_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Weights:
     """V as a tuple of arrays that fit the weights."""
+    return _pair_argument(weights, V)[1]
+
+
+def _pair_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> tuple[Weights, Weights]:
     layers, vectors = _checks.weights(weights), _checks.weights(V, "V")
     shapes = [[W.shape[-2:] for W in part] for part in (layers, vectors)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"V must have the shapes of the weights, {shapes[0]}, not {shapes[1]}")
-    return vectors
+    return layers, vectors
 
 
 def profiles(lam: Array, depth: int) -> Array:
@@ -282,15 +296,17 @@ def _orbit_part(inside: Array, lam: Array) -> Array:
 def _orbit_angles(inside: Array, lam: Array) -> Array:
     """The antisymmetric B_0 = 0, B_1, ..., B_N = 0 of the nearest vertical vector."""
     depth = len(inside)
-    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     zero = np.zeros_like(inside[:1])
     if depth == 1:
         return np.concatenate((zero, zero))
-    turned = transpose(inside)
-    slope = l * inside[:-1] - k * turned[:-1] - k * inside[1:] + l * turned[1:]
-    angle = np.arange(1, depth).reshape(-1, *[1] * (lam.ndim + 1)) * np.pi / (2 * depth)
-    gram = 2 * _chebyshev_square(k, l, angle)
-    B = idst(dst(slope, type=1, axis=0) / gram, type=1, axis=0)
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    slope = inside[:-1] * l - k * inside[1:]
+    slope -= transpose(slope).copy()
+    p = np.arange(1, depth)
+    sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
+    half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
+    gram = 2 * _chebyshev_square(k, l, half)
+    B = np.tensordot(sines, np.tensordot(sines, slope, axes=1) / gram, axes=1)
     return np.concatenate((zero, B, zero))
 
 
