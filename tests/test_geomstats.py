@@ -293,6 +293,22 @@ def test_frechet_mean_of_commuting_matrices(rng, depth):
     np.testing.assert_allclose(estimate, (U * mean) @ V.T, atol=1e-10)
 
 
+@pytest.mark.parametrize("depth", [2, INF])
+def test_distances_of_commuting_matrices(rng, depth):
+    space = end_to_end(2, depth)
+    sigma = np.sort(rng.uniform(0.5, 2, (4, 2)))[:, ::-1]
+    flat = np.log(sigma) if depth == INF else np.sqrt(depth) * sigma ** (1 / depth)
+    want = np.linalg.norm(flat[:, None] - flat, axis=-1)
+    points = sigma[:, :, None] * np.eye(2)
+    np.testing.assert_allclose(space.metric.dist_pairwise(points), want, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        space.metric.dist_broadcast(points[:3], points), want[:3], atol=1e-14
+    )
+    assert space.metric.diameter(points) == pytest.approx(want.max(), rel=1e-12)
+    nearest = space.metric.closest_neighbor_index(points[0], points[1:])
+    assert nearest == want[0, 1:].argmin()
+
+
 def test_frechet_mean_minimises_the_variance(rng):
     """Of matrices that do not commute: a minimum along two lines, by its parabola."""
     space = end_to_end(2, 2)
@@ -393,8 +409,9 @@ def test_balanced_weights_belong():
     manifold = BalancedManifold(3, 3)
     layers = np.stack(weights.random_balanced([3] * 4, 1.0, rng=0, size=5), axis=-3)
     assert manifold.belongs(layers).all()
-    for unit in (1e-100, 1e100):
+    for unit in (1e-200, 1e100):
         assert manifold.belongs(unit * layers).all()
+        assert not manifold.belongs(unit * layers[:, [0, 0, 1]]).any()
     unbalanced, singular, broken = layers.copy(), layers.copy(), layers.copy()
     unbalanced[:, 1] *= 1 + 1e-9
     broken[0, 0, 0, 0] = np.nan

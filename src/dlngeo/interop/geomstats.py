@@ -259,7 +259,7 @@ class BalancedManifold(LevelSet):
             return np.zeros(W.shape[:-3], dtype=bool)
         invertible = np.all(_of_full_rank(W, atol), axis=-1)
         finite = np.where(invertible[..., None, None, None], W, np.eye(self.d))
-        return np.asarray(invertible & balanced.contains(_layers(finite), tol=atol))
+        return np.asarray(invertible & weights.is_balanced(_layers(finite), tol=atol))
 
     def is_tangent(self, vector: ArrayLike, base_point: ArrayLike, atol: float = gs.atol) -> Array:
         """Whether ``vector`` leaves the imbalances zero to first order.
