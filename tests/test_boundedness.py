@@ -146,6 +146,17 @@ def test_the_bound_is_the_root_or_the_start(seed):
             assert excess(x * (1 - mpmath.mpf(1e-12))) < 0
 
 
+@pytest.mark.parametrize("scale", [1e-80, 1e80])
+def test_the_bound_scales_with_the_weights(scale, rng):
+    """‖A‖ → s‖A‖ and ‖Σ‖ → s^N ‖Σ‖ multiply the bound by s."""
+    widths = (2, 3, 2, 2)
+    layers, target = layers_of(rng, widths), rng.standard_normal((2, 2))
+    want = boundedness.norm_bound(adjacency.from_weights(layers), target, widths)
+    moved = adjacency.from_weights([scale * W for W in layers])
+    got = boundedness.norm_bound(moved, scale**3 * target, widths)
+    assert got == pytest.approx(scale * want, rel=1e-12)
+
+
 def test_nothing_to_learn_from_nothing():
     assert boundedness.norm_bound(np.zeros((3, 3)), [[0.0]], (1, 1, 1)) == 0
 

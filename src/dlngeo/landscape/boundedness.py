@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
+from dlngeo import weights as networks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius
 from dlngeo.landscape.blocks import to_weights
-from dlngeo.weights import imbalances
 
 
 class NormConstants(NamedTuple):
@@ -92,14 +92,19 @@ def norm_bound(A: ArrayLike, target: ArrayLike, widths: Sequence[int]) -> Array:
     widths = _checks.widths(widths)
     layers = to_weights(A, widths)
     size = frobenius(_checks.matrix(target, "target", (widths[-1], widths[0])))
-    constants = _constants(layers, widths)
-    start = np.sqrt(sum(frobenius(W) ** 2 for W in layers))
-    return np.maximum(start, np.sqrt(_root(constants, size**2)))
+    start = networks.norm(layers)
+    # Measured by the larger of the start and ‖Σ‖^{1/N}, no power leaves the range.
+    root = size ** (1 / len(layers))
+    scale = np.maximum(start, root)
+    scale = np.where(scale > 0, scale, 1.0)
+    scaled = tuple(W / scale[..., None, None] for W in layers)
+    largest = _root(_constants(scaled, widths), (root / scale) ** (2 * len(layers)))
+    return np.maximum(start, scale * np.sqrt(largest))
 
 
 def _constants(layers: Weights, widths: tuple[int, ...]) -> NormConstants:
     depth = len(layers)
-    G = imbalances(layers)
+    G = networks.imbalances(layers)
     gamma = float(min(widths[-2:])) ** (1 - depth) * float(depth) ** -depth
     coefficients = np.zeros((*layers[0].shape[:-2], depth))
     drift = np.zeros(layers[0].shape[:-2])
