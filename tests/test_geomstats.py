@@ -217,9 +217,11 @@ def test_random_points_repeat_with_the_seed_of_geomstats():
         for seed in (1, 1, 2):
             gs.random.seed(seed)
             base = space.random_point(4)
-            draws.append(np.concatenate([base, space.random_tangent_vec(base, 4)]))
+            draws.append(np.stack([base, space.random_tangent_vec(base, 4)]))
         np.testing.assert_array_equal(draws[0], draws[1])
-        assert np.abs(draws[0] - draws[2]).max() > 0.1
+        for first, second in zip(draws[0], draws[2], strict=True):  # points; tangent vectors
+            assert np.abs(first - second).max() > 0.1
+        assert np.abs(draws[0][0, 0] - draws[0][0, 1]).max() > 0.1
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3.5, INF])
