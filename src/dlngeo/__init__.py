@@ -22,8 +22,13 @@ _MODULES = {
     "submersion": "dlngeo.geometry.submersion",
     "entropy": "dlngeo.geometry.entropy",
     "adjacency": "dlngeo.landscape.adjacency",
+    "hessian": "dlngeo.landscape.hessian",
+    "rates": "dlngeo.landscape.rates",
     "solvers": "dlngeo.dynamics.solvers",
     "flows": "dlngeo.dynamics.flows",
+    "exact": "dlngeo.dynamics.exact",
+    "stability": "dlngeo.dynamics.stability",
+    "nuclear_norm": "dlngeo.studies.nuclear_norm",
     "completion": "dlngeo.studies.completion",
     "tables": "dlngeo.studies.tables",
 }
@@ -33,14 +38,19 @@ if TYPE_CHECKING:
     from dlngeo import energies as energies
     from dlngeo import observables as observables
     from dlngeo import weights as weights
+    from dlngeo.dynamics import exact as exact
     from dlngeo.dynamics import flows as flows
     from dlngeo.dynamics import solvers as solvers
+    from dlngeo.dynamics import stability as stability
     from dlngeo.geometry import balanced as balanced
     from dlngeo.geometry import entropy as entropy
     from dlngeo.geometry import metric as metric
     from dlngeo.geometry import submersion as submersion
     from dlngeo.landscape import adjacency as adjacency
+    from dlngeo.landscape import hessian as hessian
+    from dlngeo.landscape import rates as rates
     from dlngeo.studies import completion as completion
+    from dlngeo.studies import nuclear_norm as nuclear_norm
     from dlngeo.studies import tables as tables
 
 
