@@ -180,7 +180,7 @@ def lyapunov(
     Notes
     -----
     The products are formed in the space of the weights, where each factor is symmetric.
-    Source: Chemnitz, Engel, Kuehn and Kuntz; errata of the survey, D.
+    Source: Chemnitz, Engel, Kuehn and Kuntz; the cocycle's matrix form derived.
     """
     eta = positive(step, "step")
     G = _features(kernel, outputs)
