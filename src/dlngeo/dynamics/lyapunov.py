@@ -52,7 +52,7 @@ def commuting_exponent(curvatures: ArrayLike, step: ArrayLike, *, batch: int = 1
 
     Notes
     -----
-    Source: errata of the survey, D; Chemnitz, Engel, Kuehn and Kuntz.
+    Source: Chemnitz, Engel, Kuehn and Kuntz; closed form derived.
     """
     kappa, eta = _batch_means(_curvatures(curvatures), batch), positive(step, "step")
     with np.errstate(divide="ignore"):
@@ -234,7 +234,7 @@ def sum_of_exponents(
 
     Notes
     -----
-    If it is positive SGD is unstable. Source: errata of the survey, D.
+    If it is positive SGD is unstable. Source: derived.
     """
     eta, G = positive(step, "step"), _features(kernel, outputs)
     n, rank = G.shape[0], G.shape[2]

@@ -82,7 +82,7 @@ def minimal_sharpness(sigma: ArrayLike, depth: int) -> Array:
 
     Notes
     -----
-    Source: errata of the survey, D; by the inequality of the means for scalars.
+    Source: derived, for scalars by the inequality of the means.
     """
     h, sigma = _checks.integer(depth, "depth", 1), _checks.real_array(sigma, "sigma")
     if (sigma < 0).any():
