@@ -7,15 +7,11 @@ The statements are rows of a registry, in `menon/`, one file for each section.
 from __future__ import annotations
 
 import importlib
-import re
-from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-import dlngeo
-from menon.registry import PRINTED, ROWS, WORDING, Residuals, Row
+from menon.registry import MENON
+from properties import missing
 
 for section in (  # each enters its rows
     "section_3",
@@ -30,21 +26,6 @@ for section in (  # each enters its rows
     "sections_13_and_14",
 ):
     importlib.import_module(f"menon.{section}")
-
-HERE = Path(__file__).parent
-TABLE = HERE.parent / "docs" / "properties.md"
-HEADER = (
-    "| number | statement | function | test | largest residual | note |",
-    "|---|---|---|---|---|---|",
-)
-
-
-def largest(residuals: Residuals) -> float:
-    return float(np.max([float(np.max(x)) for x in residuals()]))
-
-
-def smallest(residuals: Residuals) -> float:
-    return float(np.min([float(np.min(x)) for x in residuals()]))
 
 
 def numbers():
@@ -68,88 +49,41 @@ MISPRINTS = [
 ]
 
 
-def table(measure: Callable[[Row], str]) -> list[str]:
-    return [*HEADER, *(line(entry, measure(entry)) for entry in ROWS.values())]
-
-
-def place(test: str) -> tuple[str, str]:
-    file, name = test.split(".")
-    return f"test_{file}.py", f"test_{name}"
-
-
-def line(entry: Row, residual: str) -> str:
-    notes = [entry.note] if entry.note else []
-    if entry.number in PRINTED:
-        notes.append(f"printed form differs: {PRINTED[entry.number][0]}")
-    if entry.number in WORDING:
-        notes.append(f"misprint of wording: {WORDING[entry.number]}")
-    functions = ", ".join(f"`{name}`" for name in entry.functions) or "–"
-    test = "`{}::{}`".format(*place(entry.test)) if entry.test else "–"
-    cells = (entry.number, entry.statement, functions, test, residual, "; ".join(notes))
-    return "| " + " | ".join(cells) + " |"
-
-
-def measured(entry: Row) -> str:
-    if entry.residuals is None:
-        return "open"
-    value = largest(entry.residuals)
-    return "0" if value == 0 else f"{value:.1e}"
-
-
-SETTLED = [number for number, entry in ROWS.items() if entry.residuals is not None]
-
-
-@pytest.mark.parametrize("number", SETTLED)
+@pytest.mark.parametrize("number", MENON.settled)
 def test_statement(number):
-    entry = ROWS[number]
-    assert largest(entry.residuals) <= entry.tol
+    assert MENON.holds(number)
 
 
-@pytest.mark.parametrize("number", PRINTED)
-def test_misprint_would_be_caught(number):
-    # The printed form misses by so much that it could not stand in the library for the row's tol.
-    assert smallest(PRINTED[number][1]) > max(0.01, 1e4 * ROWS[number].tol)
+@pytest.mark.parametrize("misprint", MENON.misprints, ids=lambda misprint: misprint.number)
+def test_misprint_would_be_caught(misprint):
+    assert MENON.catches(misprint)
 
 
 def test_every_number_has_its_row():
-    assert set(numbers()) <= set(ROWS)
+    assert set(numbers()) <= set(MENON.rows)
 
 
 @pytest.mark.parametrize("number", MISPRINTS)
 def test_misprint_is_told_in_the_table(number):
-    text = line(ROWS[number], "")
+    text = MENON.line(MENON.rows[number], "")
     assert "printed form differs" in text or "misprint of wording" in text
 
 
 def test_rows_follow_the_paper():
-    matches = [re.match(r"\((\d+)\.(\d+)\)", number) for number in ROWS]
-    places = [(int(m[1]), int(m[2])) for m in matches if m]
-    assert places == sorted(places)
+    assert MENON.in_order()
 
 
-@pytest.mark.parametrize("number", ROWS)
+@pytest.mark.parametrize("number", MENON.rows)
 def test_functions_and_tests_named_exist(number):
-    for name in ROWS[number].functions:
-        module, attribute = name.split(".")
-        assert hasattr(getattr(dlngeo, module), attribute), name
-    if ROWS[number].test:
-        file, name = place(ROWS[number].test)
-        assert re.search(rf"^def {name}\(", (HERE / file).read_text(), re.M), (file, name)
+    assert not missing(MENON.rows[number])
 
 
 def test_table_of_the_docs_is_this_one():
-    lines = [text for text in TABLE.read_text().splitlines() if text.startswith("|")]
-    cells = [re.split(r"(?<!\\) \| ", text) for text in lines[2:]]
-    residuals = {row_cells[0].removeprefix("| "): row_cells[4] for row_cells in cells}
-    assert lines == table(lambda entry: residuals[entry.number])
-    for number in SETTLED:
-        assert float(residuals[number]) <= ROWS[number].tol
-
-
-def write_table():
-    head = [text for text in TABLE.read_text().splitlines() if not text.startswith("|")]
-    TABLE.write_text("\n".join(["\n".join(head).rstrip(), "", *table(measured)]) + "\n")
+    residuals = MENON.page_residuals()
+    assert MENON.page_lines() == MENON.table(lambda entry: residuals[entry.number])
+    for number in MENON.settled:
+        assert float(residuals[number]) <= MENON.rows[number].tol
 
 
 if __name__ == "__main__":
-    write_table()
+    MENON.write()
