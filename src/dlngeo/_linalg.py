@@ -48,20 +48,16 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     100 together with singular values that differ by more than 1000.
     """
     U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
-    spread = sigma[..., -1] < 1e-3 * sigma[..., 0]
-    if spread.any():
-        for index in map(tuple, np.argwhere(spread & _graded(W))):
+    for index in map(tuple, np.argwhere(sigma[..., -1] < 1e-3 * sigma[..., 0])):
+        if _graded(W[index]):
             U[index], sigma[index], Vt[index] = _jacobi_svd(W[index])
     return U, sigma, Vt
 
 
-def _graded(W: Array) -> Array:
+def _graded(W: Array) -> bool:
     size = np.abs(W)
     rows, columns = size.max(axis=-1), size.max(axis=-2)
-    graded: Array = (rows.min(axis=-1) < 1e-2 * rows.max(axis=-1)) | (
-        columns.min(axis=-1) < 1e-2 * columns.max(axis=-1)
-    )
-    return graded
+    return bool(rows.min() < 1e-2 * rows.max() or columns.min() < 1e-2 * columns.max())
 
 
 def _jacobi_svd(W: Array) -> tuple[Array, Array, Array]:

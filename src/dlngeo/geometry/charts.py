@@ -101,12 +101,14 @@ def coordinates(layers: Weights, r: int, tol: float = 1e-8) -> tuple[list[Array]
         )
     lam = lam[..., :r]
     frames = [transpose(Vt)[..., :r], U[..., :r]]
-    off = np.zeros_like(scale)
+    off, one = np.zeros_like(scale), np.eye(r)
     for W in layers[1:]:
         Q = W @ frames[-1] / lam[..., None, :]
-        E = transpose(Q) @ Q - np.eye(r)
-        off = np.maximum(off, _imbalance_of(W, E, lam, scale))
-        frames.append(_orthonormalised(Q, E))
+        E = transpose(Q) @ Q - one
+        largest = float(np.abs(E).max())
+        if largest > 0.1 * tol or W.shape[-1] > r:  # else its norm is below tol * r
+            off = np.maximum(off, _imbalance_of(W, E, lam, scale))
+        frames.append(_orthonormalised(Q, E, largest))
     if not (off <= tol * r).all():
         raise ValueError(
             "weights must be balanced; their largest imbalance, relative to ‖W_1‖², is "
@@ -128,9 +130,8 @@ def _imbalance_of(W: Array, E: Array, lam: Array, scale: Array) -> Array:
     return np.asarray(inside + np.abs(size - (share**2).sum(axis=-1)))
 
 
-def _orthonormalised(Q: Array, E: Array) -> Array:
+def _orthonormalised(Q: Array, E: Array, largest: float) -> Array:
     """Gram-Schmidt on columns with QᵀQ = I + E, to first order in E where E² is below rounding."""
-    largest = np.abs(E).max()
     if largest <= 1e-14:
         return Q
     if largest > 1e-8:

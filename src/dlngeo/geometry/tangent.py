@@ -202,7 +202,8 @@ class Split(NamedTuple):
 
     def tangent(self) -> Weights:
         """The projection on the tangent space."""
-        inside = _orbit_part(self.inside, self.lam) + self._along_profiles()
+        inside = _orbit_part(self.inside, self.lam)
+        inside += self._along_profiles()
         return tuple(self._outside_hidden(self._outside_ends(self._joined(inside))))
 
     def horizontal(self) -> Weights:
@@ -215,7 +216,8 @@ class Split(NamedTuple):
 
     def _along_profiles(self) -> Array:
         profile = profiles(self.lam, len(self.left))
-        return np.asarray(profile * (profile * self.inside).sum(axis=0))
+        profile *= np.einsum("s...,s...->...", profile, self.inside)
+        return profile
 
     def _joined(self, inside: Array) -> list[Array]:
         return [
@@ -244,8 +246,11 @@ class Split(NamedTuple):
 
     def gauge(self) -> Weights:
         """Antisymmetric (A_0 = 0, ..., A_N = 0) with A_p W_p - W_p A_{p-1} = vertical()."""
-        angles = _orbit_angles(self.inside, self.lam)
-        turns = [Q @ B @ transpose(Q) for Q, B in zip(self.frames, angles, strict=True)]
+        zero = np.zeros_like(self.inside[0])
+        angles = _orbit_angles(self.inside, self.lam) if len(self.inside) > 1 else ()
+        turns = [
+            Q @ B @ transpose(Q) for Q, B in zip(self.frames, (zero, *angles, zero), strict=True)
+        ]
         for p in range(1, len(turns) - 1):
             below, above = self.left[p - 1], self.right[p]
             if below is None or above is None:
@@ -281,35 +286,46 @@ def profiles(lam: Array, depth: int) -> Array:
     powers = np.ones((depth, *larger.shape))
     for s in range(1, depth):
         powers[s] = powers[s - 1] * (l / larger)
-    profile = powers * transpose(powers[::-1])
-    return np.asarray(profile / np.sqrt((profile**2).sum(axis=0)))
+    profile: Array = powers * transpose(powers[::-1])
+    profile /= np.sqrt(np.einsum("s...,s...->...", profile, profile))
+    return profile
 
 
 def _orbit_part(inside: Array, lam: Array) -> Array:
     """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
-    if len(inside) == 1:
-        return np.zeros_like(inside)
-    B = _orbit_angles(inside, lam)
-    return np.asarray(B[1:] * lam[..., None, :] - lam[..., :, None] * B[:-1])
+    result = np.empty_like(inside)
+    result[-1] = 0.0
+    if len(inside) > 1:
+        B = _orbit_angles(inside, lam)
+        np.multiply(B, lam[..., None, :], out=result[:-1])
+        B *= lam[..., :, None]
+        result[1:] -= B
+    return result
 
 
 def _orbit_angles(inside: Array, lam: Array) -> Array:
-    """The antisymmetric B_0 = 0, B_1, ..., B_N = 0 of the nearest vertical vector."""
+    """The antisymmetric B_1, ..., B_{N-1} of the nearest vertical vector, N > 1.
+
+    In place where it can be: fresh arrays of this size cost more than what is done with them.
+    """
     depth = len(inside)
-    zero = np.zeros_like(inside[:1])
-    if depth == 1:
-        return np.concatenate((zero, zero))
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
-    slope = inside[:-1] * l - k * inside[1:]
-    slope -= transpose(slope).copy()
+    slope, work = inside[:-1] * l, inside[1:] * k
+    slope -= work
+    np.copyto(work, transpose(slope))
+    slope -= work
     p = np.arange(1, depth)
     sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
     half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
-    gram = 2 * _chebyshev_square(k, l, half)
-    B = np.tensordot(sines, np.tensordot(sines, slope, axes=1) / gram, axes=1)
-    return np.concatenate((zero, B, zero))
+    rows = (depth - 1, -1)
+    np.dot(sines, slope.reshape(rows), out=work.reshape(rows))
+    work /= _chebyshev_square(k, l, half)
+    np.dot(0.5 * sines, work.reshape(rows), out=slope.reshape(rows))
+    return slope
 
 
 def _chebyshev_square(a: Array, b: Array, half: Array | float) -> Array:
     """a² + b² - 2ab cos(2 half), free of cancellation."""
-    return np.asarray((a - b) ** 2 + 4 * a * b * np.sin(half) ** 2)
+    square: Array = (2 * np.sin(half)) ** 2 * (a * b)
+    square += (a - b) ** 2
+    return square
