@@ -300,3 +300,13 @@ def test_gradient_of_the_entropy_is_minus_mean_curvature(widths, lam):
     assert_allclose(submersion.differential(layers, H), -slope, atol=1e-11)
     for a, b in zip(submersion.horizontal_lift(layers, slope, rank=r), H, strict=True):
         assert_allclose(a, -b, atol=1e-11)
+
+
+def test_many_vectors_at_one_point(rng):
+    layers, _ = point((3, 4, 3), [1.2, 0.7])
+    V = [rng.standard_normal((5, *W.shape)) for W in layers]
+    many = balanced.project_tangent(layers, V, rank=2)
+    for k in range(5):
+        one = balanced.project_tangent(layers, [X[k] for X in V], rank=2)
+        for a, b in zip(many, one, strict=True):
+            assert_allclose(a[k], b, atol=1e-14)

@@ -190,15 +190,16 @@ class Split(NamedTuple):
         widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         r = min(widths) if rank is None else rank_argument(rank, widths)
         frames, lam = coordinates(layers, r)
-        inside = []
+        stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
+        inside = np.empty((len(layers), *stack, r, r))
         left: list[Array | None] = []
         right: list[Array | None] = []
-        for vector, (P, Q) in zip(vectors, pairwise(frames), strict=True):
+        for vector, part, (P, Q) in zip(vectors, inside, pairwise(frames), strict=True):
             rows = transpose(Q) @ vector
-            inside.append(rows @ P)
-            left.append(vector @ P - Q @ inside[-1] if _spare(Q) else None)
-            right.append(rows - inside[-1] @ transpose(P) if _spare(P) else None)
-        return cls(tuple(frames), lam, np.stack(inside), left, right)
+            np.matmul(rows, P, out=part)
+            left.append(vector @ P - Q @ part if _spare(Q) else None)
+            right.append(rows - part @ transpose(P) if _spare(P) else None)
+        return cls(tuple(frames), lam, inside, left, right)
 
     def tangent(self) -> Weights:
         """The projection on the tangent space."""
