@@ -191,6 +191,7 @@ class Split(NamedTuple):
         r = min(widths) if rank is None else rank_argument(rank, widths)
         frames, lam = coordinates(layers, r)
         stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
+        lam = np.broadcast_to(lam, (*stack, r))
         inside = np.empty((len(layers), *stack, r, r))
         left: list[Array | None] = []
         right: list[Array | None] = []
