@@ -269,6 +269,20 @@ def test_graded_and_nearly_equal_sigma():
         assert critical_points.classify(layers, sigma)[:2] == ("strict saddle", other)
 
 
+@pytest.mark.parametrize("small", [1e-6, 1e-10])
+@pytest.mark.parametrize("depth", [2, 3, 8])
+def test_balanced_points_of_graded_sigma(depth, small, rng):
+    """Z = 0 in rotated bases, with singular values of every layer far apart."""
+    sigma = np.array([1.0, small, small / 10])
+    D = np.diag([1.0, small ** (1 / depth), 0.0, 0.0])
+    hidden = [np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(depth - 1)]
+    Q = [np.eye(4), *hidden, np.eye(3, 4)]
+    layers = tuple(Q[p + 1] @ D @ Q[p].T for p in range(depth))
+    verdict = critical_points.classify(layers, sigma)
+    assert verdict.signature == (0, 1)
+    assert verdict.kind == ("strict saddle" if depth == 2 else "non-strict saddle")
+
+
 def test_a_stack_equals_a_loop():
     """Of different signatures, kinds and regular points in one stack."""
     widths = (4, 4, 4, 3)

@@ -34,7 +34,6 @@ from dlngeo.landscape.parametrisation import (
     nearest,
     prepare,
     rectangular,
-    unit_rows,
 )
 from dlngeo.landscape.parametrisation import parametrise as parametrise
 from dlngeo.landscape.parametrisation import sample as sample
@@ -251,7 +250,7 @@ def _z_spaces(layers: Weights, keep: Array) -> list[Array]:
     rank = keep.sum(axis=-1)[..., None, None]
     spaces = [(1.0 - keep)[..., None] * np.eye(keep.shape[-1])]
     for W in reversed(layers[1:]):
-        suffix = unit_rows(suffix @ W)
+        suffix = suffix @ W
         V = transpose(np.linalg.svd(suffix)[2])
         spaces.append(V * (np.arange(V.shape[-1]) >= rank))
     spaces.append(np.empty(0))

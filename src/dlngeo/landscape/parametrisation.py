@@ -168,8 +168,7 @@ def _parametrise(layers: Weights, sigma: Array, kept: Signature) -> Parameters:
     lower: list[Array] = []  # the last rows of P_p⁻¹
     for B, A in zip(prefixes[:-1], suffixes[1:], strict=True):
         R, L = B[:, columns] / sigma[columns], A[columns]
-        null = unit_rows(L)
-        N = np.linalg.svd(null)[2][r:].T if r else np.eye(L.shape[1])
+        N = np.linalg.svd(L)[2][r:].T if r else np.eye(L.shape[1])
         bases.append(np.concatenate([R, N], axis=1))
         lower.append(N.T - (N.T @ R) @ L)
     Z = [lower[0] @ layers[0]]
@@ -280,12 +279,6 @@ def nearest(layers: Weights, sigma: Array, tol: float) -> tuple[Array, Array]:
     scale = sigma.max() + np.prod([np.linalg.norm(M, ord=2, axis=(-2, -1)) for M in layers], axis=0)
     distance = frobenius(W - rectangular(layers, np.where(keep, sigma, 0.0)))
     return keep, np.asarray(distance <= np.minimum(np.sqrt(tol) * scale, 0.25 * sigma.min()))
-
-
-def unit_rows(L: Array) -> Array:
-    """Each row divided by its norm, zero rows left."""
-    norms = np.linalg.norm(L, axis=-1, keepdims=True)
-    return L / np.where(norms > 0, norms, 1.0)
 
 
 def _check_rank(dims: tuple[int, ...], kept: Signature) -> None:
