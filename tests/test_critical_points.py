@@ -317,7 +317,9 @@ def test_bad_input_is_refused():
         critical_points.classify((np.eye(2),), [2.0, 1.0])
     with pytest.raises(ValueError, match="tol must be"):
         critical_points.classify(layers, [2.0, 1.0], tol=0)
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match="overflows"):
+        critical_points.classify((1e200 * np.eye(2), 1e200 * np.eye(2)), [2.0, 1.0])
+    with pytest.raises(ValueError, match="must be finite"):
         critical_points.classify((np.full((2, 2), np.nan), np.eye(2)), [2.0, 1.0])
 
 

@@ -269,6 +269,10 @@ def prepare(weights: Sequence[ArrayLike], sigma: ArrayLike) -> tuple[Weights, Ar
     """Weights and σ, checked on their own and against each other."""
     layers, values = _checks.weights(weights), check_target(sigma)
     check_widths(values, (layers[0].shape[-1], *(W.shape[-2] for W in layers)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(product(layers)).all()
+    if not finite:
+        raise ValueError("weights must have a finite end-to-end matrix; it overflows")
     return layers, values
 
 
