@@ -22,6 +22,7 @@ _MODULES = {
     "submersion": "dlngeo.geometry.submersion",
     "entropy": "dlngeo.geometry.entropy",
     "adjacency": "dlngeo.landscape.adjacency",
+    "critical_points": "dlngeo.landscape.critical_points",
     "hessian": "dlngeo.landscape.hessian",
     "rates": "dlngeo.landscape.rates",
     "solvers": "dlngeo.dynamics.solvers",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from dlngeo.geometry import metric as metric
     from dlngeo.geometry import submersion as submersion
     from dlngeo.landscape import adjacency as adjacency
+    from dlngeo.landscape import critical_points as critical_points
     from dlngeo.landscape import hessian as hessian
     from dlngeo.landscape import rates as rates
     from dlngeo.studies import completion as completion
