@@ -1,0 +1,1 @@
+"""The statements of Wendin and Altafini as residuals, one file for each section."""
