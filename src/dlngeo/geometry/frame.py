@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, transpose
-from dlngeo.geometry.spectrum import quotient
+from dlngeo.geometry.spectrum import quotient, table
 
 Widths = Sequence[int] | None
 
@@ -55,7 +55,7 @@ class Frame(NamedTuple):
     @classmethod
     def with_frames(cls, U: Array, sigma: Array, Vt: Array, depth: float) -> Frame:
         """The frame of U diag(sigma) Vᵀ."""
-        inside = quotient(sigma[..., :, None], sigma[..., None, :], depth)
+        inside = table(sigma, depth)
         whole = U.shape[-2] == Vt.shape[-1] == sigma.shape[-1]
         border = None if whole else quotient(sigma, np.zeros(()), depth)
         return cls(U, sigma, Vt, depth, inside, border)

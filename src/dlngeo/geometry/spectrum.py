@@ -50,8 +50,17 @@ def spectrum(sigma: ArrayLike, depth: float) -> Array:
     The case split is σ_k = σ_l or not (not k = l). Source: Menon, (7.13) corrected, (7.14),
     (14.8)-(14.9).
     """
-    sigma = _checks.singular_values(sigma)
-    return quotient(sigma[..., :, None], sigma[..., None, :], _checks.depth(depth))
+    return table(_checks.singular_values(sigma), _checks.depth(depth))
+
+
+def table(sigma: Array, depth: float) -> Array:
+    """:func:`spectrum` without checks: each pair once where its quotient is costly."""
+    if depth <= _LARGEST_SUM and float(depth).is_integer():
+        return quotient(sigma[..., :, None], sigma[..., None, :], depth)
+    k, l = np.triu_indices(sigma.shape[-1])  # noqa: E741
+    K = np.empty((*sigma.shape, sigma.shape[-1]))
+    K[..., k, l] = K[..., l, k] = quotient(sigma[..., k], sigma[..., l], depth)
+    return K
 
 
 def quotient(a: Array, b: Array, depth: float) -> Array:
@@ -168,11 +177,9 @@ def log_ratio(a: Array, b: Array) -> Array:
     safe = np.where(larger > 0, larger, 1.0)
     ratio = smaller / safe
     with np.errstate(divide="ignore"):
-        u = np.where(
-            ratio > 0.5,
-            -np.log1p((smaller - larger) / safe),  # the difference is exact
-            np.where(ratio > 1e-300, -np.log(ratio), np.log(safe) - np.log(smaller)),
-        )
+        u = np.where(ratio > 0.5, -np.log1p((smaller - larger) / safe), -np.log(ratio))
+        if (ratio <= 1e-300).any():  # it may have underflowed
+            u = np.where(ratio > 1e-300, u, np.log(safe) - np.log(smaller))
     return np.where(larger > 0, u, 0.0)
 
 
