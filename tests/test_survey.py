@@ -18,6 +18,7 @@ for section in (  # each enters its rows
     "section_2",
     "section_3",
     "section_4",
+    "section_4_hessian",
 ):
     importlib.import_module(f"survey.{section}")
 
