@@ -50,7 +50,7 @@ def split_rhat(draws: ArrayLike) -> Array:
 
 
 def effective_size(draws: ArrayLike) -> Array:
-    """The number of independent draws whose mean would be as good as that of all draws of all paths.
+    """The number of independent draws whose mean would be as good as that of all draws.
 
     Autocorrelations, averaged over the half paths and corrected for their disagreement, are summed
     in pairs as long as the pairs stay positive and fall (Geyer, 1992).

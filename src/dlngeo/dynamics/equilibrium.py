@@ -1,0 +1,353 @@
+r"""Equilibrium of the Riemannian Langevin equation: its Gibbs measure, sampled (Menon, 12.2, 14.3).
+
+For an energy that sees singular values alone, (12.12) with parameters β and κ leaves invariant
+
+.. math:: e^{-\beta E/\kappa}\;
+   \Big[\frac{\mathrm{van}(\Lambda^{2N})}{\mathrm{van}(\Lambda^2)}\Big]^{1/(2\kappa)}
+   \mathrm{van}(\Lambda^2)\, d\Lambda \times \text{Haar} \times \text{Haar},
+
+which is e^{(S - βE)/κ} times the volume of g^N: the entropy S enters divided by κ, the energy
+multiplied by β/κ. Whether that can be normalised, :func:`normalisable` says; :func:`sample` draws
+from it, and :func:`limit_density` is its law for wide matrices.
+
+The Langevin equation itself keeps the sign of det W; the measure here is its equilibrium over both
+signs, which are equally likely.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import transpose
+from dlngeo.dynamics.gas import Gas, Potential, sample_gas
+from dlngeo.dynamics.large_width import limit_density as limit_density
+from dlngeo.dynamics.large_width import limit_edge_scale as limit_edge_scale
+from dlngeo.dynamics.large_width import limit_moments as limit_moments
+from dlngeo.dynamics.large_width import limit_support as limit_support
+from dlngeo.dynamics.large_width import mean_square as mean_square
+from dlngeo.dynamics.mixing import effective_size, split_rhat
+from dlngeo.dynamics.normalisation import Normalisability as Normalisability
+from dlngeo.dynamics.normalisation import Setting, diagonal, verdict
+from dlngeo.dynamics.normalisation import is_rotation_invariant as is_rotation_invariant
+from dlngeo.dynamics.normalisation import normalisable as normalisable
+from dlngeo.energies import Energy, Quadratic
+from dlngeo.geometry.fibres import Widths
+from dlngeo.geometry.spectrum import log_ratio, quotient
+from dlngeo.weights import RNG, haar_frame
+
+
+@dataclass(frozen=True)
+class SingularValueSample:
+    """Draws of singular values from a Gibbs measure, and how well the chains mixed.
+
+    Attributes
+    ----------
+    sigma : (path, draw, r) array, decreasing
+    r_hat : (r,) array
+        Split R̂ of each log σ_k, near 1 where the paths agree.
+    effective_size : (r,) array
+        Independent draws that all draws of log σ_k amount to.
+    acceptance : (path,) array
+        Mean chance of a move.
+    step : (path,) array
+        Step size of each path.
+    seeds : tuple of SeedSequence
+        What path k drew from.
+    """
+
+    sigma: Array
+    r_hat: Array
+    effective_size: Array
+    acceptance: Array
+    step: Array
+    seeds: tuple[np.random.SeedSequence, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        paths, draws, r = self.sigma.shape
+        return (
+            f"{type(self).__name__}({paths} paths of {draws} draws, {r} singular values, "
+            f"R-hat {self.r_hat.max():.3f}, effective size {self.effective_size.min():.0f})"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class GibbsSample(SingularValueSample):
+    """The same with the matrices.
+
+    Attributes
+    ----------
+    W : (path, draw, m, n) array
+    """
+
+    W: Array = field(kw_only=True)
+
+
+def log_density(
+    energy: Energy,
+    sigma: ArrayLike,
+    *,
+    depth: float,
+    beta: float,
+    kappa: float = 1.0,
+    widths: Widths = None,
+    weight_decay: float = 0.0,
+) -> Array:
+    r"""Logarithm of the Gibbs density of the singular values, without its normalisation.
+
+    .. math:: -\tfrac\beta\kappa E + \tfrac1{2\kappa}\sum_{k<l}\log K_{kl}
+       + \sum_{k<l}\log|\lambda_k^2-\lambda_l^2| + c\sum_k\log\lambda_k, \qquad
+       \lambda = \sigma^{1/N},
+
+    against Π dλ_k. K is :func:`~dlngeo.geometry.spectrum.spectrum`, and
+    c = m + n - 2r + Σ_p (d_p - r)/κ over the hidden layers, 0 for square matrices of full rank. At
+    depth ``inf``, against Π dσ_k:
+
+    .. math:: -\tfrac\beta\kappa E + \tfrac1{2\kappa}\sum_{k<l}\log K_{kl}
+       + \sum_{k<l}\log|\log\sigma_k-\log\sigma_l| - \sum_k\log\sigma_k.
+
+    Parameters
+    ----------
+    energy : Energy
+        Rotation-invariant.
+    sigma : (..., r) array, in any order
+        Positive at depth inf.
+    depth : real number >= 1, or inf
+    beta, kappa : float > 0
+    widths : (d_0, ..., d_N) or None
+        Layer widths, r = min_p d_p; None: square matrices of full rank.
+    weight_decay : float >= 0
+        γ, adds (γN/2) Σσ^{2/N} to the energy; 0 at depth inf.
+
+    Returns
+    -------
+    (...) array
+        -inf where two singular values meet.
+
+    Raises
+    ------
+    ValueError
+        For bad input, or an energy that is not rotation-invariant.
+
+    Notes
+    -----
+    Defined whether or not the measure can be normalised. Source: derived from Menon, (12.12),
+    (6.4) corrected.
+    """
+    sigma, depth = _checks.singular_values(sigma), _checks.depth(depth)
+    r = sigma.shape[-1]
+    dims = (r, r) if widths is None else _checks.widths(widths)
+    setting = Setting.of((dims[-1], dims[0]), depth, beta, kappa, widths, weight_decay)
+    if setting.rank != r:
+        raise ValueError(f"sigma must hold {setting.rank} numbers, the least width, not {r}")
+    if math.isinf(depth) and not (sigma > 0).all():
+        raise ValueError("sigma must be positive at depth inf, where the density diverges at zero")
+    value = _potential(_invariant(energy, setting), setting)(sigma)[0]
+    k, l = np.triu_indices(r, 1)  # noqa: E741
+    one, two = sigma[..., k], sigma[..., l]
+    u = log_ratio(one, two)
+    with np.errstate(divide="ignore"):  # log 0 = -inf is meant
+        pairs = np.log(quotient(one, two, depth)).sum(axis=-1) / (2 * setting.kappa)
+        if math.isinf(depth):
+            volume = np.log(u).sum(axis=-1) - np.log(sigma).sum(axis=-1)
+        else:
+            larger = np.log(np.maximum(one, two))
+            volume = (np.log(-np.expm1(-2 * u / depth)) + 2 / depth * larger).sum(axis=-1)
+            if setting.extra:
+                volume = volume + setting.extra / depth * np.log(sigma).sum(axis=-1)
+    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)
+
+
+def sample_singular_values(
+    energy: Energy,
+    *,
+    shape: tuple[int, int],
+    depth: float,
+    beta: float,
+    kappa: float = 1.0,
+    widths: Widths = None,
+    weight_decay: float = 0.0,
+    n_paths: int = 4,
+    n_draws: int = 250,
+    warmup: int = 250,
+    thin: int = 1,
+    rng: RNG = None,
+) -> SingularValueSample:
+    """Draw singular values from the Gibbs measure; as :func:`sample`, without the matrices."""
+    setting = _sampled(energy, shape, depth, beta, kappa, widths, weight_decay)
+    seeds = _seeds(rng, n_paths)
+    return _chains(energy, setting, seeds, n_draws, warmup, thin)
+
+
+def sample(
+    energy: Energy,
+    *,
+    shape: tuple[int, int],
+    depth: float,
+    beta: float,
+    kappa: float = 1.0,
+    widths: Widths = None,
+    weight_decay: float = 0.0,
+    n_paths: int = 4,
+    n_draws: int = 250,
+    warmup: int = 250,
+    thin: int = 1,
+    rng: RNG = None,
+) -> GibbsSample:
+    r"""Draw matrices W = U diag(σ) Vᵀ from the Gibbs measure of the Riemannian Langevin equation.
+
+    Singular values come from Hamiltonian Monte Carlo (exact but for the mixing of its chains, which
+    ``r_hat`` and ``effective_size`` report), U and V from Haar measure.
+
+    Parameters
+    ----------
+    energy : Energy
+        Rotation-invariant; see :func:`is_rotation_invariant`.
+    shape : (m, n)
+    depth : real number >= 1, or inf
+    beta, kappa : float > 0
+    widths : (d_0, ..., d_N) or None
+        Layer widths from n to m. None: hidden layers as wide as the square W. A bottleneck bounds
+        the rank, and W is drawn from the stratum of that rank.
+    weight_decay : float >= 0
+        γ of (γ/2) Σ_p ‖W_p‖² upstairs; 0 at depth inf.
+    n_paths, n_draws : int
+        Independent chains, and draws kept from each; at least 8 draws.
+    warmup, thin : int
+        Moves before the first draw is kept, in which the step adapts, and moves a draw.
+    rng : anything that ``numpy.random.default_rng`` takes
+        Path k draws from child k of its SeedSequence, however many paths there are.
+
+    Returns
+    -------
+    GibbsSample
+        ``.W (path, draw, m, n)``, ``.sigma (path, draw, r)`` and the diagnostics.
+
+    Raises
+    ------
+    ValueError
+        For bad input, an energy that is not rotation-invariant, or a measure that cannot be
+        normalised; the message says why.
+
+    Notes
+    -----
+    Source: derived from Menon, (12.12); rank r and rectangular W likewise.
+    """
+    setting = _sampled(energy, shape, depth, beta, kappa, widths, weight_decay)
+    seeds = _seeds(rng, n_paths)
+    gas = _chains(energy, setting, seeds, n_draws, warmup, thin)
+    (m, n), r = setting.shape, setting.rank
+    W = np.empty((*gas.sigma.shape[:2], m, n))
+    for path, seed in enumerate(seeds):
+        generator = np.random.default_rng(_parts(seed)[1])
+        U, V = (haar_frame(k, r, generator, (gas.sigma.shape[1],)) for k in (m, n))
+        W[path] = (U * gas.sigma[path, :, None, :]) @ transpose(V)
+    return GibbsSample(
+        gas.sigma, gas.r_hat, gas.effective_size, gas.acceptance, gas.step, seeds, W=W
+    )
+
+
+def _sampled(
+    energy: Energy,
+    shape: tuple[int, int],
+    depth: float,
+    beta: float,
+    kappa: float,
+    widths: Widths,
+    weight_decay: float,
+) -> Setting:
+    """The setting of a measure that can be sampled here."""
+    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
+    invariant = is_rotation_invariant(energy, setting.shape)
+    answer = verdict(energy, setting, invariant)
+    if answer.finite is False:
+        raise ValueError(f"the Gibbs measure cannot be normalised: {answer.reason}")
+    if not invariant:
+        raise ValueError(_NOT_INVARIANT.format(energy))
+    return setting
+
+
+_NOT_INVARIANT = (
+    "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P and Q; {!r} is not, and "
+    "its Gibbs measure is not that of a gas of singular values"
+)
+
+
+def _invariant(energy: Energy, setting: Setting) -> Energy:
+    if not is_rotation_invariant(energy, setting.shape):
+        raise ValueError(_NOT_INVARIANT.format(energy))
+    return energy
+
+
+def _seeds(rng: RNG, n_paths: int) -> tuple[np.random.SeedSequence, ...]:
+    n_paths = _checks.integer(n_paths, "n_paths", 1)
+    generators = np.random.default_rng(rng).spawn(n_paths)
+    return tuple(g.bit_generator.seed_seq for g in generators)  # type: ignore[misc]
+
+
+def _parts(seed: np.random.SeedSequence) -> list[np.random.SeedSequence]:
+    """Seeds for the gas and for the frames of one path; the path's own is left as it is."""
+    return [
+        np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, part)) for part in (0, 1)
+    ]
+
+
+def _chains(
+    energy: Energy,
+    setting: Setting,
+    seeds: tuple[np.random.SeedSequence, ...],
+    n_draws: int,
+    warmup: int,
+    thin: int,
+) -> SingularValueSample:
+    gas = Gas(
+        _potential(energy, setting),
+        setting.beta / setting.kappa,
+        1 / (2 * setting.kappa),
+        setting.depth,
+        setting.extra,
+        setting.rank,
+    )
+    chains = sample_gas(
+        gas,
+        [np.random.default_rng(_parts(seed)[0]) for seed in seeds],
+        n_draws=_checks.integer(n_draws, "n_draws", 8),
+        warmup=_checks.integer(warmup, "warmup", 1),
+        thin=_checks.integer(thin, "thin", 1),
+    )
+    return SingularValueSample(
+        np.exp(chains.log_sigma),
+        split_rhat(chains.log_sigma),
+        effective_size(chains.log_sigma),
+        chains.acceptance,
+        chains.step,
+        seeds,
+    )
+
+
+def _potential(energy: Energy, setting: Setting) -> Potential:
+    """E + decay of diag(σ), and its derivatives."""
+
+    def bare(sigma: Array) -> tuple[Array, Array]:
+        if isinstance(energy, Quadratic):  # of target zero
+            return 0.5 * (sigma**2).sum(axis=-1), sigma
+        W = diagonal(sigma, setting.shape)
+        slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)
+        return energy.value(W), slope[..., : sigma.shape[-1]]
+
+    if setting.decay == 0:
+        return bare
+
+    def decayed(sigma: Array) -> tuple[Array, Array]:
+        value, slope = bare(sigma)
+        root = sigma ** (2 / setting.depth)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = slope + setting.decay * root / sigma
+        return value + setting.decay * setting.depth / 2 * root.sum(axis=-1), slope
+
+    return decayed

@@ -1,0 +1,248 @@
+r"""Whether the Gibbs measure has a finite mass, and whether an energy sees singular values alone.
+
+Let ρ singular values be of size x and the others of order one. Then the Gibbs density of
+:mod:`dlngeo.equilibrium`, without its energy and integrated over those ρ, is x^{n_ρ} dx/x with
+
+.. math:: n_\rho = 2\Big(a+\frac bN\Big)\Big[\frac{\rho(\rho-1)}2+\rho(r-\rho)\Big]
+   + \rho\,\frac{c+1}N, \qquad a = \frac1{2\kappa},\quad b = 1-a,
+
+and c as in :func:`~dlngeo.dynamics.equilibrium.log_density`. At infinity an energy that grows like
+s log x confines them if (β/κ)s > n_ρ. At zero all is integrable, but for depth ``inf``: with the
+smallest σ alone near zero and u = -log σ the density is u^{(d-1)(1-a)} du, integrable only for
+κ < (d-1)/(2d).
+
+Along directions that the energy does not see, q of them of generic rank ρ, the exponent of x is
+q + n_ρ less the n_ρ of Lebesgue measure. It need not be positive: unregularised completion has
+Z = ∞ for every κ <= ½, but at larger κ the volume of g^N falls faster than the entropy grows, and
+the measure of a deep network can be finite where the data leave entries free.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import structural_rank
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.energies import Energy, MatrixCompletion, Quadratic
+from dlngeo.geometry.fibres import Widths
+from dlngeo.weights import haar_frame
+
+
+class Setting(NamedTuple):
+    """All that the Gibbs measure depends on but the energy, checked."""
+
+    shape: tuple[int, int]
+    rank: int
+    depth: float
+    beta: float
+    kappa: float
+    decay: float  # γ
+    extra: float  # c, the power of λ
+
+    @classmethod
+    def of(
+        cls,
+        shape: tuple[int, int],
+        depth: float,
+        beta: float,
+        kappa: float,
+        widths: Widths,
+        weight_decay: float,
+    ) -> Setting:
+        """Arguments checked; the rank is the largest that the widths allow."""
+        if np.shape(shape) != (2,):
+            raise ValueError(f"shape must be two integers (m, n), not {shape!r}")
+        m, n = (_checks.integer(k, "shape", 1) for k in shape)
+        depth, decay = _checks.depth(depth), _checks.non_negative(weight_decay, "weight_decay")
+        beta, kappa = _checks.positive(beta, "beta"), _checks.positive(kappa, "kappa")
+        rank = _checks.rank(None, (m, n), widths, depth)
+        if math.isinf(depth) and (m != n or decay > 0):
+            raise ValueError(
+                "at depth inf W must be square, its row and column spaces being frozen otherwise, "
+                f"and weight_decay 0; shape is {(m, n)} and weight_decay {decay:g}"
+            )
+        if widths is None and m != n:
+            raise ValueError(
+                f"the entropy of a {m} x {n} matrix depends on the hidden layers: pass widths="
+            )
+        hidden = () if widths is None else _checks.widths(widths)[1:-1]
+        extra = m + n - 2 * rank + sum(d - rank for d in hidden) / kappa
+        return cls((m, n), rank, depth, beta, kappa, decay, extra)
+
+    def growth(self, large: int) -> float:
+        """The exponent n_ρ at the head of this file."""
+        share, r = 1 / (2 * self.kappa), self.rank
+        pair = share + (1 - share) / self.depth
+        return 2 * pair * _pairs(large, r) + large * (self.extra + 1) / self.depth
+
+    def unseen_growth(self, large: int, directions: int) -> float:
+        """The same along ``directions`` that the energy does not see, against Lebesgue measure."""
+        m, n = self.shape
+        lebesgue = 2 * _pairs(large, self.rank) + large * (abs(m - n) + 1)
+        return directions + self.growth(large) - lebesgue
+
+
+@dataclass(frozen=True)
+class Normalisability:
+    """Whether Z is finite: ``finite`` True, False, or None where it is not known; and why.
+
+    True as a condition only where Z is known to be finite.
+    """
+
+    finite: bool | None
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.finite is True
+
+
+def normalisable(
+    energy: Energy,
+    *,
+    shape: tuple[int, int],
+    depth: float,
+    beta: float,
+    kappa: float = 1.0,
+    widths: Widths = None,
+    weight_decay: float = 0.0,
+) -> Normalisability:
+    """Whether the Gibbs measure of the Riemannian Langevin equation can be normalised.
+
+    Parameters
+    ----------
+    energy : Energy
+        Rotation-invariant energies are decided by their growth; :class:`~dlngeo.Quadratic` with any
+        target and, where Z = ∞ can be shown, :class:`~dlngeo.MatrixCompletion` by structure. Of
+        others nothing is said, but at depth inf.
+    shape, depth, beta, kappa, widths, weight_decay
+        As for :func:`~dlngeo.dynamics.equilibrium.sample`.
+
+    Returns
+    -------
+    Normalisability
+        ``finite`` (True, False or None) and ``reason``.
+
+    Notes
+    -----
+    An energy is taken to be bounded on bounded sets, and its growth to go on as it does between
+    1e4 and 1e16. Source: derived from Menon, (12.12).
+    """
+    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
+    return verdict(energy, setting, is_rotation_invariant(energy, shape))
+
+
+def verdict(energy: Energy, setting: Setting, invariant: bool) -> Normalisability:
+    """The answer of :func:`normalisable`, arguments checked."""
+    d, kappa = setting.rank, setting.kappa
+    if math.isinf(setting.depth) and not kappa < (d - 1) / (2 * d):
+        return Normalisability(
+            False,
+            f"Z = ∞: at depth inf the mass runs off to a singular value zero unless "
+            f"kappa < (d-1)/(2d) = {(d - 1) / (2 * d):g}; kappa is {kappa:g}",
+        )
+    if invariant:
+        return _by_growth(energy, setting)
+    if isinstance(energy, Quadratic):
+        return Normalisability(True, "the energy grows quadratically in every direction")
+    if isinstance(energy, MatrixCompletion):
+        return _completion(energy, setting)
+    return Normalisability(None, f"{energy!r} is neither rotation-invariant nor known by structure")
+
+
+def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
+    """Whether E(PWQ) = E(W) for orthogonal P and Q, so that E sees singular values alone.
+
+    Decided by structure for :class:`~dlngeo.Quadratic` (its target must be zero), by Haar rotations
+    of random matrices of several sizes for any other; an energy that passes by chance is possible
+    only if it differs nowhere that was tried.
+
+    Parameters
+    ----------
+    energy : Energy
+    d : int or (m, n)
+        The matrices are d × d, or m × n.
+
+    Raises
+    ------
+    ValueError
+        If the energy takes matrices of another shape.
+    """
+    m, n = (d, d) if isinstance(d, int | np.integer) else d
+    m, n = _checks.integer(m, "d", 1), _checks.integer(n, "d", 1)
+    own = getattr(energy, "shape", (m, n))
+    if tuple(own) != (m, n):
+        raise ValueError(f"the energy takes matrices of shape {tuple(own)}, not {(m, n)}")
+    if isinstance(energy, Quadratic):
+        return not energy.target.any()
+    generator = np.random.default_rng(20)
+    sizes = np.array([0.03, 1.0, 30.0])[:, None, None, None]
+    W = sizes * generator.standard_normal((3, 1, m, n)) / math.sqrt(max(m, n))
+    P, Q = (haar_frame(k, k, generator, (6,)) for k in (m, n))
+    turned, plain = energy.value(P @ W @ Q), energy.value(W)
+    slope = np.linalg.norm(energy.gradient(W), axis=(-2, -1)) * np.linalg.norm(W, axis=(-2, -1))
+    return bool((np.abs(turned - plain) <= 1e-11 * (np.abs(plain) + slope)).all())
+
+
+def diagonal(sigma: Array, shape: tuple[int, int]) -> Array:
+    """The m × n matrices with singular values sigma on their diagonals."""
+    W = np.zeros((*sigma.shape[:-1], *shape))
+    k = np.arange(sigma.shape[-1])
+    W[..., k, k] = sigma
+    return W
+
+
+def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
+    if setting.decay > 0:
+        return Normalisability(True, "the weight decay confines every singular value")
+    for large in range(1, setting.rank + 1):
+        sigma = np.ones((3, setting.rank))
+        sigma[:, :large] = np.array([1e4, 1e8, 1e16])[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = energy.value(diagonal(sigma, setting.shape))
+            near, far = np.diff(values) / np.diff(np.log([1e4, 1e8, 1e16]))
+        faster = np.isinf(values[-1]) or (near > 0 and far > 1.01 * near)
+        growth, held = setting.growth(large), setting.beta / setting.kappa * far
+        if not faster and not held > growth * (1 + 1e-9):
+            return Normalisability(
+                False,
+                f"Z = ∞: with {large} of {setting.rank} singular values of size x the density "
+                f"grows like x^{growth:.4g} dx/x, and the energy holds it by x^-{held:.4g} only; "
+                "weight_decay would",
+            )
+    return Normalisability(True, "the energy outgrows the entropy for every number of large σ")
+
+
+def _completion(energy: MatrixCompletion, setting: Setting) -> Normalisability:
+    """From how many entries are not observed, and where."""
+    unseen = ~energy.mask
+    if not unseen.any():
+        return Normalisability(True, "the energy grows quadratically in every direction")
+    if setting.decay > 0:
+        return Normalisability(True, "the weight decay confines what the energy does not see")
+    if setting.rank < min(setting.shape):
+        return Normalisability(None, "completion below full rank is not examined")
+    line = int(max(unseen.sum(axis=0).max(), unseen.sum(axis=1).max()))
+    whole = int(structural_rank(csr_array(unseen.astype(float))))
+    for large, directions in ((1, line), (whole, int(unseen.sum()))):
+        growth = setting.unseen_growth(large, directions)
+        if growth >= -1e-9:
+            return Normalisability(
+                False,
+                f"Z = ∞: the energy does not see {directions} entries, of generic rank {large}, "
+                f"and with them of size x the measure goes like x^{growth:.4g} dx/x; "
+                "weight_decay would confine them",
+            )
+    return Normalisability(
+        None, "no divergence along the entries that are not observed; not proved finite"
+    )
+
+
+def _pairs(large: int, rank: int) -> int:
+    """Pairs of singular values with one of ``large`` in them."""
+    return large * (large - 1) // 2 + large * (rank - large)
