@@ -392,7 +392,7 @@ def test_descent_that_diverges_keeps_the_last_finite_state():
         ({"t_span": (0, np.inf)}, ValueError, "t_span must be finite"),
         ({"t_span": 3}, TypeError, "two numbers"),
         ({"weight_decay": -1}, ValueError, "weight_decay"),
-        ({"method": "Euler"}, ValueError, "RKC, RK45"),
+        ({"method": "Euler"}, ValueError, "RKC, GaussLegendre, RK45"),
         ({"method": 7}, TypeError, "solver's name"),
         ({"t_eval": [0.5, 0.2]}, ValueError, "increasing"),
         ({"t_eval": [0.5, 2]}, ValueError, "within t_span"),

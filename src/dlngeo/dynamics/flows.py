@@ -55,7 +55,7 @@ def gradient_flow(
     rank : int or None
         Downstairs only: stay on the matrices of this rank, starting from the nearest one.
     weight_decay : float >= 0
-    method : "RKC", a SciPy solver's name, or an OdeSolver class
+    method : "RKC", "GaussLegendre", a SciPy solver's name, or an OdeSolver class
         RKC suits the flow, stiff with a real spectrum. See docs/performance.md.
     t_eval : array or None
         Increasing times to save; None saves every step. A run that ends early also saves its last

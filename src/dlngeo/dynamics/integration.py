@@ -14,12 +14,13 @@ from scipy.optimize import brentq
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.solvers import RKC
+from dlngeo.dynamics.solvers import RKC, GaussLegendre
 from dlngeo.dynamics.systems import System
 from dlngeo.dynamics.trajectory import Trajectory, build
 
 METHODS: dict[str, type[OdeSolver]] = {
-    solver.__name__: solver for solver in (RKC, RK45, RK23, DOP853, Radau, BDF, LSODA)
+    solver.__name__: solver
+    for solver in (RKC, GaussLegendre, RK45, RK23, DOP853, Radau, BDF, LSODA)
 }
 Callback = Callable[[float, Array], Any]
 

@@ -1,0 +1,122 @@
+"""Gauss-Legendre: order, symmetry, quadratic invariants to rounding, SciPy's solver interface."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.integrate import solve_ivp
+
+from dlngeo import energies, flows, weights
+from dlngeo.dynamics.gauss_legendre import GaussLegendre, gauss_step
+
+
+def pendulum(t, y):
+    return np.stack((y[1], -np.sin(y[0])))
+
+
+def rigid_body(t, y):
+    """Euler's equations: |y|² and Σ y_k²/I_k are conserved, both quadratic."""
+    I = np.array([2.0, 1.0, 2 / 3])  # noqa: E741
+    return np.cross(y, y / I)
+
+
+def march(fun, y, h, steps):
+    for k in range(steps):
+        y, solved = gauss_step(fun, k * h, y, fun(k * h, y), h)
+        assert solved
+    return y
+
+
+def test_step_has_order_four():
+    reference = solve_ivp(pendulum, (0, 2), [1.2, 0.4], method="DOP853", rtol=1e-13, atol=1e-14)
+    counts = np.array([10, 20, 40, 80])
+    errors = [
+        np.abs(march(pendulum, np.array([1.2, 0.4]), 2 / n, n) - reference.y[:, -1]).max()
+        for n in counts
+    ]
+    assert abs(np.polyfit(np.log(2 / counts), np.log(errors), 1)[0] - 4) < 0.1
+
+
+def test_step_is_its_defining_equations(rng):
+    # collocation at (1 ± 1/√3)/2: solved here as one linear system
+    A, y, h = rng.standard_normal((3, 3)), rng.standard_normal(3), 0.1
+    a = np.array([[1 / 4, 1 / 4 - np.sqrt(3) / 6], [1 / 4 + np.sqrt(3) / 6, 1 / 4]])
+    K = np.linalg.solve(np.eye(6) - h * np.kron(a, A), np.tile(A @ y, 2))
+    exact = y + h / 2 * (K[:3] + K[3:])
+    ours, solved = gauss_step(lambda t, x: A @ x, 0.0, y, A @ y, h)
+    assert solved
+    assert_allclose(ours, exact, rtol=1e-14)
+
+
+def test_step_is_symmetric():
+    y = np.array([1.2, 0.4])
+    there = march(pendulum, y, 0.1, 5)
+    assert_allclose(march(pendulum, there, -0.1, 5), y, atol=1e-14)
+
+
+def test_quadratic_invariants_are_kept_to_rounding():
+    y = np.array([0.8, 0.6, 0.1])
+    end = march(rigid_body, y, 0.05, 4000)
+    I = np.array([2.0, 1.0, 2 / 3])  # noqa: E741
+    assert abs(end @ end - y @ y) < 1e-13
+    assert abs(end @ (end / I) - y @ (y / I)) < 1e-13
+
+
+def test_too_long_a_step_says_so():
+    y = np.ones(2)
+    assert not gauss_step(lambda t, x: -50 * x, 0.0, y, -50 * y, 1.0)[1]
+
+
+@pytest.mark.parametrize("t_span", [(0, 5), (5, 0)])
+def test_through_solve_ivp(t_span):
+    options = {"t_eval": np.linspace(*t_span, 23), "rtol": 1e-8, "atol": 1e-10}
+    ours = solve_ivp(pendulum, t_span, [1.2, 0.4], method=GaussLegendre, **options)
+    exact = solve_ivp(
+        pendulum,
+        t_span,
+        [1.2, 0.4],
+        method="DOP853",
+        t_eval=options["t_eval"],
+        rtol=1e-12,
+        atol=1e-13,
+    )
+    assert ours.success
+    assert_allclose(ours.y, exact.y, atol=2e-6)  # between steps the interpolant is of order 3
+    assert_allclose(ours.y[:, -1], exact.y[:, -1], atol=5e-7)  # 50 rtol after time 5
+
+
+def test_tolerance_is_met_and_a_stiff_step_is_cut():
+    run = solve_ivp(
+        lambda t, y: -200 * (y - np.cos(t)),
+        (0, 1),
+        [0.0],
+        method=GaussLegendre,
+        rtol=1e-6,
+        atol=1e-9,
+        first_step=0.5,
+    )
+    exact = (200**2 * np.cos(1) + 200 * np.sin(1)) / (200**2 + 1)  # e^{-200} is gone
+    assert abs(run.y[0, -1] - exact) < 1e-6
+
+
+def test_imbalance_drifts_by_rounding_alone():
+    energy = energies.Quadratic(np.diag([4.0, 3.0, 2.0]))
+    start = weights.random((3, 4, 3, 3), 0.6, rng=0)
+    options = {"rtol": 1e-5, "gtol": 0}
+    ours = flows.gradient_flow(energy, start, (0, 2), method="GaussLegendre", **options)
+    other = flows.gradient_flow(energy, start, (0, 2), method="RK45", **options)
+    assert ours.imbalance_drift[-1] < 3e-14 * ours.imbalance.max()
+    assert other.imbalance_drift[-1] > 1e-8  # what a tolerance of 1e-5 costs elsewhere
+    fine = flows.gradient_flow(energy, start, (0, 2), method="DOP853", rtol=1e-11, gtol=0)
+    assert_allclose(ours.W[-1], fine.W[-1], atol=1e-3)
+
+
+@pytest.mark.parametrize("bad", [{"rtol": 0}, {"atol": -1}, {"max_step": 0}, {"first_step": -1}])
+def test_bad_options(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        GaussLegendre(pendulum, 0, [1.0, 0.0], 1, **bad)
+
+
+def test_blow_up_is_reported():
+    run = solve_ivp(lambda t, y: y**2, (0, 2), [1.0], method=GaussLegendre)
+    assert run.status == -1
+    assert abs(run.t[-1] - 1) < 1e-3
