@@ -17,8 +17,13 @@ from survey.registry import SURVEY
 for section in (  # each enters its rows
     "section_2",
     "section_3",
+    "section_3_form",
     "section_4",
+    "section_4_fibres",
     "section_4_hessian",
+    "section_4_proof",
+    "section_4_arcs",
+    "section_4_rates",
 ):
     importlib.import_module(f"survey.{section}")
 

@@ -9,16 +9,8 @@ import numpy as np
 from dlngeo import adjacency, critical_points, energies, flows, hessian
 from dlngeo import weights as networks
 from menon.material import flat, gap, lifted_slope, product, rank, size
-from survey.material import (
-    chain,
-    change,
-    diagonal,
-    fibre_point,
-    full_hessian,
-    nets,
-    place,
-    random_net,
-)
+from survey.material import chain, change, diagonal, full_hessian, nets, place, random_net
+from survey.points import fibre_point
 from survey.registry import printed, row, same
 
 
