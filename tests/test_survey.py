@@ -24,6 +24,7 @@ for section in (  # each enters its rows
     "section_4_proof",
     "section_4_arcs",
     "section_4_rates",
+    "section_5",
 ):
     importlib.import_module(f"survey.{section}")
 
