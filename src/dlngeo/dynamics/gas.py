@@ -199,7 +199,8 @@ def _positions(y: Array) -> tuple[Array, Array]:
 def _pair_gaps(drop: Array) -> Array:
     """Δ_kl of the pairs k < l, in lexicographic order, ``(..., r(r-1)/2)``."""
     k, l = np.triu_indices(drop.shape[-1], 1)  # noqa: E741
-    return np.asarray(drop[..., l] - drop[..., k])
+    # take, unlike an index, lays the pairs of one path side by side: sums know nothing of the rest
+    return np.asarray(np.take(drop, l, axis=-1) - np.take(drop, k, axis=-1))
 
 
 def _closeness(gaps: Array, depth: float) -> tuple[Array, Array]:
