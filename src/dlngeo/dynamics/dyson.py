@@ -1,0 +1,175 @@
+r"""Dyson Brownian motion and its lift to Hermitian matrices (Menon, section 11.1).
+
+.. math:: dx_i = \sum_{j\ne i}\frac{dt}{x_i-x_j} + \sqrt{2/\beta}\,dW_i, \qquad
+   dM = P_M\,dH + \sqrt{2/\beta}\,P_M^\perp dH
+
+(11.1), (11.4): the eigenvalues of M have the law of x (Theorem 15a). At β = ∞ the noise turns the
+eigenvectors alone, and the eigenvalues are driven apart by minus half the mean curvature of the
+isospectral orbit, whose volume is van(x)² up to a constant (11.5).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.dynamics.noise import Streams
+from dlngeo.dynamics.submersion_sde import HermitianMatrices, Paths, submersion_sde
+from dlngeo.weights import RNG
+
+_BLOCK = 64
+
+
+def log_orbit_volume(x: ArrayLike) -> Array:
+    """S(x) = 2 log van(x), the entropy of the isospectral orbit up to a constant, (11.5)."""
+    x = _checks.real_array(x, "x")
+    i, j = np.triu_indices(x.shape[-1], 1)
+    with np.errstate(divide="ignore"):  # log 0 = -inf is meant
+        return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))
+
+
+def simulate(
+    x: ArrayLike,
+    *,
+    beta: float,
+    dt: float,
+    n_steps: int,
+    n_paths: int = 1,
+    rng: RNG = None,
+    save_every: int = 1,
+) -> Paths:
+    """Sample paths of Dyson Brownian motion (11.1).
+
+    Parameters
+    ----------
+    x : (d,) array, strictly increasing
+    beta : float > 0, or inf
+        ``inf``: no noise.
+    dt, n_steps, n_paths, rng, save_every
+        As for :func:`dlngeo.langevin.submersion_sde`.
+
+    Returns
+    -------
+    Paths
+        ``m`` and ``x`` are the same, (path, time, d), increasing.
+
+    Raises
+    ------
+    ValueError
+        If x is not strictly increasing, or beta < 1: the particles then collide.
+
+    Notes
+    -----
+    Drift-implicit Euler: each step minimises ½|x - y|² - dt Σ_{i<j} log(x_j - x_i), which has one
+    minimum within the chamber, so particles never meet or change places.
+    Source: Menon, (11.1)-(11.2), (11.6).
+    """
+    start = _checks.real_array(x, "x")
+    if start.ndim != 1 or start.size == 0 or not (np.diff(start) > 0).all():
+        raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
+    if not beta >= 1:
+        raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
+    dt = _checks.positive(dt, "dt")
+    n_steps, save_every = (
+        _checks.integer(n_steps, "n_steps", 1),
+        _checks.integer(save_every, "save_every", 1),
+    )
+    n_paths = _checks.integer(n_paths, "n_paths", 1)
+    streams = Streams(rng, range(n_paths))
+    here = np.broadcast_to(start, (n_paths, start.size)).copy()
+    kept, times = [here], [0.0]
+    for first in range(0, n_steps, _BLOCK):
+        block = streams.normals(min(_BLOCK, n_steps - first), start.size)
+        for step, normals in enumerate(block, start=first + 1):
+            here = _implicit(here, math.sqrt(2 * dt / beta) * normals, dt)
+            if step % save_every == 0 or step == n_steps:
+                kept.append(here)
+                times.append(step * dt)
+    paths = np.stack(kept, axis=1)
+    return Paths(np.array(times), paths, paths)
+
+
+def simulate_lift(
+    M: ArrayLike,
+    *,
+    beta: float,
+    dt: float,
+    n_steps: int,
+    n_paths: int = 1,
+    rng: RNG = None,
+    save_every: int = 1,
+) -> Paths:
+    """Sample paths of the lift (11.4) to Hermitian matrices.
+
+    Parameters
+    ----------
+    M : (d, d) Hermitian array
+    beta : float > 0, or inf
+        ``inf``: noise along the orbit alone.
+    dt, n_steps, n_paths, rng, save_every
+        As for :func:`dlngeo.langevin.submersion_sde`.
+
+    Returns
+    -------
+    Paths
+        ``m (path, time, d, d)``, complex; ``x (path, time, d)``, its eigenvalues.
+
+    Notes
+    -----
+    The instance of (12.1) on Her_d with inverse temperature 2 and anisotropy κ = 2/β: for (11.4)
+    names β what there is κ (Remark 17). Source: Menon, (11.3)-(11.4), Theorem 15.
+    """
+    matrix = np.asarray(M)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
+        raise ValueError(f"M must be one square matrix; its shape is {matrix.shape}")
+    if (
+        not np.isfinite(matrix).all()
+        or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max()
+    ):
+        raise ValueError("M must be finite and Hermitian")
+    if not beta > 0:
+        raise ValueError(f"beta must be > 0, not {beta!r}")
+    return submersion_sde(
+        HermitianMatrices(len(matrix)),
+        matrix.astype(complex),
+        beta=2.0,
+        kappa=2 / beta,
+        dt=dt,
+        n_steps=n_steps,
+        n_paths=n_paths,
+        rng=rng,
+        save_every=save_every,
+    )
+
+
+def _implicit(x: Array, noise: Array, dt: float) -> Array:
+    """The solution z > in order of z_i - dt Σ_j 1/(z_i - z_j) = x_i + noise_i, by Newton's method.
+
+    Steps are cut so that no gap shrinks by more than half.
+    """
+    y, z = x + noise, x
+    d = x.shape[-1]
+    if d == 1:
+        return np.asarray(y)
+    one = np.eye(d, dtype=bool)
+    active = np.ones(x.shape[:-1], dtype=bool)  # a path's numbers do not depend on its company
+    for _ in range(200):
+        gap = np.where(one, np.inf, z[..., :, None] - z[..., None, :])
+        slope = z - y - dt * (1 / gap).sum(axis=-1)
+        weight = dt / gap**2
+        hessian = -weight
+        hessian[..., one] = 1 + weight.sum(axis=-1)
+        step = -np.linalg.solve(hessian, slope[..., None])[..., 0]
+        rise, room = np.diff(step, axis=-1), np.diff(z, axis=-1)
+        share = np.max(np.where(rise < 0, -rise / room, 0.0), axis=-1, keepdims=True)
+        step = np.where(share > 0.5, 0.5 / np.maximum(share, 0.5), 1.0) * step
+        z = np.where(active[..., None], z + step, z)
+        size = np.abs(z) + room.max(axis=-1, keepdims=True)
+        active = active & (np.abs(step) > 1e-13 * size).any(axis=-1)
+        if not active.any():
+            return np.asarray(z)
+    raise RuntimeError("the implicit step did not converge")

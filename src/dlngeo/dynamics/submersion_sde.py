@@ -1,0 +1,190 @@
+r"""Langevin equations on a total space with a group of isometries (Menon, sections 10.3, 12.1).
+
+.. math:: dm = -\mathrm{grad}L(m)\,dt + \sqrt{2/\beta}\,(P_m + \sqrt\kappa P_m^\perp)\,dM
+
+with P_m the projection on the tangent space of the orbit of m, P_m^⊥ on its orthogonal complement
+in the tangent space. Downstairs x = φ(m) then moves by minus the gradient of F = E - S/β and by
+noise of strength 2κ/β (12.4), S the logarithm of the orbit's volume. A space says how noise splits,
+how a point moves along a vector to second order, and what is observed. :class:`Sphere` and
+:class:`HermitianMatrices` are linear spaces cut into orbits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.dynamics.noise import Streams
+from dlngeo.weights import RNG
+
+_BLOCK = 64  # steps of noise drawn at once
+
+
+class Space(Protocol):
+    """A total space with its orbits; points and vectors are stacks of arrays of one shape."""
+
+    @property
+    def noise_size(self) -> int:
+        """How many independent normal numbers make one vector of standard noise."""
+        ...
+
+    def noise(self, normals: Array) -> Array:
+        """Standard noise in the ambient space, from ``(..., noise_size)`` normal numbers."""
+        ...
+
+    def split(self, m: Array, v: Array) -> tuple[Array, Array]:
+        """The parts P_m v along the orbit and P_m^⊥ v across it."""
+        ...
+
+    def move(self, m: Array, v: Array) -> Array:
+        """The point reached from m along the tangent vector v, to second order."""
+        ...
+
+    def observe(self, m: Array) -> Array:
+        """φ(m), what does not change along orbits."""
+        ...
+
+
+class Paths(NamedTuple):
+    """Sample paths: ``t (time,)``, ``m (path, time, ...)`` upstairs, ``x (path, time, ...)``."""
+
+    t: Array
+    m: Array
+    x: Array
+
+
+def submersion_sde(
+    space: Space,
+    start: ArrayLike,
+    *,
+    beta: float,
+    kappa: float = 1.0,
+    gradient: Callable[[Array], Array] | None = None,
+    dt: float,
+    n_steps: int,
+    n_paths: int,
+    rng: RNG = None,
+    save_every: int = 1,
+) -> Paths:
+    """Euler-Maruyama for the Langevin equation of a submersion with group action.
+
+    Parameters
+    ----------
+    space : Space
+    start : array
+        One point, the start of every path.
+    beta : float > 0
+        Inverse temperature.
+    kappa : float >= 0
+        Strength of the noise across orbits relative to that along them; 0 leaves noise in the gauge
+        alone, and x moves without noise as dt → 0, by minus the gradient of the free energy.
+    gradient : callable or None
+        m → grad L(m) of the lifted energy; None: no energy.
+    dt : float > 0
+    n_steps, n_paths, save_every : int >= 1
+        Every ``save_every``-th state is kept, the start and the last one in any case.
+    rng : anything that ``numpy.random.default_rng`` takes
+        Path k draws from child k of its seed.
+
+    Returns
+    -------
+    Paths
+
+    Raises
+    ------
+    FloatingPointError
+        If a path leaves the range of floating point; it says when, and to take a shorter dt.
+
+    Notes
+    -----
+    Source: Menon, (10.5), (12.1)-(12.4), (12.6), with (12.2) corrected: the generator is
+    (1/β)(tr_O Hess + κ tr_{O^⊥} Hess - grad L), partial traces of the total space's Hessian.
+    """
+    beta, kappa = _checks.positive(beta, "beta"), _checks.non_negative(kappa, "kappa")
+    dt = _checks.positive(dt, "dt")
+    n_steps = _checks.integer(n_steps, "n_steps", 1)
+    n_paths = _checks.integer(n_paths, "n_paths", 1)
+    save_every = _checks.integer(save_every, "save_every", 1)
+    point = np.asarray(start)
+    m = np.broadcast_to(point, (n_paths, *point.shape)).copy()
+    streams = Streams(rng, range(n_paths))
+    amplitude = math.sqrt(2 * dt / beta)
+    kept, times = [m], [0.0]
+    for first in range(0, n_steps, _BLOCK):
+        block = streams.normals(min(_BLOCK, n_steps - first), space.noise_size)
+        for step, normals in enumerate(block, start=first + 1):
+            along, across = space.split(m, space.noise(normals))
+            v = amplitude * (along + math.sqrt(kappa) * across)
+            m = space.move(m, v if gradient is None else v - dt * gradient(m))
+            if step % save_every == 0 or step == n_steps:
+                if not np.isfinite(m).all():
+                    raise FloatingPointError(
+                        f"a path left the range of floating point before t = {step * dt:g}; "
+                        f"dt = {dt:g} is too long"
+                    )
+                kept.append(m)
+                times.append(step * dt)
+    states = np.stack(kept, axis=1)
+    return Paths(np.array(times), states, space.observe(states))
+
+
+class Sphere:
+    """R^d without the origin, cut into spheres by O_d; the observable is the radius (11.10)."""
+
+    def __init__(self, d: int) -> None:
+        self.noise_size = _checks.integer(d, "d", 2)
+
+    def noise(self, normals: Array) -> Array:
+        """The numbers themselves."""
+        return normals
+
+    def split(self, m: Array, v: Array) -> tuple[Array, Array]:
+        """The parts along the sphere and along the radius."""
+        unit = m / np.linalg.norm(m, axis=-1, keepdims=True)
+        across = unit * (unit * v).sum(axis=-1, keepdims=True)
+        return v - across, across
+
+    def move(self, m: Array, v: Array) -> Array:
+        """A straight line: R^d is flat."""
+        return m + v
+
+    def observe(self, m: Array) -> Array:
+        """The radius |m|."""
+        return np.asarray(np.linalg.norm(m, axis=-1))
+
+
+class HermitianMatrices:
+    """Her_d with Tr M*M, cut into isospectral sets by U_d; what is observed are eigenvalues."""
+
+    def __init__(self, d: int) -> None:
+        self._d = _checks.integer(d, "d", 1)
+        self.noise_size = self._d**2
+
+    def noise(self, normals: Array) -> Array:
+        """Hermitian noise: N(0, 1) on the diagonal, E|H_kl|² = 1 beside it."""
+        A = normals.reshape(*normals.shape[:-1], self._d, self._d)
+        lower, upper = np.tril(A, -1), np.triu(A, 1)
+        H = (lower + 1j * np.swapaxes(upper, -1, -2)) / math.sqrt(2)
+        diagonal = A * np.eye(self._d)
+        return np.asarray(H + np.conj(np.swapaxes(H, -1, -2)) + diagonal)
+
+    def split(self, m: Array, v: Array) -> tuple[Array, Array]:
+        """What turns the eigenvectors, and what moves the eigenvalues."""
+        _, U = np.linalg.eigh(m)
+        diagonal = np.einsum("...ik,...ij,...jk->...k", U.conj(), v, U).real
+        across = (U * diagonal[..., None, :]) @ np.conj(np.swapaxes(U, -1, -2))
+        return v - across, across
+
+    def move(self, m: Array, v: Array) -> Array:
+        """A straight line: Her_d is flat."""
+        return m + v
+
+    def observe(self, m: Array) -> Array:
+        """The eigenvalues, increasing."""
+        return np.linalg.eigvalsh(m)
