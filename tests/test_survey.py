@@ -25,6 +25,7 @@ for section in (  # each enters its rows
     "section_4_arcs",
     "section_4_rates",
     "section_5",
+    "section_5_balanced",
 ):
     importlib.import_module(f"survey.{section}")
 

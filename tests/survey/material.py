@@ -15,7 +15,7 @@ from menon.material import flat, product, size
 def diagonal(values, rows, columns):
     """A rectangular diagonal matrix."""
     matrix = np.zeros((rows, columns))
-    np.fill_diagonal(matrix, values)
+    matrix[range(len(values)), range(len(values))] = values
     return matrix
 
 
