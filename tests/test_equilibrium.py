@@ -37,7 +37,7 @@ def square(m, n=None):
 
 
 def from_entropy(sigma, depth, beta, kappa, widths, decay, rng):
-    """log of e^{(S - βF)/κ} vol(g^N) against dλ: the matrix measure times its Jacobian."""
+    """Log of e^{(S - βF)/κ} vol(g^N) against dλ: the matrix measure times its Jacobian."""
     n, m, r = widths[0], widths[-1], len(sigma)
     W = haar_frame(m, r, rng) * sigma @ haar_frame(n, r, rng).T
     keywords = {"rank": r, "widths": None if math.isinf(depth) else widths}

@@ -17,7 +17,7 @@ whole = st.integers(1, 40)
 
 
 def curve(v, depth):
-    """x and ρ at v as the complex formula has them: B = sin((N+1)φ)/sin(Nφ) e^{iφ}."""
+    """Both x and ρ at v as the complex formula has them: B = sin((N+1)φ)/sin(Nφ) e^{iφ}."""
     v = mpmath.mpf(v)
     if math.isinf(depth):
         power = v * mpmath.cot(v)

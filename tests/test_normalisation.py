@@ -104,7 +104,7 @@ def test_rectangular_energies():
 
 
 def log_mass(kappa, farthest):
-    """log of the mass of d = 2, depth inf, E = ½‖W‖², with log(σ_1/σ_2) below ``farthest``."""
+    """Log of the mass of d = 2, depth inf, E = ½‖W‖², with log(σ_1/σ_2) below ``farthest``."""
     u = np.linspace(-20, 3, 1201)[:, None]
     s = np.linspace(-12, math.log(farthest), 3001)
     gap = np.exp(s)
