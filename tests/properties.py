@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,7 +169,9 @@ def missing(entry: Row) -> list[str]:
     absent = []
     for name in entry.functions:
         module, attribute = name.split(".")
-        if not hasattr(getattr(dlngeo, module), attribute):
+        flat = module in dlngeo.__all__
+        home = getattr(dlngeo, module) if flat else import_module(f"dlngeo.studies.{module}")
+        if not hasattr(home, attribute):
             absent.append(name)
     if entry.test:
         file, name = place(entry.test)

@@ -26,6 +26,7 @@ for section in (  # each enters its rows
     "section_4_rates",
     "section_5",
     "section_5_balanced",
+    "section_6",
 ):
     importlib.import_module(f"survey.{section}")
 
