@@ -101,7 +101,11 @@ def figure_6(sigma: float = 1.0, *, rng: weights.RNG = 0) -> Figure:
         axis = np.zeros((3, 2))
         axis[p] = [-edge, edge]
         space.plot(
-            *axis, color="#b2182b", linewidth=1.5, label="strict saddles" if p == 0 else None
+            *axis,
+            color="#b2182b",
+            linestyle="--",
+            linewidth=1.5,
+            label="strict saddles" if p == 0 else None,
         )
     space.plot([0], [0], [0], markersize=9, label="origin, non-strict", **_SADDLE)
     space.set(xlabel="$w_1$", ylabel="$w_2$", zlabel="$w_3$", title="(a) flow and critical points")
@@ -119,7 +123,7 @@ def figure_6(sigma: float = 1.0, *, rng: weights.RNG = 0) -> Figure:
         plane.plot(sign * curve, sigma / curve**2, "-", color="#1b7837", linewidth=2.5)
         hyperbola = np.linspace(sigma / unit / edge, edge, 80)
         cut.plot(sign * hyperbola, sign * sigma / unit / hyperbola, color="#1b7837", linewidth=2.5)
-    plane.axvline(0, color="#b2182b", linewidth=1.5)
+    plane.axvline(0, color="#b2182b", linestyle="--", linewidth=1.5)
     plane.plot([0], [0], markersize=9, **_SADDLE)
     plane.set(xlabel="$w_1=w_2$", ylabel="$w_3$", title="(b) invariant plane $w_1=w_2$")
     loss = 0.5 * (sigma - x * z * unit) ** 2

@@ -87,7 +87,7 @@ def figure_2(near: Trajectory, away: Trajectory, sigma: ArrayLike) -> Figure:
         column[3].set(ylabel="loss", yscale="log", ylim=(plateaus[-1] / 100, None))
         _draw_alignment(column[4], path.t, layers, values.size)
         for axes, place in zip(
-            column[2:], ("lower right", "lower left", "lower left"), strict=True
+            column[2:], ("center left", "lower left", "lower left"), strict=True
         ):
             axes.legend(frameon=False, fontsize=8, loc=place)
         _time_axis(column, path, values)
