@@ -118,8 +118,11 @@ def test_what_is_never_learnt_is_infinite_and_no_nan():
     assert_array_equal(found.settle[1:], [np.inf])
     assert_array_equal(found.gap, [np.inf])
     assert found.verdict == "neither"
-    path, dress = drawn(0 * np.stack([TIMES, TIMES], axis=-1))
-    assert_array_equal(sequential.learning(path, dress(np.array([2.0, 1.0]))).gap, [-1])
+    for curve in (0 * TIMES, 0.5 * ramp(1)):  # at rest in the origin, or half way to the end
+        path, dress = drawn(np.stack([2 * curve, curve], axis=-1))
+        found = sequential.learning(path, dress(np.array([2.0, 1.0])))
+        assert_array_equal(found.gap, [-1])
+        assert found.verdict == "neither"
 
 
 def test_jumps_between_saved_times():
@@ -222,8 +225,11 @@ def test_what_is_refused():
         sequential.learning(path, dress(np.array([2.0, 1.0])), rank=3)
     with pytest.raises(ValueError, match="must not cut"):
         sequential.learning(path, dress(np.array([2.0, 2.0])), rank=1)
-    with pytest.raises(ValueError, match=r"indices in 0\.\.2"):
-        sequential.saddle_distances(path, dress(np.array([2.0, 1.0])), [(3,)])
+    for signatures in ([(3,)], [(0, 0)]):
+        with pytest.raises(ValueError, match=r"distinct indices in 0\.\.2"):
+            sequential.saddle_distances(path, dress(np.array([2.0, 1.0])), signatures)
+    with pytest.raises(ValueError, match="at least one signature"):
+        sequential.saddle_distances(path, dress(np.array([2.0, 1.0])), [])
     with pytest.raises(ValueError, match="at most 4 entries"):
         sequential.diagonal_target([5, 4, 3, 2, 1])
 

@@ -26,6 +26,7 @@ from dlngeo._linalg import svd
 from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Quadratic
+from dlngeo.landscape.signatures import check_signature
 
 WIDTHS = (11, 6, 6, 6, 6, 4)  # section 6.1: five layers, 198 weights, 84 conservation laws
 SIGMA = (4.0, 3.0, 2.0, 1.0)
@@ -64,8 +65,8 @@ class Learning:
         both rise at once or the first never settles.
     verdict : str, or (...) array of objects
         "sequential": every D_k <= 0.05, tau increasing, every gap > 0. "simultaneous": the first
-        two saddles missed by D_k >= 0.5, every gap <= -0.5. Otherwise "neither"; so where other
-        saddles are visited, {2} before {1, 2}, say.
+        two saddles missed by D_k >= 0.5, every gap <= -0.5, all settled. Otherwise "neither"; so
+        where other saddles are visited, {2} before {1, 2}, say.
     """
 
     rank: Array
@@ -119,7 +120,7 @@ def learning(path: Trajectory, target: ArrayLike, *, rank: int | None = None) ->
     distance, tau = apart.min(axis=0) / sigma[-1], path.t[apart.argmin(axis=0)]
     rise, settle = _rise_and_settle(path, values, ranks)
     gap = _gaps(rise, settle)
-    verdict = _verdict(distance, tau, gap)
+    verdict = _verdict(distance, tau, settle, gap)
     return Learning(ranks, sigma, distance, tau, rise, settle, gap, verdict)
 
 
@@ -144,7 +145,8 @@ def saddle_distances(
     Raises
     ------
     ValueError
-        If the target is not one matrix of the trajectory's shape, or an index is out of range.
+        If the target is not one matrix of the trajectory's shape, there are no signatures, or an
+        index is out of range or stands twice.
 
     Notes
     -----
@@ -153,13 +155,12 @@ def saddle_distances(
     """
     Phi = _target(path, target)
     U, sigma, Vt = svd(Phi)
+    if len(signatures) == 0:
+        raise ValueError("signatures must hold at least one signature; it is empty")
     columns = []
     for signature in signatures:
         keep = np.zeros(sigma.size)
-        for i in signature:
-            if _checks.integer(i, "an index in signatures", 0) >= sigma.size:
-                raise ValueError(f"signatures must hold indices in 0..{sigma.size - 1}, not {i}")
-            keep[i] = 1.0
+        keep[list(check_signature(signature, sigma.size))] = 1.0
         columns.append(np.linalg.norm(path.W - (U * (keep * sigma)) @ Vt, axis=(-2, -1)))
     return np.stack(columns, axis=-1)
 
@@ -279,7 +280,7 @@ def _gaps(rise: Array, settle: Array) -> Array:
     return np.asarray(gap)
 
 
-def _verdict(distance: Array, tau: Array, gap: Array) -> Any:
+def _verdict(distance: Array, tau: Array, settle: Array, gap: Array) -> Any:
     if gap.shape[-1] == 0:  # one stage: nothing to be in order
         verdict = np.full(gap.shape[:-1], "neither", dtype=object)
         return verdict[()]
@@ -287,6 +288,7 @@ def _verdict(distance: Array, tau: Array, gap: Array) -> Any:
     sequential = (distance <= _REACHED).all(axis=-1) & ordered & (gap > 0).all(axis=-1)
     saddles = distance[..., : min(2, gap.shape[-1])]
     together = (saddles >= _MISSED).all(axis=-1) & (gap <= _EARLY).all(axis=-1)
+    together &= np.isfinite(settle).all(axis=-1)
     verdict = np.full(sequential.shape, "neither", dtype=object)
     verdict[sequential], verdict[together] = "sequential", "simultaneous"
     return verdict[()]
