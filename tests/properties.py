@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,7 @@ class Misprint(NamedTuple):
     residuals: Residuals
 
 
+@cache  # what several rows share is measured once
 def largest(residuals: Residuals) -> float:
     return float(np.max([float(np.max(x)) for x in residuals()]))
 

@@ -168,7 +168,7 @@ WIDE = [((1, 2, 1), (1.0,)), ((2, 5, 2), (2.0, 1.0)), ((4, 3, 3, 2), (2.0, 1.0))
 @row(
     "Proposition 3",
     "hessian.nullity critical_points.classify",
-    tol=1e-10,
+    tol=1e-12,
     test="hessian.nullity_of_a_regular_minimum",
 )
 def _():

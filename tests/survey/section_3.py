@@ -195,7 +195,7 @@ def Q_velocity(net):
 @row(
     "Proposition 6",
     "adjacency.conserved adjacency.hidden_projection weights.imbalance",
-    tol=1e-9,
+    tol=1e-11,
     test="adjacency.gradient_flow_conserves_the_hidden_blocks",
     note="along paths; the tolerance is the other integrator's",
 )

@@ -54,7 +54,7 @@ def _():
 @row(
     "Proposition 8",
     "adjacency.change_basis adjacency.gradient flows.adjacency_flow",
-    tol=1e-9,
+    tol=1e-11,
     test="equivalence.orthogonal_changes_commute_with_the_flow",
 )
 def _():
@@ -123,7 +123,7 @@ def _():
 @row(
     "Proposition 10",
     "adjacency.gradient flows.adjacency_flow",
-    tol=1e-9,
+    tol=1e-11,
     test="adjacency.gradient_with_weight_decay",
 )
 def _():

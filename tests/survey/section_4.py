@@ -16,7 +16,7 @@ from survey.registry import printed, row
 @row(
     "Proposition 12",
     "adjacency.norm_bound flows.gradient_flow critical_points.classify",
-    tol=1e-9,
+    tol=1e-11,
     test="boundedness.the_flow_stays_within_the_bound",
     note="pointwise convergence is Łojasiewicz's theorem: not numerical",
 )
@@ -27,7 +27,7 @@ def _():
         for state in integrate(net, [0.5, 2.0]):
             yield max(0.0, size(state.A) / bound - 1)
     for net in nets()[:3]:
-        run = flows.gradient_flow(net.energy, net.layers, (0, 1e3), gtol=1e-10)
+        run = flows.gradient_flow(net.energy, net.layers, (0, 1e3), gtol=1e-12, method="LSODA")
         end = net.at([W[-1] for W in run.weights])
         yield size(flat(end.velocity))
         yield float(critical_points.classify(end.layers, net.sigma).kind == "regular")

@@ -86,7 +86,9 @@ def _():
     "the third column of W_1(α) must jump",
 )
 def _():
-    point = fibre_point((3, 2, 2), (2.0, 1.0), (0,), [np.array([[0, 0, 0.8]]), np.zeros((1, 1))], plain=True)
+    point = fibre_point(
+        (3, 2, 2), (2.0, 1.0), (0,), [np.array([[0, 0, 0.8]]), np.zeros((1, 1))], plain=True
+    )
     assert critical_points.classify(point.net.layers, point.net.sigma).signature == (0,)
     # Of rank 2, W_2W_1 = diag(2, α) leaves W_2 regular, and W_1 no third column.
     yield size(point.net.layers[0][:, 2])

@@ -96,7 +96,7 @@ def _():
 @row(
     "section 4.3",
     "critical_points.parametrise critical_points.assemble",
-    tol=1e-10,
+    tol=1e-12,
     note="constructive: P and Z from the weights, critical or not",
 )
 def _():

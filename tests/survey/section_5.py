@@ -188,7 +188,7 @@ def _():
 @row(
     "Proposition 32",
     "weights.random_decoupled adjacency.change_basis",
-    tol=1e-9,
+    tol=1e-11,
     test="block_svd.decoupled_networks_are_diagonal_in_orthogonal_bases",
 )
 def _():

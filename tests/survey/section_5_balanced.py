@@ -19,7 +19,7 @@ from survey.section_5 import SHAPES, balanced
 @row(
     "Proposition 34",
     "weights.random_balanced weights.is_aligned weights.is_decoupled",
-    tol=1e-5,
+    tol=1e-7,
     test="weights.random_balanced_layers_share_singular_values",
     note="the tolerance is that of the flow's end",
 )

@@ -100,7 +100,7 @@ same("Figure 4", "Losses along the arcs", "Theorem 24.4")
 NODES = [((0.5, 0.1), 1.0), ((1.5, -0.7), 0.5), ((-0.3, -0.9), 2.0), ((0.2, -1.4), 1.0)]
 
 
-@row("(62)", "exact.single_node hessian.dense", tol=1e-10, test="riccati.golden_values_of_62")
+@row("(62)", "exact.single_node hessian.dense", tol=1e-11, test="riccati.golden_values_of_62")
 def _():
     """ẇ_1 = w_2(σ - w_1w_2), ẇ_2 = w_1(σ - w_1w_2); eigenvalues ±σ at 0, 0 and -(σ² + w⁴)/w²."""
     for w, sigma in NODES:
@@ -174,7 +174,7 @@ same("Figure 5", "Phase portrait and landscape of the single node", "(62)")
 # ------------------------------------------------------------------------- three and four weights
 
 
-@row("(65)", "weights.gradient flows.gradient_flow", tol=1e-10)
+@row("(65)", "weights.gradient flows.gradient_flow", tol=1e-11)
 def _():
     """ẇ_i = Π_{k≠i}w_k (σ - w_1w_2w_3), with w_i² - w_{i+1}² constant."""
     for w in ((0.5, 0.4, -0.3), (1.2, -0.6, 0.8)):
@@ -283,7 +283,7 @@ def _():
         yield 3.0 - rank(laws(two_nodes((1.0, 0.4, scale, 0.4 * scale))))
 
 
-@row("Figure 7", "small_networks.two_node_minima", tol=1e-7)
+@row("Figure 7", "small_networks.two_node_minima", tol=1e-8)
 def _():
     """Minima are scattered but for the pairs that a law binds."""
     w1, w2, w3, w4 = small_networks.two_node_minima(1.0, count=30, rng=0).T
