@@ -814,3 +814,47 @@ def test_depth_two_on_positive_definite_matrices_is_twice_bures_wasserstein(rng)
     S, X = B @ B.T + 0.1 * np.eye(4), X + X.T
     L = solve_sylvester(S, S, X)
     np.testing.assert_allclose(metric.inner(S, X, X, 2), np.trace(X @ L), rtol=1e-11)
+
+
+# ------------------------------------------------------------------------- Brownian motion's drift
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@frozen
+def test_ito_drift_golden(name, golden_geometry):
+    W, _, rank, depths = read(golden_geometry["cases"][name])
+    deficient = rank < W.shape[0]
+    for depth, golden, cond in depths:
+        drift = metric.ito_drift(W, depth, rank=rank)
+        if depth == 1:
+            assert not drift.any()
+            continue
+        # σ_k^{1-2/N} feels the rounding of a small σ_k more than 𝒜 does, and less than g
+        tolerance = 1e-13 if deficient else max(1e-13, 4 * cond["g_rel"])
+        assert error(drift, numbers(golden["ito_drift"])) < tolerance
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 2.5, INF])
+def test_ito_drift_is_the_laplacian_of_the_entries(depth, rng):
+    # Δ W_a = Σ_b ∂_b(√|g| g^{ab})/√|g| with g^{ab} the matrix of 𝒜, by central differences
+    W, h = rng.standard_normal((3, 3)) + np.eye(3), 1e-5
+    basis = np.eye(9).reshape(9, 3, 3)
+
+    def weighted(X):
+        matrix = np.array([metric.apply(X, E, depth).ravel() for E in basis])
+        return np.exp(metric.log_volume_density(X, depth)) * matrix
+
+    total = sum(
+        (weighted(W + h * E) - weighted(W - h * E))[b] / (2 * h) for b, E in enumerate(basis)
+    )
+    exact = total.reshape(3, 3) / np.exp(metric.log_volume_density(W, depth))
+    assert np.abs(metric.ito_drift(W, depth) - exact).max() < 1e-7
+
+
+def test_ito_drift_at_a_zero_singular_value():
+    W = np.diag([2.0, 0.0])
+    assert np.allclose(metric.ito_drift(W, 3), np.diag([2 * 2 ** (1 / 3), 0]))
+    assert np.allclose(metric.ito_drift(W, 2, rank=1), np.diag([1.0, 0.0]))
+    for depth in (1.5, 2):
+        with pytest.raises(np.linalg.LinAlgError, match="no limit"):
+            metric.ito_drift(W, depth)

@@ -29,7 +29,11 @@ _MODULES = {
     "flows": "dlngeo.dynamics.flows",
     "exact": "dlngeo.dynamics.exact",
     "stability": "dlngeo.dynamics.stability",
+    "dyson": "dlngeo.dynamics.dyson",
+    "equilibrium": "dlngeo.dynamics.equilibrium",
     "nuclear_norm": "dlngeo.studies.nuclear_norm",
+    "sequential": "dlngeo.studies.sequential",
+    "survey_figures": "dlngeo.studies.survey_figures",
     "completion": "dlngeo.studies.completion",
     "tables": "dlngeo.studies.tables",
 }
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
     from dlngeo import energies as energies
     from dlngeo import observables as observables
     from dlngeo import weights as weights
+    from dlngeo.dynamics import dyson as dyson
+    from dlngeo.dynamics import equilibrium as equilibrium
     from dlngeo.dynamics import exact as exact
     from dlngeo.dynamics import flows as flows
     from dlngeo.dynamics import solvers as solvers
@@ -53,6 +59,8 @@ if TYPE_CHECKING:
     from dlngeo.landscape import rates as rates
     from dlngeo.studies import completion as completion
     from dlngeo.studies import nuclear_norm as nuclear_norm
+    from dlngeo.studies import sequential as sequential
+    from dlngeo.studies import survey_figures as survey_figures
     from dlngeo.studies import tables as tables
 
 

@@ -23,6 +23,8 @@ widths : (d_0, ..., d_N) or None
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -203,3 +205,41 @@ def log_volume_density(
         with np.errstate(divide="ignore"):
             total = total + (m + n - 2 * frame.sigma.shape[-1]) * np.log(frame.border).sum(axis=-1)
     return np.asarray(-0.5 * total)
+
+
+def ito_drift(
+    W: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    r"""The Laplace-Beltrami operator of g^N applied to the entries of W: Q_N Σ″ Q_0ᵀ.
+
+    .. math:: \Sigma''_k = (N-1)\lambda_k^{N-2} = (N-1)\sigma_k^{1-2/N}
+
+    Brownian motion at inverse temperature β, of generator Δ/β, drifts by 1/β of it.
+
+    Parameters
+    ----------
+    W, depth, rank, widths
+        As :func:`apply`. At depth ``inf`` the limit of Σ″/N, so that the result is W itself.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        At a zero singular value for depth <= 2, where the limit depends on the approach.
+
+    Notes
+    -----
+    Source: Menon, (12.9)-(12.10), the noise of (12.10) corrected; rank r and depth ``inf`` derived.
+    """
+    frame, () = prepare(W, (), depth, rank, widths)
+    if frame.depth == 1:
+        return np.zeros(frame.shape)
+    if frame.depth <= 2 and not (frame.sigma > 0).all():
+        raise np.linalg.LinAlgError(
+            f"at depth {frame.depth:g} Σ″ has no limit at a zero singular value; pass rank= if the "
+            "rank of W is lower"
+        )
+    if math.isinf(frame.depth):
+        drift = frame.sigma
+    else:
+        drift = (frame.depth - 1) * frame.sigma ** (1 - 2 / frame.depth)
+    return np.asarray((frame.U * drift[..., None, :]) @ frame.Vt)
