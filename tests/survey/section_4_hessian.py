@@ -130,8 +130,12 @@ def _():
         yield abs(second(net, V) - exact) / scale(net, V)
     for point in saddles():
         if strict(point):
-            V = critical_points.negative_direction(point.net.layers, point.net.sigma)
-            yield float(second(point.net, V) >= 0)
+            net = point.net
+            V = critical_points.negative_direction(net.layers, net.sigma)
+            yield float(second(net, V) >= 0)
+            if not point.leading:  # the least σ kept against the greatest dropped
+                exact = net.sigma[list(point.S)].min() ** 2 - net.sigma[point.Q].max() ** 2
+                yield abs(second(net, V) - exact) / scale(net, V)
 
 
 @printed("Proposition 21", "V = P⁻¹RP: 𝔥 is often positive")
