@@ -9,9 +9,18 @@ import numpy as np
 from dlngeo import adjacency, critical_points, energies, flows, hessian
 from dlngeo import weights as networks
 from menon.material import flat, gap, lifted_slope, product, rank, size
-from survey.material import chain, change, diagonal, full_hessian, nets, place, random_net
+from survey.material import (
+    chain,
+    change,
+    diagonal,
+    full_hessian,
+    integrate,
+    nets,
+    place,
+    random_net,
+)
 from survey.points import fibre_point
-from survey.registry import printed, row, same
+from survey.registry import printed, row
 
 
 @row(
@@ -235,4 +244,19 @@ def _():
         yield gap([-G for G in down], net.velocity)
 
 
-same("section 2.2", "Gradient descent tends to it for small steps", "(9)", "see (67)")
+@row(
+    "section 2.2",
+    "flows.gradient_descent",
+    tol=0.02,
+    test="flows.descent_tends_to_the_flow",
+    note="the ratio of two errors, ½ in the limit of small steps",
+)
+def _():
+    """Gradient descent tends to the flow: half the step, half the error."""
+    for net in nets():
+        (end,) = integrate(net, [0.1])
+        errors = []
+        for count in (200, 400):
+            run = flows.gradient_descent(net.energy, net.layers, 0.1 / count, count)
+            errors.append(size(flat([W[-1] for W in run.weights]) - flat(end.layers)))
+        yield abs(errors[1] / errors[0] - 0.5)
