@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from dlngeo import entropy, metric
 from dlngeo.dynamics import equilibrium
 from dlngeo.dynamics.mixing import effective_size
-from dlngeo.energies import MatrixCompletion, Quadratic
+from dlngeo.energies import LinearRegression, MatrixCompletion, Quadratic
 from dlngeo.weights import haar_frame
 
 INF = math.inf
@@ -199,6 +199,43 @@ def test_beta_is_a_unit_of_length():
     one = equilibrium.sample(square(3), beta=1.0, **keywords).sigma
     huge = equilibrium.sample(square(3), beta=1e20, **keywords).sigma
     assert_allclose(huge.mean() * 1e10, one.mean(), rtol=0.2)
+
+
+def test_energies_that_refuse_infinite_matrices():
+    """One and the same measure, the energy checking its argument at every step."""
+    d, keywords = 3, {"depth": 2, "beta": 1.0, "n_draws": 200, "rng": 5}
+    checked = LinearRegression(np.eye(d), np.zeros((d, d)))
+    draws = equilibrium.sample_singular_values(checked, shape=(d, d), **keywords).sigma
+    plain = equilibrium.sample_singular_values(square(d), shape=(d, d), **keywords).sigma
+    # the same noise; sums of squares taken in another order, and chains that forget it
+    assert_allclose(draws[:, :5], plain[:, :5], rtol=1e-2)
+    assert (
+        abs(deviation((draws**2).mean(axis=-1), equilibrium.mean_square(d, depth=2, beta=1.0))) < 5
+    )
+
+
+class Steep:
+    """E = e^{4 ‖W‖²}, which overflows within a leap or two; it refuses what is not finite."""
+
+    def value(self, W):
+        assert np.isfinite(W).all()
+        return np.exp(4 * (W**2).sum(axis=(-2, -1)))
+
+    def gradient(self, W):
+        return 8 * self.value(W)[..., None, None] * W
+
+    def hessian(self, W, Z):
+        raise NotImplementedError
+
+
+def test_a_leap_too_far_is_refused():
+    sample = equilibrium.sample_singular_values(
+        Steep(), shape=(3, 3), depth=2, beta=1.0, n_draws=600, warmup=2, rng=0
+    )  # no time to find the step
+    assert np.isfinite(sample.sigma).all()
+    # the balance of test_energy_balance, E[Σ σ ∂V/∂σ] = 3 · 2 · ¾ + 3/2
+    square_sum = (sample.sigma**2).sum(axis=-1)
+    assert abs(deviation(8 * square_sum * np.exp(4 * square_sum), 6.0)) < 5
 
 
 def test_refused_measures():

@@ -336,9 +336,10 @@ def _potential(energy: Energy, setting: Setting) -> Potential:
     def bare(sigma: Array) -> tuple[Array, Array]:
         if isinstance(energy, Quadratic):  # of target zero
             return 0.5 * (sigma**2).sum(axis=-1), sigma
-        W = diagonal(sigma, setting.shape)
-        slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)
-        return energy.value(W), slope[..., : sigma.shape[-1]]
+        inside = np.isfinite(sigma).all(axis=-1)  # a leap too far; energies refuse what is infinite
+        W = diagonal(np.where(inside[..., None], sigma, 0.0), setting.shape)
+        slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)[..., : sigma.shape[-1]]
+        return np.where(inside, energy.value(W), np.inf), slope
 
     if setting.decay == 0:
         return bare
