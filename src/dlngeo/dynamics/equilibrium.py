@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.dynamics.gas import Gas, Potential, sample_gas
+from dlngeo.dynamics.gas import Gas, sample_gas
 from dlngeo.dynamics.large_width import limit_density as limit_density
 from dlngeo.dynamics.large_width import limit_edge_scale as limit_edge_scale
 from dlngeo.dynamics.large_width import limit_moments as limit_moments
@@ -33,10 +33,10 @@ from dlngeo.dynamics.large_width import limit_support as limit_support
 from dlngeo.dynamics.large_width import mean_square as mean_square
 from dlngeo.dynamics.mixing import effective_size, split_rhat
 from dlngeo.dynamics.normalisation import Normalisability as Normalisability
-from dlngeo.dynamics.normalisation import Setting, diagonal, verdict
+from dlngeo.dynamics.normalisation import Setting, potential, verdict
 from dlngeo.dynamics.normalisation import is_rotation_invariant as is_rotation_invariant
 from dlngeo.dynamics.normalisation import normalisable as normalisable
-from dlngeo.energies import Energy, Quadratic
+from dlngeo.energies import Energy
 from dlngeo.geometry.fibres import Widths
 from dlngeo.geometry.spectrum import log_ratio, quotient
 from dlngeo.weights import RNG, haar_frame
@@ -147,7 +147,7 @@ def log_density(
         raise ValueError(f"sigma must hold {setting.rank} numbers, the least width, not {r}")
     if math.isinf(depth) and not (sigma > 0).all():
         raise ValueError("sigma must be positive at depth inf, where the density diverges at zero")
-    value = _potential(_invariant(energy, setting), setting)(sigma)[0]
+    value = potential(_invariant(energy, setting), setting)(sigma)[0]
     k, l = np.triu_indices(r, 1)  # noqa: E741
     one, two = sigma[..., k], sigma[..., l]
     u = log_ratio(one, two)
@@ -273,8 +273,7 @@ def _sampled(
 
 
 _NOT_INVARIANT = (
-    "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P and Q; {!r} is not, and "
-    "its Gibbs measure is not that of a gas of singular values"
+    "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P, Q; {!r} is not"
 )
 
 
@@ -306,7 +305,7 @@ def _chains(
     thin: int,
 ) -> SingularValueSample:
     gas = Gas(
-        _potential(energy, setting),
+        potential(energy, setting),
         setting.beta / setting.kappa,
         1 / (2 * setting.kappa),
         setting.depth,
@@ -328,27 +327,3 @@ def _chains(
         chains.step,
         seeds,
     )
-
-
-def _potential(energy: Energy, setting: Setting) -> Potential:
-    """E + decay of diag(σ), and its derivatives."""
-
-    def bare(sigma: Array) -> tuple[Array, Array]:
-        if isinstance(energy, Quadratic):  # of target zero
-            return 0.5 * (sigma**2).sum(axis=-1), sigma
-        inside = np.isfinite(sigma).all(axis=-1)  # a leap too far; energies refuse what is infinite
-        W = diagonal(np.where(inside[..., None], sigma, 0.0), setting.shape)
-        slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)[..., : sigma.shape[-1]]
-        return np.where(inside, energy.value(W), np.inf), slope
-
-    if setting.decay == 0:
-        return bare
-
-    def decayed(sigma: Array) -> tuple[Array, Array]:
-        value, slope = bare(sigma)
-        root = sigma ** (2 / setting.depth)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = slope + setting.decay * root / sigma
-        return value + setting.decay * setting.depth / 2 * root.sum(axis=-1), slope
-
-    return decayed

@@ -29,6 +29,7 @@ from scipy.sparse.csgraph import structural_rank
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo.dynamics.gas import Potential
 from dlngeo.energies import Energy, MatrixCompletion, Quadratic
 from dlngeo.geometry.fibres import Widths
 from dlngeo.weights import haar_frame
@@ -117,9 +118,10 @@ def normalisable(
     Parameters
     ----------
     energy : Energy
-        Rotation-invariant energies are decided by their growth; :class:`~dlngeo.Quadratic` with any
-        target and, where Z = ∞ can be shown, :class:`~dlngeo.MatrixCompletion` by structure. Of
-        others nothing is said, but at depth inf.
+        Rotation-invariant energies are decided by their growth;
+        :class:`~dlngeo.energies.Quadratic` with any target, and where Z = ∞ can be shown
+        :class:`~dlngeo.energies.MatrixCompletion`, by structure. Of others nothing is said, but at
+        depth inf.
     shape, depth, beta, kappa, widths, weight_decay
         As for :func:`~dlngeo.dynamics.equilibrium.sample`.
 
@@ -158,9 +160,8 @@ def verdict(energy: Energy, setting: Setting, invariant: bool) -> Normalisabilit
 def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     """Whether E(PWQ) = E(W) for orthogonal P and Q, so that E sees singular values alone.
 
-    Decided by structure for :class:`~dlngeo.Quadratic` (its target must be zero), by Haar rotations
-    of random matrices of several sizes for any other; an energy that passes by chance is possible
-    only if it differs nowhere that was tried.
+    Decided by structure for :class:`~dlngeo.energies.Quadratic` (its target must be zero), by Haar
+    rotations of random matrices of several sizes for any other.
 
     Parameters
     ----------
@@ -197,6 +198,31 @@ def diagonal(sigma: Array, shape: tuple[int, int]) -> Array:
     k = np.arange(sigma.shape[-1])
     W[..., k, k] = sigma
     return W
+
+
+def potential(energy: Energy, setting: Setting) -> Potential:
+    """E + decay of diag(σ), and its derivatives; E is rotation-invariant."""
+
+    def bare(sigma: Array) -> tuple[Array, Array]:
+        if isinstance(energy, Quadratic):  # of target zero
+            return 0.5 * (sigma**2).sum(axis=-1), sigma
+        # energies refuse what is infinite, as a leap too far is
+        inside = np.asarray(np.isfinite(sigma).all(axis=-1))
+        W = diagonal(np.where(inside[..., None], sigma, 0.0), setting.shape)
+        slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)[..., : sigma.shape[-1]]
+        return np.where(inside, energy.value(W), np.inf), slope
+
+    if setting.decay == 0:
+        return bare
+
+    def decayed(sigma: Array) -> tuple[Array, Array]:
+        value, slope = bare(sigma)
+        root = sigma ** (2 / setting.depth)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = slope + setting.decay * root / sigma
+        return value + setting.decay * setting.depth / 2 * root.sum(axis=-1), slope
+
+    return decayed
 
 
 def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
