@@ -173,8 +173,16 @@ def test_energies_that_do_not_grow():
     bounded = Radial(lambda s: s / (1 + s), lambda s: 1 / (1 + s) ** 2)
     for energy in (bounded, Smallest()):
         answer = normalisable(energy, shape=(3, 3), depth=2, beta=1.0)
-        assert answer.finite is False and "weight_decay would" in answer.reason
+        assert answer.finite is False and "weight_decay would help" in answer.reason
         assert finite(energy, 3, depth=2, weight_decay=0.1) is True
+
+
+def test_weight_decay_against_an_energy_that_falls():
+    falling = Radial(lambda s: -s, lambda s: -np.ones_like(s))
+    assert finite(falling, 3, depth=1, weight_decay=1.0) is False  # -σ² + σ²/2
+    assert finite(falling, 3, depth=1, weight_decay=4.0) is True
+    assert finite(falling, 3, depth=2, weight_decay=4.0) is False  # -σ² + 4σ
+    assert finite(square(3), 3, depth=1e6, weight_decay=1e-3) is True
 
 
 # ---------------------------------------------------------------------------------- completion
