@@ -105,8 +105,8 @@ def coordinates(layers: Weights, r: int, tol: float = 1e-8) -> tuple[list[Array]
     for W in layers[1:]:
         Q = W @ frames[-1] / lam[..., None, :]
         E = transpose(Q) @ Q - one
-        largest = float(np.abs(E).max())
-        if largest > 0.1 * tol or W.shape[-1] > r:  # else its norm is below tol * r
+        largest = np.abs(E).max(axis=(-2, -1))
+        if W.shape[-1] > r or (largest > 0.1 * tol).any():  # else its norm is below tol * r
             off = np.maximum(off, _imbalance_of(W, E, lam, scale))
         frames.append(_orthonormalised(Q, E, largest))
     if not (off <= tol * r).all():
@@ -130,13 +130,19 @@ def _imbalance_of(W: Array, E: Array, lam: Array, scale: Array) -> Array:
     return np.asarray(inside + np.abs(size - (share**2).sum(axis=-1)))
 
 
-def _orthonormalised(Q: Array, E: Array, largest: float) -> Array:
-    """Gram-Schmidt on columns with QᵀQ = I + E, to first order in E where E² is below rounding."""
-    if largest <= 1e-14:
+def _orthonormalised(Q: Array, E: Array, largest: Array) -> Array:
+    """Gram-Schmidt on columns with QᵀQ = I + E, to first order in E where E² is below rounding.
+
+    Each matrix of a stack is treated by its own E, of size ``largest``.
+    """
+    if (largest <= 1e-14).all():
         return Q
-    if largest > 1e-8:
-        return orthonormalise(Q)
-    return np.asarray(Q - Q @ (np.triu(E) - 0.5 * E * np.eye(E.shape[-1])))
+    mended = Q - Q @ (np.triu(E) - 0.5 * E * np.eye(E.shape[-1]))
+    far, exact = largest > 1e-8, largest <= 1e-14
+    if far.any():
+        mended[far] = orthonormalise(Q[far])
+    mended[exact] = Q[exact]
+    return np.asarray(mended)
 
 
 def chart_differential(

@@ -55,18 +55,22 @@ def retract(
     widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
     r = min(widths) if rank is None else rank_argument(rank, widths)
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
-    scale = np.max([frobenius(W).max() for W in wanted])
     here = _nearly_balanced(wanted, r)
-    best = np.inf
+    scale = np.max([frobenius(W) for W in wanted], axis=0)
+    best = np.full(scale.shape, np.inf)
+    active = np.ones(scale.shape, dtype=bool)  # each network of a stack ends by itself
     for _ in range(_ITERATIONS):
         if not _of_full_rank(here, r):
             break
         step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
-        size = float(np.max([frobenius(T).max() for T in step]))
-        if size <= 1e-14 * scale or (size <= 1e-11 * scale and size > 0.5 * best):
+        size = np.max([frobenius(T) for T in step], axis=0)
+        active &= (size > 1e-14 * scale) & ((size > 1e-11 * scale) | (size <= 0.5 * best))
+        if not active.any():
             return here
-        best = min(best, size)
-        here = _nearly_balanced([a + b for a, b in zip(here, step, strict=True)], r)
+        best = np.minimum(best, size)
+        moved = _nearly_balanced([a + b for a, b in zip(here, step, strict=True)], r)
+        choice = active[..., None, None]
+        here = tuple(np.where(choice, a, b) for a, b in zip(moved, here, strict=True))
     raise ValueError(
         f"V is too long for a projection on the balanced manifold of rank {r}: no nearest point "
         f"was found in {_ITERATIONS} iterations; take a shorter step"

@@ -319,11 +319,20 @@ def _orbit_angles(inside: Array, lam: Array) -> Array:
     p = np.arange(1, depth)
     sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
     half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
-    rows = (depth - 1, -1)
-    np.dot(sines, slope.reshape(rows), out=work.reshape(rows))
+    _mix(sines, slope, work)
     work /= _chebyshev_square(k, l, half)
-    np.dot(0.5 * sines, work.reshape(rows), out=slope.reshape(rows))
+    _mix(0.5 * sines, work, slope)
     return slope
+
+
+def _mix(sines: Array, layers: Array, out: Array) -> None:
+    """Combinations over layers, one product a network, so that none depends on its company."""
+    count, size = layers.shape[0], layers.shape[-1] ** 2
+    if layers.ndim == 3:
+        np.dot(sines, layers.reshape(count, size), out=out.reshape(count, size))
+        return
+    rows = np.moveaxis(layers.reshape(count, -1, size), 0, 1)
+    out.reshape(count, -1, size)[...] = np.moveaxis(sines @ rows, 1, 0)
 
 
 def _chebyshev_square(a: Array, b: Array, half: Array | float) -> Array:

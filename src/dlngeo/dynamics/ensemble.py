@@ -1,0 +1,75 @@
+"""The result of a stochastic simulation: paths, observables, and how to run them again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dlngeo._checks import Array, Weights
+from dlngeo._linalg import svd
+from dlngeo.energies import Energy
+from dlngeo.observables import effective_rank
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Paths of end-to-end matrices, with the weights above them where the run had weights.
+
+    Attributes
+    ----------
+    t : (time,) array
+    W : (path, time, m, n) array
+        End-to-end matrices.
+    weights : tuple of (path, time, d_p, d_{p-1}) arrays, or None downstairs
+    energy : (path, time) array
+        E(W), without entropy and weight decay.
+    singular_values : (path, time, min(m, n)) array, decreasing
+    effective_rank : (path, time) array
+        Entropy kind, :func:`dlngeo.observables.effective_rank`.
+    status : int
+        0: all steps taken; -1: a path left the range of floating point, and the frames end before.
+    message : str
+    provenance : dict
+        What it takes to run any path again: the seed's entropy and spawn key (path k drew from its
+        child k), the method, dt and the number of steps.
+    """
+
+    t: Array
+    W: Array
+    weights: Weights | None
+    energy: Array
+    singular_values: Array
+    effective_rank: Array
+    status: int
+    message: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool:
+        """Whether all steps were taken."""
+        return self.status >= 0
+
+    def __repr__(self) -> str:
+        return (
+            f"Ensemble({len(self.W)} paths, {self.t.size} times from {self.t[0]:g} to "
+            f"{self.t[-1]:g}, W {self.W.shape[2:]}, status {self.status}: {self.message})"
+        )
+
+
+def build(
+    energy: Energy | None,
+    t: Array,
+    W: Array,
+    weights: Weights | None,
+    status: int,
+    message: str,
+    provenance: dict[str, Any],
+) -> Ensemble:
+    """An ensemble with everything that follows from the matrices."""
+    sigma = svd(W)[1]
+    values = np.zeros(W.shape[:2]) if energy is None else np.asarray(energy.value(W))
+    return Ensemble(
+        t, W, weights, values, sigma, effective_rank(sigma), status, message, provenance
+    )
