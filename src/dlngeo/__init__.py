@@ -29,9 +29,11 @@ _MODULES = {
     "flows": "dlngeo.dynamics.flows",
     "exact": "dlngeo.dynamics.exact",
     "stability": "dlngeo.dynamics.stability",
+    "langevin": "dlngeo.dynamics.langevin",
     "dyson": "dlngeo.dynamics.dyson",
     "equilibrium": "dlngeo.dynamics.equilibrium",
     "nuclear_norm": "dlngeo.studies.nuclear_norm",
+    "large_width": "dlngeo.studies.large_width",
     "sequential": "dlngeo.studies.sequential",
     "survey_figures": "dlngeo.studies.survey_figures",
     "completion": "dlngeo.studies.completion",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from dlngeo.dynamics import equilibrium as equilibrium
     from dlngeo.dynamics import exact as exact
     from dlngeo.dynamics import flows as flows
+    from dlngeo.dynamics import langevin as langevin
     from dlngeo.dynamics import solvers as solvers
     from dlngeo.dynamics import stability as stability
     from dlngeo.geometry import balanced as balanced
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from dlngeo.landscape import hessian as hessian
     from dlngeo.landscape import rates as rates
     from dlngeo.studies import completion as completion
+    from dlngeo.studies import large_width as large_width
     from dlngeo.studies import nuclear_norm as nuclear_norm
     from dlngeo.studies import sequential as sequential
     from dlngeo.studies import survey_figures as survey_figures

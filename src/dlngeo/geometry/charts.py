@@ -135,10 +135,10 @@ def _orthonormalised(Q: Array, E: Array, largest: Array) -> Array:
 
     Each matrix of a stack is treated by its own E, of size ``largest``.
     """
-    if (largest <= 1e-14).all():
+    if (largest <= 3e-14).all():
         return Q
     mended = Q - Q @ (np.triu(E) - 0.5 * E * np.eye(E.shape[-1]))
-    far, exact = largest > 1e-8, largest <= 1e-14
+    far, exact = largest > 1e-8, largest <= 3e-14
     if far.any():
         mended[far] = orthonormalise(Q[far])
     mended[exact] = Q[exact]

@@ -285,10 +285,14 @@ def profiles(lam: Array, depth: int) -> Array:
     """Unit vectors over s with entries proportional to λ_k^{N-s} λ_l^{s-1}: (N, ..., r, r)."""
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     larger = np.maximum(k, l)
-    powers = np.ones((depth, *larger.shape))
+    below, above = k / larger, l / larger
+    profile = np.ones((depth, *larger.shape))
     for s in range(1, depth):
-        powers[s] = powers[s - 1] * (l / larger)
-    profile: Array = powers * transpose(powers[::-1])
+        np.multiply(profile[s - 1], above, out=profile[s])
+    power = np.ones_like(larger)
+    for s in range(depth - 2, -1, -1):
+        power *= below
+        profile[s] *= power
     profile /= np.sqrt(np.einsum("s...,s...->...", profile, profile))
     return profile
 
