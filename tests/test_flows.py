@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.integrate import solve_ivp
 
 from dlngeo import energies, flows, weights
 from dlngeo.dynamics.solvers import RKC
+from dlngeo.geometry import entropy
 from dlngeo.landscape import adjacency
 
 
@@ -441,3 +443,44 @@ def test_solver_class_may_be_given(rng):
         for method in ("RKC", RKC)
     ]
     assert_allclose(runs[0].W[-1], runs[1].W[-1], rtol=0, atol=0)
+
+
+# --------------------------------------------------------------------------------- free energy
+
+
+@pytest.mark.parametrize("depth", [2, 3, 2.5, np.inf])
+def test_free_energy_flow_descends_the_free_energy_and_meets_another_integrator(depth, rng):
+    W0, energy = rng.standard_normal((3, 3)), energies.Quadratic(rng.standard_normal((3, 3)))
+    beta = 3.0
+
+    def velocity(t, y):
+        return -entropy.free_energy_gradient(energy, y.reshape(3, 3), depth, beta).ravel()
+
+    exact = solve_ivp(velocity, (0, 0.5), W0.ravel(), method="DOP853", rtol=1e-11, atol=1e-13)
+    run = flows.free_energy_flow(
+        energy, W0, (0, 0.5), depth=depth, beta=beta, method="DOP853", rtol=1e-10
+    )
+    assert_allclose(run.W[-1].ravel(), exact.y[:, -1], atol=1e-8)
+    F = entropy.free_energy(energy, run.W, depth, beta)
+    assert (np.diff(F) < 0).all()
+    without = flows.gradient_flow(energy, W0, (0, 0.5), depth=depth, gtol=0)
+    assert np.linalg.norm(without.W[-1] - run.W[-1]) > 1e-2  # entropy is at work
+
+
+def test_free_energy_flow_at_rank_r_and_with_decay(rng):
+    W0 = rng.standard_normal((4, 2)) @ rng.standard_normal((2, 3))
+    energy = energies.Quadratic(rng.standard_normal((4, 3)))
+    options = {"depth": 3, "beta": 2.0, "rank": 2, "widths": (3, 5, 4, 4), "weight_decay": 0.2}
+    h = 1e-5
+    run = flows.free_energy_flow(
+        energy, W0, (0, 2 * h), t_eval=[0, h, 2 * h], method="DOP853", rtol=1e-12, **options
+    )
+    velocity = (run.W[2] - run.W[0]) / (2 * h)
+    exact = -entropy.free_energy_gradient(
+        energy, run.W[1], 3, 2.0, 0.2, rank=2, widths=(3, 5, 4, 4)
+    )
+    assert_allclose(velocity, exact, atol=1e-6 * np.abs(exact).max())
+    with pytest.raises(ValueError, match="widths="):
+        flows.free_energy_flow(energy, W0, (0, 1), depth=3, beta=2.0, rank=2)
+    with pytest.raises(ValueError, match="beta"):
+        flows.free_energy_flow(energy, W0, (0, 1), **{**options, "beta": 0})

@@ -239,11 +239,17 @@ same("(6.6)", "F = E - S/β", "Definition 12")
 later(
     "(6.7)",
     "W′ = -grad F",
-    "open: comes with the flow of free energy; its right side is (12.13)",
-    "entropy.free_energy_gradient",
-    test="free_energy.free_energy_and_gradient_are_golden",
+    "a path: its test compares another integrator; its right side is (12.13)",
+    "flows.free_energy_flow entropy.free_energy_gradient",
+    test="flows.free_energy_flow_descends_the_free_energy_and_meets_another_integrator",
 )
-later("(6.8)", "The Riemannian Langevin equation", "open: comes with the Langevin module")
+later(
+    "(6.8)",
+    "The Riemannian Langevin equation",
+    "a law: its tests compare samples, to 5 standard errors",
+    "langevin.simulate",
+    test="langevin.short_time_mean_and_covariance",
+)
 
 
 @row(

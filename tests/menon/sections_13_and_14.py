@@ -245,7 +245,13 @@ def _():
         yield gap(other, entropy.boltzmann(P.W, math.inf))
 
 
-later("section 14.3", "The law of large width", "open: comes with the equilibrium module")
+later(
+    "section 14.3",
+    "The law of large width",
+    "a limit: its tests measure moments, edge and spacings with error bars",
+    "equilibrium.limit_moments equilibrium.limit_density large_width.converge",
+    test="large_width_study.moments_reach_their_limits",
+)
 
 
 @row(

@@ -52,12 +52,16 @@ def _():
 later(
     "Figure 9.3",
     "Motion by curvature from tangential noise",
-    "open: comes with the Langevin module",
+    "a law: its test compares samples; the figure is still open",
+    "langevin.brownian_motion",
+    test="dyson.sphere_grows_by_minus_half_its_mean_curvature",
 )
 later(
     "Figure 9.4",
     "Stochastic upstairs, deterministic downstairs",
-    "open: comes with the Langevin module",
+    "a law: its test compares samples; the figure is still open",
+    "langevin.simulate flows.free_energy_flow",
+    test="langevin.noise_in_the_gauge_alone_moves_w_by_curvature",
 )
 
 
@@ -118,13 +122,17 @@ def _():
 later(
     "section 12.1, item 3",
     "Δ(f∘φ) = (Δf + ⟨grad S, grad f⟩)∘φ",
-    "open: comes with the Langevin module; printed form differs: Brownian motion projects to "
+    "a law: its test compares samples; printed form differs: Brownian motion projects to "
     "Brownian motion",
+    "langevin.brownian_motion",
+    test="langevin.brownian_motions_differ_by_the_gradient_of_the_entropy",
 )
 later(
     "(12.2)",
     "The generator (1/β)(tr_{TO} Hess + κ tr_⊥ Hess)",
-    "open: comes with the Langevin module; printed form differs: Δ_O is an “angular Laplacian”",
+    "a law: its test compares samples; printed form differs: Δ_O is an “angular Laplacian”",
+    "langevin.simulate",
+    test="langevin.upstairs_projects_to_downstairs",
 )
 
 
@@ -191,5 +199,7 @@ def _():
 later(
     "sections 10-12",
     "The Langevin equations (10.1)–(12.12)",
-    "open: comes with the Langevin module, except the rows above",
+    "open: a row for each; tested as laws in test_langevin.py, test_dyson.py, test_root_chart.py",
+    "langevin.simulate dyson.simulate",
+    test="dyson.eigenvalues_of_the_lift_have_the_law_of_dyson",
 )

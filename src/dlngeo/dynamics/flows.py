@@ -16,7 +16,13 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.integration import METHODS as METHODS
 from dlngeo.dynamics.integration import Callback, Control, integrate, read_off
-from dlngeo.dynamics.systems import AdjacencyFlow, EndToEndFlow, System, WeightFlow
+from dlngeo.dynamics.systems import (
+    AdjacencyFlow,
+    EndToEndFlow,
+    FreeEnergyFlow,
+    System,
+    WeightFlow,
+)
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Energy
 
@@ -140,6 +146,57 @@ def adjacency_flow(
     weight_decay = _checks.non_negative(weight_decay, "weight_decay")
     system = AdjacencyFlow(energy, A, widths, weight_decay)
     control = Control(method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
+    return integrate(system, t_span, control)
+
+
+def free_energy_flow(
+    energy: Energy,
+    W: ArrayLike,
+    t_span: tuple[float, float],
+    *,
+    depth: float,
+    beta: float,
+    rank: int | None = None,
+    widths: Sequence[int] | None = None,
+    weight_decay: float = 0.0,
+    method: str | type[OdeSolver] = "RKC",
+    t_eval: ArrayLike | None = None,
+    stop_loss: float | None = None,
+    rtol: float = 1e-6,
+    atol: float | None = None,
+    max_steps: int | None = None,
+    callback: Callback | None = None,
+) -> Trajectory:
+    r"""Integrate the gradient flow of the free energy F_β = E - S/β on (M_d, g^N).
+
+    .. math:: \dot W = -\mathcal A_{N,W}(E'(W)) + \tfrac1\beta Q_N\Sigma'Q_0^T - \gamma NW
+
+    Parameters
+    ----------
+    energy : Energy
+    W : (..., m, n) array
+        The start.
+    t_span, method, t_eval, stop_loss, rtol, atol, max_steps, callback
+        As for :func:`gradient_flow`. A run goes to t_1: its end need not have E' = 0.
+    depth, rank, widths
+        As for :func:`dlngeo.entropy.gradient`.
+    beta : float > 0
+        Inverse temperature.
+    weight_decay : float >= 0
+
+    Returns
+    -------
+    Trajectory
+        Its ``energy`` is E(W), without entropy and decay.
+
+    Notes
+    -----
+    The Riemannian Langevin equation without noise in the observable (κ = 0), (12.7).
+    Source: Menon, (6.7), (12.13).
+    """
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
+    system = FreeEnergyFlow(energy, W, depth, beta, rank, gamma, widths)
+    control = Control(method, t_eval, stop_loss, 0.0, rtol, atol, max_steps, callback)
     return integrate(system, t_span, control)
 
 

@@ -19,6 +19,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy
+from dlngeo.geometry import entropy
 from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
@@ -112,6 +113,34 @@ class EndToEndFlow:
         r = self._rank
         nearest: Array = (U[..., :r] * sigma[..., None, :r]) @ Vt[..., :r, :]
         return nearest
+
+
+class FreeEnergyFlow(EndToEndFlow):
+    """Downstairs, with the entropy's force beside the energy's (Menon, 6.7, 12.13)."""
+
+    def __init__(
+        self,
+        energy: Energy,
+        start: Any,
+        depth: float,
+        beta: float,
+        rank: int | None,
+        gamma: float,
+        widths: Sequence[int] | None,
+    ) -> None:
+        super().__init__(energy, start, depth, rank, gamma)
+        self._beta, self._widths = _checks.positive(beta, "beta"), widths
+        self._push(self.start)  # refuses what has no entropy
+
+    def velocity(self, t: float, y: Array) -> Array:
+        if not np.isfinite(y).all():
+            return np.full_like(y, np.nan)
+        return super().velocity(t, y) + self._push(y)
+
+    def _push(self, y: Array) -> Array:
+        W = y.reshape(self._shape)
+        force = entropy.gradient(W, self._depth, rank=self.rank, widths=self._widths)
+        return np.asarray(force / self._beta).reshape(-1)
 
 
 class AdjacencyFlow:
