@@ -19,7 +19,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 
 # Up to here the sum is cheaper than the quotient of expm1 (docs/accuracy.md).
-_LARGEST_SUM = 8
+_LARGEST_SUM = 12
 
 
 def spectrum(sigma: ArrayLike, depth: float) -> Array:
