@@ -49,7 +49,7 @@ def test_noise_is_the_square_root_of_the_metric_operator(depth, rng):
     c = chart(depth, kappa=0.5, beta=4.0)
     Y = c.to_root(W)
     exact = np.sqrt(2 * 0.5 / 4) * metric.sqrt(W, B, depth)
-    assert_allclose(push(c, Y, c.field(Y, B, 0.0, ito=True)), exact, atol=1e-7)
+    assert_allclose(push(c, Y, c.field(Y, B, None, ito=True)), exact, atol=1e-7)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -59,8 +59,8 @@ def test_stratonovich_drift_differs_by_the_correction_of_the_noise(depth, rng):
     Y = c.to_root(rng.standard_normal((3, 3)))
     correction = np.zeros((3, 3))
     for E in np.eye(9).reshape(-1, 3, 3):
-        V = c.field(Y, E, 0.0, ito=True)
-        turned = c.field(Y + h * V, E, 0.0, True) - c.field(Y - h * V, E, 0.0, True)
+        V = c.field(Y, E, None, ito=True)
+        turned = c.field(Y + h * V, E, None, True) - c.field(Y - h * V, E, None, True)
         correction += 0.5 * turned / (2 * h)
     ito, stratonovich = (c.field(Y, None, 1.0, ito=flag) for flag in (True, False))
     assert_allclose(stratonovich, ito - correction, atol=1e-8)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,31 +26,16 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo.dynamics.ensemble import Ensemble, build
-from dlngeo.dynamics.noise import Streams, seed_sequence
-from dlngeo.dynamics.root_chart import RootChart, reflected, runge_kutta
+from dlngeo.dynamics.noise import seed_sequence
+from dlngeo.dynamics.root_chart import RootChart
+from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
+from dlngeo.dynamics.schemes import Terms as _Terms
+from dlngeo.dynamics.stepping import Plan, Stepper, all_paths
+from dlngeo.dynamics.upstairs import Upstairs
 from dlngeo.energies import Energy
-from dlngeo.geometry import balanced, entropy, metric
+from dlngeo.geometry import balanced
 from dlngeo.geometry.charts import coordinates
-from dlngeo.geometry.retraction import retract
-from dlngeo.geometry.tangent import Split
-from dlngeo.weights import RNG, flatten, gradient, unflatten
-
-_CHUNK = 1024  # paths that run side by side
-_BLOCK = 32  # steps whose noise is drawn at once
-
-
-class Stepper(Protocol):
-    """One step of a scheme, for a stack of states."""
-
-    noise_size: int
-
-    def step(self, state: Array, normals: Array, dt: float) -> Array:
-        """The next state."""
-        ...
-
-    def end_to_end(self, state: Array) -> Array:
-        """The end-to-end matrices of states."""
-        ...
+from dlngeo.weights import RNG, flatten, unflatten
 
 
 def simulate(
@@ -103,8 +88,8 @@ def simulate(
     Returns
     -------
     Ensemble
-        With status -1 where a path left the range of floating point; the frames end before, and
-        the message says when.
+        With status -1 where a path could not be followed; the frames end before, and the message
+        says when.
 
     Raises
     ------
@@ -113,6 +98,11 @@ def simulate(
 
     Notes
     -----
+    Where dt is too long for the drift at hand, dt [N σ_1^{2-2/N} ‖E″‖ + (N-1) σ_1^{1-2/N} ‖E′‖] > 1
+    for σ_1 the largest singular value, the step is taken in parts, up to 1000, with the increments
+    of a Brownian bridge; the message counts such steps. That keeps a run stable and its law right
+    as dt → 0. How exact it is at a given dt only a shorter dt tells.
+
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
     (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
     """
@@ -125,16 +115,6 @@ def simulate(
     )
     run = _Run(dt, n_steps, n_paths, rng, save_every)
     return _simulate(terms, start, depth, upstairs, run, method)
-
-
-class _Terms(NamedTuple):
-    """What stands in the equation."""
-
-    energy: Energy | None
-    beta: float
-    kappa: float
-    gamma: float
-    entropy: bool
 
 
 class _Run(NamedTuple):
@@ -169,18 +149,23 @@ def _simulate(
         downstairs = _downstairs(name, terms, point, whole)
         stepper, first = downstairs, downstairs.start(point)
     seed = seed_sequence(run.rng)
-    plan = _Plan(dt, n_steps, every)
-    frames, reached = _all_paths(stepper, first, plan, n_paths, seed)
+    plan = Plan(dt, n_steps, every)
+    frames, reached, cut = all_paths(stepper, first, plan, n_paths, seed)
     status, message = 0, "all steps were taken"
+    if cut:
+        message += f", {cut} of {n_steps * n_paths} in parts"
     if reached < n_steps:
         status = -1
-        message = f"a path could not be followed beyond t = {reached * dt:g}: take a shorter dt"
+        message = (
+            f"a path could not be followed beyond t = {reached * dt:g}, even in a thousand parts "
+            f"of a step: take a shorter dt than {dt:g}, or see whether the energy is bounded below"
+        )
     t = dt * np.array(plan.saved()[: frames.shape[1]])
     weights = unflatten(frames, stepper.widths) if isinstance(stepper, Upstairs) else None
     provenance = {
         "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": name, "dt": dt,
         "n_steps": n_steps, "upstairs": layers is not None, "depth": whole, "beta": terms.beta,
-        "kappa": terms.kappa, "weight_decay": terms.gamma,
+        "kappa": terms.kappa, "weight_decay": terms.gamma, "cut": cut,
     }  # fmt: skip
     W = stepper.end_to_end(frames)
     return build(terms.energy, t, W, weights, status, message, provenance)
@@ -238,178 +223,6 @@ def _downstairs(
         return EulerDownstairs(terms, len(point), depth, orientation)
     chart = RootChart(terms.energy, depth, *terms[1:])
     return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
-
-
-# --------------------------------------------------------------------------------------- the loop
-
-
-class _Plan(NamedTuple):
-    dt: float
-    n_steps: int
-    every: int
-
-    def saved(self) -> list[int]:
-        """The steps whose frames are kept."""
-        steps = list(range(0, self.n_steps + 1, self.every))
-        return steps if steps[-1] == self.n_steps else [*steps, self.n_steps]
-
-
-def _all_paths(
-    stepper: Stepper, first: Array, plan: _Plan, n_paths: int, seed: np.random.SeedSequence
-) -> tuple[Array, int]:
-    """Frames (path, time, ...) of all paths, and the last step that was good for all."""
-    saved = plan.saved()
-    frames = np.empty((n_paths, len(saved), *first.shape))
-    reached = plan.n_steps
-    for begin in range(0, n_paths, _CHUNK):
-        paths = range(begin, min(begin + _CHUNK, n_paths))
-        streams = Streams(seed, paths)
-        state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
-        frames[begin : paths.stop, 0] = state
-        step, slot = 0, 1
-        while step < reached:
-            for normals in streams.normals(min(_BLOCK, reached - step), stepper.noise_size):
-                with np.errstate(all="ignore"):
-                    new = _attempt(stepper, state, normals, plan.dt)
-                if new is None:
-                    reached = step
-                    break
-                state, step = new, step + 1
-                if slot < len(saved) and step == saved[slot]:
-                    frames[begin : paths.stop, slot] = state
-                    slot += 1
-    kept = sum(1 for step in saved if step <= reached)
-    return frames[:, :kept], reached
-
-
-def _attempt(stepper: Stepper, state: Array, normals: Array, dt: float) -> Array | None:
-    """The next state; None where a path cannot be followed."""
-    try:
-        new = stepper.step(state, normals, dt)
-    except (np.linalg.LinAlgError, ValueError):
-        return None
-    return new if np.isfinite(new).all() else None
-
-
-# ------------------------------------------------------------------------------------ the schemes
-
-
-class RootEuler:
-    """Euler-Maruyama in the root chart; the smallest λ is reflected."""
-
-    def __init__(self, chart: RootChart, d: int, orientation: float) -> None:
-        self._chart, self._shape, self._orientation = chart, (d, d), orientation
-        self.noise_size = d * d
-
-    def start(self, W: Array) -> Array:
-        """The root of W."""
-        return self._chart.to_root(W)
-
-    def end_to_end(self, state: Array) -> Array:
-        """W of roots."""
-        return self._chart.from_root(state)
-
-    def step(self, state: Array, normals: Array, dt: float) -> Array:
-        """One step."""
-        B = math.sqrt(dt) * normals.reshape(-1, *self._shape)
-        new = state + self._chart.field(state, B, dt, ito=True)
-        return self._reflected(new)
-
-    def _reflected(self, Y: Array) -> Array:
-        return reflected(Y, np.full(len(Y), self._orientation)) if self._orientation else Y
-
-
-class WeakTwo(RootEuler):
-    """Ninomiya and Ninomiya's scheme: the flow of Z_1, then of Z_2, random combinations of fields.
-
-    Z_1 = √h S_1·V, Z_2 = h V_0 + √h S_2·V with Var S_1 = 1/2, Var S_2 = 3/2, Cov = -1/2, so that
-    S_1 + S_2 is the step's Brownian increment.
-    """
-
-    def __init__(self, chart: RootChart, d: int, orientation: float) -> None:
-        super().__init__(chart, d, orientation)
-        self.noise_size = 2 * d * d
-
-    def step(self, state: Array, normals: Array, dt: float) -> Array:
-        """One step."""
-        B, X = np.moveaxis(normals.reshape(-1, 2, *self._shape), 1, 0) * math.sqrt(dt)
-        one = X / math.sqrt(2)
-        two = B - one
-        chart = self._chart
-        if chart.kappa:
-            state = runge_kutta(state, lambda Y: chart.field(Y, one, 0.0, ito=False))
-        new = runge_kutta(state, lambda Y: chart.field(Y, two, dt, ito=False))
-        return self._reflected(new)
-
-
-class EulerDownstairs:
-    """Euler-Maruyama in the entries of W."""
-
-    def __init__(self, terms: _Terms, d: int, depth: float, orientation: float) -> None:
-        self._terms, self._depth, self._shape = terms, depth, (d, d)
-        self._orientation = orientation
-        self.noise_size = d * d
-
-    def start(self, W: Array) -> Array:
-        """W itself."""
-        return W
-
-    def end_to_end(self, state: Array) -> Array:
-        """W itself."""
-        return state
-
-    def step(self, state: Array, normals: Array, dt: float) -> Array:
-        """One step."""
-        energy, beta, kappa, gamma, with_entropy = self._terms
-        depth, B = self._depth, normals.reshape(-1, *self._shape)
-        drift = kappa / beta * metric.ito_drift(state, depth)
-        if with_entropy:
-            drift = drift + entropy.gradient(state, depth) / beta
-        if energy is not None:
-            drift = drift - metric.gradient(energy, state, depth)
-        drift = drift - gamma * (1.0 if math.isinf(depth) else depth) * state
-        noise = metric.sqrt(state, B, depth) * math.sqrt(2 * kappa * dt / beta)
-        new = state + dt * drift + noise
-        return reflected(new, np.full(len(new), self._orientation)) if self._orientation else new
-
-
-class Upstairs:
-    """Tangential noise on the balanced manifold, by a retraction of second order."""
-
-    def __init__(self, terms: _Terms, layers: Weights) -> None:
-        self._terms = terms
-        self.widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-        self.noise_size = sum(W.size for W in layers)
-        self._orientation = float(np.linalg.slogdet(product(layers))[0])
-
-    def end_to_end(self, state: Array) -> Array:
-        """The products of the weights."""
-        return product(unflatten(state, self.widths))
-
-    def step(self, state: Array, normals: Array, dt: float) -> Array:
-        """One step."""
-        layers = unflatten(state, self.widths)
-        split = Split.of(layers, unflatten(normals, self.widths), None)
-        energy, beta, kappa, gamma, _ = self._terms
-        amplitude = math.sqrt(2 * dt / beta)
-        V = [
-            amplitude * (along + math.sqrt(kappa) * across) - dt * gamma * W
-            for along, across, W in zip(split.vertical(), split.horizontal(), layers, strict=True)
-        ]
-        if energy is not None:
-            V = [v - dt * slope for v, slope in zip(V, gradient(energy, layers), strict=True)]
-        return flatten(self._reflected(retract(layers, V)))
-
-    def _reflected(self, layers: Weights) -> Weights:
-        """With the last layer's λ_d reflected, where the sign of det W is not the start's."""
-        turned = np.linalg.det(product(layers)) * self._orientation < 0
-        if not turned.any():
-            return layers
-        frames, lam = coordinates(tuple(W[turned] for W in layers), self.widths[0])
-        last = layers[-1].copy()
-        after, before = frames[-1][..., -1:], frames[-2][..., -1:]
-        last[turned] -= 2 * lam[..., -1:, None] * after * np.swapaxes(before, -1, -2)
-        return (*layers[:-1], last)
 
 
 def brownian_motion(

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,14 @@ _TANH = (
     6404582 / 10854718875,
     -443861162 / 1856156927625,
 )
+
+
+class Frames(NamedTuple):
+    """Y = U diag(lam) Vt."""
+
+    U: Array
+    lam: Array
+    Vt: Array
 
 
 class RootChart:
@@ -73,20 +82,30 @@ class RootChart:
         U, lam, Vt = np.linalg.svd(Y)
         return np.asarray((U * lam[..., None, :] ** self.depth) @ Vt)
 
-    def field(self, Y: Array, noise: Array | None, h: float, ito: bool) -> Array:
+    def frames(self, Y: Array) -> Frames:
+        """The singular value decomposition of Y."""
+        return Frames(*np.linalg.svd(Y))
+
+    def field(self, Y: Array, noise: Array | None, h: float | Array | None, ito: bool) -> Array:
         """The drift, Itô's or Stratonovich's, times h, plus √(2κ/β) times the noise carried to Y.
 
-        With h = 0 the noise alone.
+        ``h`` is a number, or one for each matrix, (..., 1, 1); with None the noise alone.
         """
-        U, lam, Vt = np.linalg.svd(Y)
+        return self.velocity(self.frames(Y), noise, h, ito)
+
+    def velocity(
+        self, frames: Frames, noise: Array | None, h: float | Array | None, ito: bool
+    ) -> Array:
+        """:meth:`field` at a Y whose frames are known."""
+        U, lam, Vt = frames
         x = log_ratio(lam[..., :, None], lam[..., None, :])
         S = _stretch(x, self.depth)
-        A = np.zeros_like(Y)
-        if noise is not None:
+        A = np.zeros_like(U)
+        if noise is not None and self.kappa:
             A = math.sqrt(2 * self.kappa / self.beta) * self._noise(
                 transpose(U) @ noise @ transpose(Vt), S
             )
-        if h:
+        if h is not None:
             A = A + h * self._drift(U, lam, Vt, x, S, ito)
         return np.asarray(U @ A @ Vt)
 
@@ -166,9 +185,11 @@ def _spread(lam: Array, x: Array, S: Array, depth: float, ito: bool) -> Array:
     return total if ito else total / math.sqrt(depth)
 
 
-def runge_kutta(Y: Array, field: Callable[[Array], Array]) -> Array:
-    """The flow of a field over unit time, by one step of the classical method of order 4."""
-    one = field(Y)
+def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
+    """The flow of a field over unit time, by one step of the classical method of order 4.
+
+    ``one`` is the field at Y.
+    """
     two = field(Y + 0.5 * one)
     three = field(Y + 0.5 * two)
     four = field(Y + three)

@@ -1,0 +1,157 @@
+"""Many paths of one stochastic scheme: noise path by path, saved frames, steps taken in parts.
+
+Path k depends on its own stream alone, to the last bit. Where the drift turns too fast for a step
+of length dt, the step is taken in parts; how long the next part is follows from the state before
+it, so the law is that of a scheme with variable steps, and the parts' increments come from the
+Brownian bridge over the step: noise stays the noise that was drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from dlngeo._checks import Array
+from dlngeo.dynamics.noise import Streams
+
+_CHUNK = 1024  # paths that run side by side
+_BLOCK = 32  # steps whose noise is drawn at once
+_PARTS = 1000  # into which a step may be cut
+
+
+class Stepper(Protocol):
+    """One step of a scheme, for a stack of states (path, ...)."""
+
+    noise_size: int
+
+    def look(self, state: Array) -> tuple[Array, Any]:
+        """How fast the drift turns, (path,), and what a step may use again."""
+        ...
+
+    def step(self, state: Array, normals: Array, dt: float | Array, known: Any = None) -> Array:
+        """The next state, after a time dt, or (path,) times."""
+        ...
+
+    def end_to_end(self, state: Array) -> Array:
+        """The end-to-end matrices of states."""
+        ...
+
+
+class Plan(NamedTuple):
+    """Steps of length dt, and which frames are kept."""
+
+    dt: float
+    n_steps: int
+    every: int
+
+    def saved(self) -> list[int]:
+        """The steps whose frames are kept."""
+        steps = list(range(0, self.n_steps + 1, self.every))
+        return steps if steps[-1] == self.n_steps else [*steps, self.n_steps]
+
+
+class Paths(NamedTuple):
+    """Frames (path, time, ...), the last step good for all paths, how many steps were cut."""
+
+    frames: Array
+    reached: int
+    cut: int
+
+
+def all_paths(
+    stepper: Stepper, first: Array, plan: Plan, n_paths: int, seed: np.random.SeedSequence
+) -> Paths:
+    """Run all paths from one start."""
+    saved = plan.saved()
+    frames = np.empty((n_paths, len(saved), *first.shape))
+    reached, cut = plan.n_steps, 0
+    for begin in range(0, n_paths, _CHUNK):
+        paths = range(begin, min(begin + _CHUNK, n_paths))
+        streams, bridges = Streams(seed, paths), _Bridges(seed, paths)
+        state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
+        frames[begin : paths.stop, 0] = state
+        step, slot = 0, 1
+        while step < reached:
+            for normals in streams.normals(min(_BLOCK, reached - step), stepper.noise_size):
+                with np.errstate(all="ignore"):
+                    new = _attempt(stepper, state, normals, plan.dt, bridges)
+                if new is None:
+                    reached = step
+                    break
+                state, step = new, step + 1
+                if slot < len(saved) and step == saved[slot]:
+                    frames[begin : paths.stop, slot] = state
+                    slot += 1
+        cut += bridges.used
+    kept = sum(1 for step in saved if step <= reached)
+    return Paths(frames[:, :kept], reached, cut)
+
+
+def _attempt(
+    stepper: Stepper, state: Array, normals: Array, dt: float, bridges: _Bridges
+) -> Array | None:
+    """The next state; None where a path cannot be followed."""
+    try:
+        rate, known = stepper.look(state)
+        parts = dt * rate
+        if not (parts <= _PARTS).all():
+            return None
+        stiff = np.flatnonzero(parts > 1)
+        new = stepper.step(state, normals, np.where(parts > 1, 0.0, dt), known)
+        if stiff.size:
+            new[stiff] = _in_parts(stepper, state[stiff], normals[stiff], dt, bridges, stiff)
+    except (np.linalg.LinAlgError, ValueError, OverflowError):
+        return None
+    return new if np.isfinite(new).all() else None
+
+
+def _in_parts(
+    stepper: Stepper, state: Array, normals: Array, dt: float, bridges: _Bridges, paths: Array
+) -> Array:
+    """One step of these paths in parts, short enough each for the drift where it begins."""
+    state, left = state.copy(), np.sqrt(dt) * normals
+    rest = np.full(len(state), dt)
+    active = np.arange(len(state))
+    bridges.used += active.size
+    while active.size:
+        rate, known = stepper.look(state[active])
+        if not (dt * rate <= _PARTS).all():
+            raise OverflowError
+        time = rest[active]
+        parts = np.maximum(np.ceil(time * rate), 1.0)
+        h = time / parts
+        middle = np.flatnonzero(parts > 1)
+        increment = left[active] / parts[:, None]
+        spread = np.sqrt(h * (1 - 1 / parts))[middle, None]
+        increment[middle] += spread * bridges.normals(paths[active[middle]], left.shape[1])
+        state[active] = stepper.step(state[active], increment / np.sqrt(h)[:, None], h, known)
+        left[active] -= increment
+        rest[active] = time - h
+        active = active[middle]
+    return state
+
+
+class _Bridges:
+    """Normal numbers for the parts of steps, one stream a path, opened where it is needed."""
+
+    def __init__(self, seed: np.random.SeedSequence, paths: range) -> None:
+        self._seed, self._paths = seed, paths
+        self._streams: dict[int, Streams] = {}
+        self.used = 0  # steps that were cut
+
+    def normals(self, rows: Array, size: int) -> Array:
+        """(rows, size) numbers, the next of each row's stream."""
+        drawn = np.empty((len(rows), size))
+        for numbers, row in zip(drawn, rows, strict=True):
+            numbers[...] = self._stream(int(row)).normals(1, size)[0, 0]
+        return drawn
+
+    def _stream(self, row: int) -> Streams:
+        if row not in self._streams:
+            key = (*self._seed.spawn_key, self._paths[row])
+            child = np.random.SeedSequence(
+                self._seed.entropy, spawn_key=key, pool_size=self._seed.pool_size
+            )
+            self._streams[row] = Streams(child, range(1))
+        return self._streams[row]
