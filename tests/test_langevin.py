@@ -304,3 +304,18 @@ def test_bad_input():
         langevin.simulate(ZERO, START, depth=np.inf, beta=1, dt=0.1, n_steps=1, method="weak2")
     with pytest.raises(ValueError, match="on must be"):
         langevin.brownian_motion(START, on="sphere", depth=2, beta=1, dt=0.1, n_steps=1)
+
+
+def test_a_stiff_step_is_cut_and_the_law_is_right():
+    # near the target 30 diag(1, 0.3) the drift turns within 1/900: uncut, weak2 settles at σ_1 = 20
+    energy = energies.Quadratic(30 * np.diag([1.0, 0.3]))
+    options = {"depth": 2, "beta": 1.0, "dt": 0.05, "n_steps": 10, "rng": 4, "save_every": 10}
+    run = langevin.simulate(energy, np.eye(2), n_paths=40, **options)
+    assert run.success, run.message
+    assert run.provenance["cut"] > 0
+    assert "in parts" in run.message
+    top = run.singular_values[:, -1, 0]
+    # β = 1: σ_1 fluctuates about 30 with standard deviation near 1
+    assert abs(top.mean() - 30) < 5 * max(top.std(ddof=1), 0.5) / np.sqrt(40) + 0.1
+    few = langevin.simulate(energy, np.eye(2), n_paths=3, **options)
+    assert np.array_equal(run.W[:3], few.W)
