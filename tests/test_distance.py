@@ -194,6 +194,11 @@ def test_stacks_broadcast(rng):
     assert_allclose(Z[1, 2], metric.log(W[2], X[1, 0], 3), atol=1e-12)
 
 
+def test_empty_stacks_keep_their_shapes():
+    assert metric.distance(np.ones((0, 2, 2)), np.eye(2), 3).shape == (0,)
+    assert metric.log(np.ones((0, 2, 2)), np.eye(2), 3).shape == (0, 2, 2)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="same shape"):
         metric.distance(np.eye(2), np.eye(3), 2)

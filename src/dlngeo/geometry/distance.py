@@ -86,7 +86,7 @@ def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) 
                 f"{_boundary(found)}has length {found.distance:.6g}; metric.connect returns it"
             )
         velocities.append(found.velocity)
-    return _stacked(velocities, W0, W1)
+    return _stacked(velocities, W0, W1, np.shape(W0)[-2:])
 
 
 def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
@@ -153,9 +153,10 @@ def _flat_pairs(first: Array, second: Array) -> tuple[Array, Array]:
     return pairs[0].reshape(shape), pairs[1].reshape(shape)
 
 
-def _stacked(values: list[Array], W0: ArrayLike, W1: ArrayLike) -> Array:
+def _stacked(
+    values: list[Array], W0: ArrayLike, W1: ArrayLike, inner: tuple[int, ...] = ()
+) -> Array:
     stack = np.broadcast_shapes(np.shape(W0), np.shape(W1))[:-2]
-    inner = values[0].shape if values else ()
     return np.asarray(values).reshape(stack + inner)
 
 
