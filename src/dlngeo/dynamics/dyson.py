@@ -10,18 +10,14 @@ isospectral orbit, whose volume is van(x)² up to a constant (11.5).
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.noise import Streams
+from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import HermitianMatrices, Paths, submersion_sde
 from dlngeo.weights import RNG
-
-_BLOCK = 64
 
 
 def log_orbit_volume(x: ArrayLike) -> Array:
@@ -73,24 +69,9 @@ def simulate(
         raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
     if not beta >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
-    dt = _checks.positive(dt, "dt")
-    n_steps, save_every = (
-        _checks.integer(n_steps, "n_steps", 1),
-        _checks.integer(save_every, "save_every", 1),
-    )
-    n_paths = _checks.integer(n_paths, "n_paths", 1)
-    streams = Streams(rng, range(n_paths))
-    here = np.broadcast_to(start, (n_paths, start.size)).copy()
-    kept, times = [here], [0.0]
-    for first in range(0, n_steps, _BLOCK):
-        block = streams.normals(min(_BLOCK, n_steps - first), start.size)
-        for step, normals in enumerate(block, start=first + 1):
-            here = _implicit(here, math.sqrt(2 * dt / beta) * normals, dt)
-            if step % save_every == 0 or step == n_steps:
-                kept.append(here)
-                times.append(step * dt)
-    paths = np.stack(kept, axis=1)
-    return Paths(np.array(times), paths, paths)
+    plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
+    run = all_paths(_Implicit(start.size, beta), start, plan)
+    return Paths(plan.times(run.frames.shape[1]), run.frames, run.frames)
 
 
 def simulate_lift(
@@ -146,7 +127,23 @@ def simulate_lift(
     )
 
 
-def _implicit(x: Array, noise: Array, dt: float) -> Array:
+class _Implicit:
+    """The drift-implicit Euler step."""
+
+    def __init__(self, d: int, beta: float) -> None:
+        self.noise_size, self._beta = d, beta
+
+    def look(self, state: Array) -> tuple[Array, None]:
+        """Its drift may be as stiff as it likes."""
+        return np.zeros(len(state)), None
+
+    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
+        """One step."""
+        h = np.reshape(np.asarray(dt, dtype=float), (-1, 1))
+        return _implicit(state, np.sqrt(2 * h / self._beta) * normals, h)
+
+
+def _implicit(x: Array, noise: Array, dt: float | Array) -> Array:
     """The solution z > in order of z_i - dt Σ_j 1/(z_i - z_j) = x_i + noise_i, by Newton's method.
 
     Steps are cut so that no gap shrinks by more than half.
@@ -160,7 +157,7 @@ def _implicit(x: Array, noise: Array, dt: float) -> Array:
     for _ in range(200):
         gap = np.where(one, np.inf, z[..., :, None] - z[..., None, :])
         slope = z - y - dt * (1 / gap).sum(axis=-1)
-        weight = dt / gap**2
+        weight = np.asarray(dt)[..., None] / gap**2
         hessian = -weight
         hessian[..., one] = 1 + weight.sum(axis=-1)
         step = -np.linalg.solve(hessian, slope[..., None])[..., 0]

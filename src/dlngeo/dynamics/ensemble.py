@@ -12,6 +12,8 @@ from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.observables import effective_rank
 
+_GROUP = 256
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -32,8 +34,9 @@ class Ensemble:
         0: all steps taken; -1: a path left the range of floating point, and the frames end before.
     message : str
     provenance : dict
-        What it takes to run any path again: the seed's entropy and spawn key (path k drew from its
-        child k), the method, dt and the number of steps.
+        What it takes to run any path again: the seed's entropy and spawn key, the number of the
+        first path (the k-th drew from child ``first_path + k``), the method, dt, the number of
+        steps, and the parameters of the equation.
     """
 
     t: Array
@@ -68,8 +71,13 @@ def build(
     provenance: dict[str, Any],
 ) -> Ensemble:
     """An ensemble with everything that follows from the matrices."""
-    sigma = svd(W)[1]
-    values = np.zeros(W.shape[:2]) if energy is None else np.asarray(energy.value(W))
+    sigma = np.empty((*W.shape[:2], min(W.shape[2:])))
+    values = np.zeros(W.shape[:2])
+    for first in range(0, len(W), _GROUP):  # the temporaries of a few paths at a time
+        part = slice(first, first + _GROUP)
+        sigma[part] = svd(W[part])[1]
+        if energy is not None:
+            values[part] = energy.value(W[part])
     return Ensemble(
         t, W, weights, values, sigma, effective_rank(sigma), status, message, provenance
     )

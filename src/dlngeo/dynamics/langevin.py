@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,12 +26,13 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo.dynamics.ensemble import Ensemble, build
-from dlngeo.dynamics.noise import seed_sequence
 from dlngeo.dynamics.root_chart import RootChart
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
 from dlngeo.dynamics.schemes import Terms as _Terms
-from dlngeo.dynamics.stepping import Plan, Stepper, all_paths
-from dlngeo.dynamics.upstairs import Upstairs
+from dlngeo.dynamics.stepping import Plan, all_paths
+from dlngeo.dynamics.submersion_sde import submersion_sde as submersion_sde
+from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
+from dlngeo.dynamics.upstairs import upstairs as _upstairs
 from dlngeo.energies import Energy
 from dlngeo.geometry import balanced
 from dlngeo.geometry.charts import coordinates
@@ -53,6 +54,9 @@ def simulate(
     upstairs: bool | None = None,
     save_every: int | None = None,
     method: Literal["auto", "weak2", "root", "euler"] = "auto",
+    engine: Literal["auto", "numpy"] = "auto",
+    first_path: int = 0,
+    workers: int = 1,
 ) -> Ensemble:
     """Simulate the Riemannian Langevin equation.
 
@@ -113,61 +117,41 @@ def simulate(
         _checks.non_negative(weight_decay, "weight_decay"),
         entropy=True,
     )
-    run = _Run(dt, n_steps, n_paths, rng, save_every)
-    return _simulate(terms, start, depth, upstairs, run, method)
-
-
-class _Run(NamedTuple):
-    dt: float
-    n_steps: int
-    n_paths: int
-    rng: RNG
-    save_every: int | None
+    if engine not in ("auto", "numpy"):
+        raise ValueError(f"engine must be 'auto' or 'numpy', not {engine!r}")
+    plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
+    return _simulate(terms, plan, *_start(start, depth, upstairs), method)
 
 
 def _simulate(
-    terms: _Terms,
-    start: Sequence[ArrayLike] | Array,
-    depth: float | None,
-    upstairs: bool | None,
-    run: _Run,
-    method: str,
+    terms: _Terms, plan: Plan, point: Array, layers: Weights | None, depth: float, method: str
 ) -> Ensemble:
-    dt = _checks.positive(run.dt, "dt")
-    n_steps = _checks.integer(run.n_steps, "n_steps", 1)
-    n_paths = _checks.integer(run.n_paths, "n_paths", 1)
-    every = max(1, n_steps // 100) if run.save_every is None else run.save_every
-    every = _checks.integer(every, "save_every", 1)
-    point, layers, whole = _start(start, depth, upstairs)
-    stepper: Stepper
     if layers is not None:
         if method != "auto":
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")
-        stepper, first, name = Upstairs(terms, layers), flatten(layers), "auto"
+        space = BalancedWeights((len(point),) * (len(layers) + 1))
+        run = all_paths(_upstairs(terms, space), flatten(layers), plan)
+        weights, W = unflatten(run.frames, space.widths), space.observe(run.frames)
     else:
-        name = _method(method, whole)
-        downstairs = _downstairs(name, terms, point, whole)
-        stepper, first = downstairs, downstairs.start(point)
-    seed = seed_sequence(run.rng)
-    plan = Plan(dt, n_steps, every)
-    frames, reached, cut = all_paths(stepper, first, plan, n_paths, seed)
+        method = _method(method, depth)
+        scheme = _downstairs(method, terms, point, depth)
+        run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
+        weights, W = None, run.frames
     status, message = 0, "all steps were taken"
-    if cut:
-        message += f", {cut} of {n_steps * n_paths} in parts"
-    if reached < n_steps:
+    if run.cut:
+        message += f", {run.cut} of {plan.n_steps * len(plan.paths)} in parts"
+    if run.reached < plan.n_steps:
         status = -1
         message = (
-            f"a path could not be followed beyond t = {reached * dt:g}, even in a thousand parts "
-            f"of a step: take a shorter dt than {dt:g}, or see whether the energy is bounded below"
+            f"a path could not be followed beyond t = {run.reached * plan.dt:g}, even in a "
+            f"thousand parts of a step: take a shorter dt than {plan.dt:g}, or see whether the "
+            "energy is bounded below"
         )
-    t = dt * np.array(plan.saved()[: frames.shape[1]])
-    weights = unflatten(frames, stepper.widths) if isinstance(stepper, Upstairs) else None
-    provenance = {
-        "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": name, "dt": dt,
-        "n_steps": n_steps, "upstairs": layers is not None, "depth": whole, "beta": terms.beta,
-        "kappa": terms.kappa, "weight_decay": terms.gamma, "cut": cut,
+    provenance = plan.provenance() | {
+        "method": method, "upstairs": layers is not None, "depth": depth, "beta": terms.beta,
+        "kappa": terms.kappa, "weight_decay": terms.gamma, "cut": run.cut,
     }  # fmt: skip
-    W = stepper.end_to_end(frames)
+    t = plan.times(W.shape[1])
     return build(terms.energy, t, W, weights, status, message, provenance)
 
 
@@ -236,12 +220,14 @@ def brownian_motion(
     n_paths: int = 1,
     rng: RNG = None,
     save_every: int | None = None,
+    first_path: int = 0,
+    workers: int = 1,
 ) -> Ensemble:
     """Brownian motion of generator Δ/β on (M_d, g^N), on (M, ι), or on an orbit in (M, ι).
 
     Parameters
     ----------
-    start, depth, beta, dt, n_steps, n_paths, rng, save_every
+    start, depth, beta, dt, n_steps, n_paths, rng, save_every, first_path, workers
         As for :func:`simulate`.
     on : "end-to-end", "balanced" or "orbit"
         - ``end-to-end``: Theorem 18, W drifts by Q_N Σ″ Q_0ᵀ / β.
@@ -256,8 +242,10 @@ def brownian_motion(
     """
     if on not in ("end-to-end", "balanced", "orbit"):
         raise ValueError(f"on must be 'end-to-end', 'balanced' or 'orbit', not {on!r}")
-    terms = _Terms(
-        None, _checks.positive(beta, "beta"), 0.0 if on == "orbit" else 1.0, 0.0, on != "end-to-end"
-    )
-    run = _Run(dt, n_steps, n_paths, rng, save_every)
-    return _simulate(terms, start, depth, on != "end-to-end", run, "auto")
+    up = on != "end-to-end"
+    if up and depth is not None and not float(_checks.depth(depth)).is_integer():
+        raise ValueError(f"on={on!r} moves weights: depth must be whole, not {depth:g}")
+    beta = _checks.positive(beta, "beta")
+    terms = _Terms(None, beta, 0.0 if on == "orbit" else 1.0, 0.0, up)
+    plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
+    return _simulate(terms, plan, *_start(start, depth, up), "auto")

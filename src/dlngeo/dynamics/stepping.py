@@ -8,12 +8,16 @@ Brownian bridge over the step: noise stays the noise that was drawn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.noise import Streams
+from dlngeo.dynamics.noise import Streams, seed_sequence
+from dlngeo.weights import RNG
 
 _CHUNK = 1024  # paths that run side by side
 _BLOCK = 32  # steps whose noise is drawn at once
@@ -33,22 +37,57 @@ class Stepper(Protocol):
         """The next state, after a time dt, or (path,) times."""
         ...
 
-    def end_to_end(self, state: Array) -> Array:
-        """The end-to-end matrices of states."""
-        ...
-
 
 class Plan(NamedTuple):
-    """Steps of length dt, and which frames are kept."""
+    """Steps of length dt, which frames are kept, and which of a seed's paths are run."""
 
     dt: float
     n_steps: int
     every: int
+    paths: range
+    seed: np.random.SeedSequence
+    workers: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        dt: float,
+        n_steps: int,
+        every: int | None,
+        n_paths: int,
+        rng: RNG,
+        first_path: int = 0,
+        workers: int = 1,
+    ) -> Plan:
+        """Arguments checked; some 100 frames unless ``every`` says otherwise."""
+        n_steps = _checks.integer(n_steps, "n_steps", 1)
+        n_paths = _checks.integer(n_paths, "n_paths", 1)
+        first_path = _checks.integer(first_path, "first_path", 0)
+        every = max(1, n_steps // 100) if every is None else every
+        return cls(
+            _checks.positive(dt, "dt"),
+            n_steps,
+            _checks.integer(every, "save_every", 1),
+            range(first_path, first_path + n_paths),
+            seed_sequence(rng),
+            _checks.integer(workers, "workers", 1),
+        )
 
     def saved(self) -> list[int]:
         """The steps whose frames are kept."""
         steps = list(range(0, self.n_steps + 1, self.every))
         return steps if steps[-1] == self.n_steps else [*steps, self.n_steps]
+
+    def times(self, frames: int) -> Array:
+        """The times of the first so many frames."""
+        return self.dt * np.array(self.saved()[:frames])
+
+    def provenance(self) -> dict[str, Any]:
+        """What it takes to run any path again."""
+        return {
+            "entropy": self.seed.entropy, "spawn_key": self.seed.spawn_key, "dt": self.dt,
+            "n_steps": self.n_steps, "first_path": self.paths.start,
+        }  # fmt: skip
 
 
 class Paths(NamedTuple):
@@ -60,32 +99,53 @@ class Paths(NamedTuple):
 
 
 def all_paths(
-    stepper: Stepper, first: Array, plan: Plan, n_paths: int, seed: np.random.SeedSequence
+    stepper: Stepper, first: Array, plan: Plan, record: Callable[[Array], Array] = np.asarray
 ) -> Paths:
-    """Run all paths from one start."""
+    """Run all paths from one start; a frame is ``record`` of the states."""
+    begin = record(first[None])[0]
+    frames = np.empty((len(plan.paths), len(plan.saved()), *begin.shape), begin.dtype)
+    size = max(1, min(_CHUNK, -(-len(plan.paths) // plan.workers)))
+
+    def chunk(start: int) -> tuple[int, int]:
+        part = plan.paths[start : start + size]
+        return _run(stepper, first, plan, part, frames[start : start + size], record)
+
+    starts = range(0, len(plan.paths), size)
+    if plan.workers == 1:
+        ends = [chunk(start) for start in starts]
+    else:
+        with ThreadPoolExecutor(plan.workers) as pool:
+            ends = list(pool.map(chunk, starts))
+    reached = min(step for step, _ in ends)
+    kept = sum(1 for step in plan.saved() if step <= reached)
+    return Paths(frames[:, :kept], reached, sum(cut for _, cut in ends))
+
+
+def _run(
+    stepper: Stepper,
+    first: Array,
+    plan: Plan,
+    paths: range,
+    frames: Array,
+    record: Callable[[Array], Array],
+) -> tuple[int, int]:
+    """Run some paths side by side into ``frames``; the last good step, and how many were cut."""
+    streams, bridges = Streams(plan.seed, paths), _Bridges(plan.seed, paths)
+    state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
+    frames[:, 0] = record(state)
     saved = plan.saved()
-    frames = np.empty((n_paths, len(saved), *first.shape))
-    reached, cut = plan.n_steps, 0
-    for begin in range(0, n_paths, _CHUNK):
-        paths = range(begin, min(begin + _CHUNK, n_paths))
-        streams, bridges = Streams(seed, paths), _Bridges(seed, paths)
-        state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
-        frames[begin : paths.stop, 0] = state
-        step, slot = 0, 1
-        while step < reached:
-            for normals in streams.normals(min(_BLOCK, reached - step), stepper.noise_size):
-                with np.errstate(all="ignore"):
-                    new = _attempt(stepper, state, normals, plan.dt, bridges)
-                if new is None:
-                    reached = step
-                    break
-                state, step = new, step + 1
-                if slot < len(saved) and step == saved[slot]:
-                    frames[begin : paths.stop, slot] = state
-                    slot += 1
-        cut += bridges.used
-    kept = sum(1 for step in saved if step <= reached)
-    return Paths(frames[:, :kept], reached, cut)
+    step, slot = 0, 1
+    while step < plan.n_steps:
+        for normals in streams.normals(min(_BLOCK, plan.n_steps - step), stepper.noise_size):
+            with np.errstate(all="ignore"):
+                new = _attempt(stepper, state, normals, plan.dt, bridges)
+            if new is None:
+                return step, bridges.used
+            state, step = new, step + 1
+            if step == saved[slot]:
+                frames[:, slot] = record(state)
+                slot += 1
+    return step, bridges.used
 
 
 def _attempt(

@@ -5,8 +5,9 @@ r"""Langevin equations on a total space with a group of isometries (Menon, secti
 with P_m the projection on the tangent space of the orbit of m, P_m^⊥ on its orthogonal complement
 in the tangent space. Downstairs x = φ(m) then moves by minus the gradient of F = E - S/β and by
 noise of strength 2κ/β (12.4), S the logarithm of the orbit's volume. A space says how noise splits,
-how a point moves along a vector to second order, and what is observed. :class:`Sphere` and
-:class:`HermitianMatrices` are linear spaces cut into orbits.
+how a point moves along a vector, and what is observed. :class:`Sphere` and
+:class:`HermitianMatrices` are linear spaces cut into orbits;
+:class:`~dlngeo.dynamics.upstairs.BalancedWeights` is the deep linear network.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.noise import Streams
+from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.weights import RNG
-
-_BLOCK = 64  # steps of noise drawn at once
 
 
 class Space(Protocol):
@@ -43,7 +42,7 @@ class Space(Protocol):
         ...
 
     def move(self, m: Array, v: Array) -> Array:
-        """The point reached from m along the tangent vector v, to second order."""
+        """The point reached from m along v, to second order if it is to stay on the space."""
         ...
 
     def observe(self, m: Array) -> Array:
@@ -106,32 +105,51 @@ def submersion_sde(
     Source: Menon, (10.5), (12.1)-(12.4), (12.6), with (12.2) corrected: the generator is
     (1/β)(tr_O Hess + κ tr_{O^⊥} Hess - grad L), partial traces of the total space's Hessian.
     """
-    beta, kappa = _checks.positive(beta, "beta"), _checks.non_negative(kappa, "kappa")
-    dt = _checks.positive(dt, "dt")
-    n_steps = _checks.integer(n_steps, "n_steps", 1)
-    n_paths = _checks.integer(n_paths, "n_paths", 1)
-    save_every = _checks.integer(save_every, "save_every", 1)
+    stepper = Tangential(space, beta, kappa, gradient)
+    plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
     point = np.asarray(start)
-    m = np.broadcast_to(point, (n_paths, *point.shape)).copy()
-    streams = Streams(rng, range(n_paths))
-    amplitude = math.sqrt(2 * dt / beta)
-    kept, times = [m], [0.0]
-    for first in range(0, n_steps, _BLOCK):
-        block = streams.normals(min(_BLOCK, n_steps - first), space.noise_size)
-        for step, normals in enumerate(block, start=first + 1):
-            along, across = space.split(m, space.noise(normals))
-            v = amplitude * (along + math.sqrt(kappa) * across)
-            m = space.move(m, v if gradient is None else v - dt * gradient(m))
-            if step % save_every == 0 or step == n_steps:
-                if not np.isfinite(m).all():
-                    raise FloatingPointError(
-                        f"a path left the range of floating point before t = {step * dt:g}; "
-                        f"dt = {dt:g} is too long"
-                    )
-                kept.append(m)
-                times.append(step * dt)
-    states = np.stack(kept, axis=1)
-    return Paths(np.array(times), states, space.observe(states))
+    point = point if np.iscomplexobj(point) else point.astype(float)
+    if gradient is not None and np.shape(gradient(point[None])) != (1, *point.shape):
+        raise ValueError(
+            f"gradient must keep the shape of a stack of points, (path, *{point.shape})"
+        )
+    run = all_paths(stepper, point, plan)
+    if run.reached < n_steps:
+        raise FloatingPointError(
+            f"a path could not be followed beyond t = {run.reached * dt:g}; dt = {dt:g} is too long"
+        )
+    return Paths(plan.times(run.frames.shape[1]), run.frames, space.observe(run.frames))
+
+
+class Tangential:
+    """Euler-Maruyama along the tangent space; the space's ``move`` ends each step."""
+
+    def __init__(
+        self,
+        space: Space,
+        beta: float,
+        kappa: float,
+        gradient: Callable[[Array], Array] | None,
+        turning: Callable[[Array], Array] | None = None,
+    ) -> None:
+        self._space, self._gradient, self._turning = space, gradient, turning
+        self._beta = _checks.positive(beta, "beta")
+        self._kappa = _checks.non_negative(kappa, "kappa")
+        self.noise_size = space.noise_size
+
+    def look(self, state: Array) -> tuple[Array, None]:
+        """How fast the drift turns; 0 where nobody says."""
+        rate = np.zeros(len(state)) if self._turning is None else self._turning(state)
+        return rate, None
+
+    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
+        """One step."""
+        h = np.reshape(np.asarray(dt, dtype=float), (-1,) + (1,) * (state.ndim - 1))
+        along, across = self._space.split(state, self._space.noise(normals))
+        v = np.sqrt(2 * h / self._beta) * (along + math.sqrt(self._kappa) * across)
+        if self._gradient is not None:
+            v = v - h * self._gradient(state)
+        return self._space.move(state, v)
 
 
 class Sphere:

@@ -1,6 +1,7 @@
-r"""The Riemannian Langevin equation upstairs, on balanced weights of square layers.
+r"""The deep linear network as a total space with a gauge group (Menon, sections 10.3, 12.1).
 
-A step moves the weights along the tangent space of the balanced manifold by
+:class:`BalancedWeights` is (M, ι) cut into gauge orbits; a step of the driver in
+:mod:`~dlngeo.dynamics.submersion_sde` moves the weights along the tangent space by
 
 .. math:: -\big[\nabla(E\circ\varphi)+\gamma\mathbf W\big]dt
    + \sqrt{2\,dt/\beta}\,\big(P_{\mathrm{orbit}}\,\xi+\sqrt\kappa\,P_{\mathrm{horizontal}}\,\xi\big)
@@ -12,63 +13,83 @@ for each entry of each layer.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, transpose
 from dlngeo.dynamics.schemes import Terms, turning
+from dlngeo.dynamics.submersion_sde import Tangential
+from dlngeo.energies import Energy
 from dlngeo.geometry.charts import coordinates
 from dlngeo.geometry.retraction import retract
 from dlngeo.geometry.tangent import Split
 from dlngeo.weights import flatten, gradient, unflatten
 
 
-class Upstairs:
-    """Tangential noise on the balanced manifold; a state is all weights as one vector."""
+class BalancedWeights:
+    """Balanced weights of full rank, layers of one width; a point is all weights as one vector.
 
-    def __init__(self, terms: Terms, layers: Weights) -> None:
-        self._terms = terms
-        self.widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-        self.noise_size = sum(W.size for W in layers)
-        # one layer is any matrix: it has no boundary to be reflected at
-        sign = np.linalg.slogdet(product(layers))[0]
-        self._orientation = float(sign) if len(layers) > 1 else 0.0
+    The smallest λ is reflected at zero: the sign of det W stays.
+    """
 
-    def end_to_end(self, state: Array) -> Array:
-        """The products of the weights."""
-        return product(unflatten(state, self.widths))
+    def __init__(self, widths: Sequence[int]) -> None:
+        self.widths = _checks.widths(widths)
+        if len(set(self.widths)) != 1:
+            raise ValueError(f"widths must be equal, not {self.widths}")
+        self.noise_size = (len(self.widths) - 1) * self.widths[0] ** 2
 
-    def look(self, state: Array) -> tuple[Array, None]:
-        """How fast the drift turns."""
-        layers = unflatten(state, self.widths)
-        sigma = np.linalg.norm(layers[0], 2, axis=(-2, -1)) ** len(layers)
-        rate = turning(self._terms.energy, product(layers), sigma, len(layers))
-        return rate + self._terms.gamma, None
+    def noise(self, normals: Array) -> Array:
+        """One number for each entry of each layer."""
+        return normals
 
-    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
-        """One step."""
-        layers = unflatten(state, self.widths)
-        split = Split.of(layers, unflatten(normals, self.widths), None)
-        energy, beta, kappa, gamma, _ = self._terms
-        h = np.reshape(np.asarray(dt, dtype=float), (-1, 1, 1))
-        amplitude = np.sqrt(2 * h / beta)
-        V = [
-            amplitude * (along + math.sqrt(kappa) * across) - h * gamma * W
-            for along, across, W in zip(split.vertical(), split.horizontal(), layers, strict=True)
-        ]
-        if energy is not None:
-            V = [v - h * slope for v, slope in zip(V, gradient(energy, layers), strict=True)]
-        return flatten(self._reflected(retract(layers, V)))
+    def split(self, m: Array, v: Array) -> tuple[Array, Array]:
+        """The vertical and the horizontal part."""
+        split = Split.of(unflatten(m, self.widths), unflatten(v, self.widths), None)
+        return flatten(split.vertical()), flatten(split.horizontal())
 
-    def _reflected(self, layers: Weights) -> Weights:
-        """With the last layer's λ_d reflected, where the sign of det W is not the start's."""
-        turned = np.linalg.det(product(layers)) * self._orientation < 0
-        if not turned.any():
+    def move(self, m: Array, v: Array) -> Array:
+        """The metric projection of m + v, with λ_d reflected if det W changed its sign."""
+        layers = unflatten(m, self.widths)
+        new = retract(layers, unflatten(v, self.widths))
+        return flatten(self._reflected(new, np.linalg.det(product(layers))))
+
+    def observe(self, m: Array) -> Array:
+        """The end-to-end matrix."""
+        return product(unflatten(m, self.widths))
+
+    def _reflected(self, layers: Weights, before: Array) -> Weights:
+        turned = np.linalg.det(product(layers)) * before < 0
+        if len(layers) == 1 or not turned.any():  # one layer is any matrix: no boundary
             return layers
         frames, lam = coordinates(tuple(W[turned] for W in layers), self.widths[0])
         last = layers[-1].copy()
-        after, before = frames[-1][..., -1:], frames[-2][..., -1:]
-        last[turned] -= 2 * lam[..., -1:, None] * after * transpose(before)
+        u, v = frames[-1][..., -1:], frames[-2][..., -1:]
+        last[turned] -= 2 * lam[..., -1:, None] * u * transpose(v)
         return (*layers[:-1], last)
+
+
+def lifted_gradient(
+    energy: Energy | None, widths: tuple[int, ...], weight_decay: float = 0.0
+) -> Callable[[Array], Array]:
+    """The map m → ∇(E∘φ) + γ m on weights as one vector."""
+
+    def slope(m: Array) -> Array:
+        decay = weight_decay * m
+        return decay if energy is None else flatten(gradient(energy, unflatten(m, widths))) + decay
+
+    return slope
+
+
+def upstairs(terms: Terms, space: BalancedWeights) -> Tangential:
+    """The step of (12.3), (12.11), which also says how fast its drift turns."""
+
+    def rate(m: Array) -> Array:
+        layers = unflatten(m, space.widths)
+        sigma = np.linalg.norm(layers[0], 2, axis=(-2, -1)) ** len(layers)
+        return turning(terms.energy, product(layers), sigma, len(layers)) + terms.gamma
+
+    slope = lifted_gradient(terms.energy, space.widths, terms.gamma)
+    return Tangential(space, terms.beta, terms.kappa, slope, rate)
