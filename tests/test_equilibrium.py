@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 
 from dlngeo import entropy, metric
 from dlngeo.dynamics import equilibrium
-from dlngeo.dynamics.mixing import effective_size
+from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.mixing import effective_size, split_rhat
 from dlngeo.energies import LinearRegression, MatrixCompletion, Quadratic
 from dlngeo.weights import haar_frame
 
@@ -124,8 +125,9 @@ def deviation(draws, known):
 
 def test_samples_have_their_singular_values_and_haar_frames():
     sample = equilibrium.sample(square(3), shape=(3, 3), depth=2, beta=2.0, n_draws=500, rng=1)
-    assert sample.W.shape == (4, 500, 3, 3) and sample.sigma.shape == (4, 500, 3)
-    assert_allclose(np.linalg.svd(sample.W, compute_uv=False), sample.sigma, rtol=1e-9, atol=1e-12)
+    sigma = sample.singular_values
+    assert sample.W.shape == (4, 500, 3, 3) and sigma.shape == (4, 500, 3)
+    assert_allclose(np.linalg.svd(sample.W, compute_uv=False), sigma, rtol=1e-9, atol=1e-12)
     # every entry has mean 0 and variance E[mean σ²]/d, and signs of det W are equally likely
     exact = equilibrium.mean_square(3, depth=2, beta=2.0)
     for i, j in np.ndindex(3, 3):
@@ -134,7 +136,27 @@ def test_samples_have_their_singular_values_and_haar_frames():
     assert abs(deviation(np.sign(np.linalg.det(sample.W)), 0)) < 5
     # left and right frames are independent: E W ⊗ W has no part between different entries
     assert abs(deviation(sample.W[..., 0, 0] * sample.W[..., 1, 1], 0)) < 5
+
+
+def test_a_sample_is_an_ensemble():
+    sample = equilibrium.sample(
+        square(2, 3), shape=(2, 3), depth=2, beta=1.0, widths=(3, 1, 2), n_draws=30, rng=9
+    )
+    assert isinstance(sample, Ensemble) and isinstance(sample, equilibrium.GibbsSample)
+    assert np.array_equal(sample.t, np.arange(30.0))
+    assert sample.singular_values.shape == (4, 30, 2)
+    assert not sample.singular_values[..., 1].any()  # of rank one, to the last bit
+    assert_allclose(sample.energy, 0.5 * (sample.W**2).sum(axis=(-2, -1)), rtol=1e-14)
+    assert_allclose(sample.effective_rank, 1.0, rtol=1e-14)
+    assert sample.success and sample.weights is None
+    assert sample.provenance["entropy"] == 9 and sample.provenance["spawn_key"] == ()
+    logs = np.log(sample.singular_values[..., :1])
+    assert_allclose(sample.r_hat, split_rhat(logs), rtol=1e-12)
+    assert_allclose(sample.effective_size, effective_size(logs), rtol=1e-10)
+    assert sample.acceptance.shape == (4,)
     assert "R-hat" in repr(sample)
+    with pytest.raises(AttributeError):
+        sample.W = 0
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 3)])
@@ -178,7 +200,7 @@ def test_rank_deficient_samples_have_the_rank():
     sample = equilibrium.sample(
         square(4), shape=(4, 4), depth=2, beta=1.0, widths=(4, 2, 4), n_draws=20, rng=0
     )
-    assert sample.sigma.shape == (4, 20, 2)
+    assert sample.r_hat.shape == (2,)
     assert (np.linalg.svd(sample.W, compute_uv=False)[..., 2:] < 1e-12).all()
 
 
@@ -187,17 +209,19 @@ def test_a_path_is_a_child_of_the_seed():
     four = equilibrium.sample(square(3), **keywords, rng=7)
     two = equilibrium.sample(square(3), **keywords, n_paths=2, rng=np.random.SeedSequence(7))
     assert np.array_equal(four.W[:2], two.W)
-    assert [s.spawn_key for s in four.seeds] == [(0,), (1,), (2,), (3,)]
-    assert {s.entropy for s in four.seeds} == {7}
+    again = np.random.SeedSequence(
+        four.provenance["entropy"], spawn_key=four.provenance["spawn_key"]
+    )
+    assert np.array_equal(equilibrium.sample(square(3), **keywords, rng=again).W, four.W)
     gas = equilibrium.sample_singular_values(square(3), **keywords, rng=7)
-    assert np.array_equal(gas.sigma, four.sigma)
+    assert np.array_equal(gas.sigma, four.singular_values)
     assert not np.array_equal(equilibrium.sample(square(3), **keywords, rng=8).W, four.W)
 
 
 def test_beta_is_a_unit_of_length():
     keywords = {"shape": (3, 3), "depth": 3, "n_draws": 20, "warmup": 30, "rng": 7}
-    one = equilibrium.sample(square(3), beta=1.0, **keywords).sigma
-    huge = equilibrium.sample(square(3), beta=1e20, **keywords).sigma
+    one = equilibrium.sample(square(3), beta=1.0, **keywords).singular_values
+    huge = equilibrium.sample(square(3), beta=1e20, **keywords).singular_values
     assert_allclose(huge.mean() * 1e10, one.mean(), rtol=0.2)
 
 

@@ -8,16 +8,17 @@ For an energy that sees singular values alone, (12.12) with parameters β and κ
 
 which is e^{(S - βE)/κ} times the volume of g^N: the entropy S enters divided by κ, the energy
 multiplied by β/κ. Whether that can be normalised, :func:`normalisable` says; :func:`sample` draws
-from it, and :func:`limit_density` is its law for wide matrices.
+from it, and :func:`limit_density` is its law for wide matrices. For any other energy the measure is
+e^{(S - βE)/κ} times the volume all the same, and :func:`metropolis` draws from it.
 
 The Langevin equation itself keeps the sign of det W; the measure here is its equilibrium over both
-signs, which are equally likely.
+signs, which are equally likely where the energy is rotation-invariant.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,61 +32,30 @@ from dlngeo.dynamics.large_width import limit_edge_scale as limit_edge_scale
 from dlngeo.dynamics.large_width import limit_moments as limit_moments
 from dlngeo.dynamics.large_width import limit_support as limit_support
 from dlngeo.dynamics.large_width import mean_square as mean_square
+from dlngeo.dynamics.metropolis import metropolis as metropolis
+from dlngeo.dynamics.mixing import GibbsSample as GibbsSample
 from dlngeo.dynamics.mixing import effective_size, split_rhat
+from dlngeo.dynamics.noise import seed_sequence
 from dlngeo.dynamics.normalisation import Normalisability as Normalisability
-from dlngeo.dynamics.normalisation import Setting, potential, verdict
+from dlngeo.dynamics.normalisation import Setting, potential, refuse_infinite
 from dlngeo.dynamics.normalisation import is_rotation_invariant as is_rotation_invariant
 from dlngeo.dynamics.normalisation import normalisable as normalisable
 from dlngeo.energies import Energy
 from dlngeo.geometry.fibres import Widths
 from dlngeo.geometry.spectrum import log_ratio, quotient
+from dlngeo.observables import effective_rank
 from dlngeo.weights import RNG, haar_frame
 
-
-@dataclass(frozen=True)
-class SingularValueSample:
-    """Draws of singular values from a Gibbs measure, and how well the chains mixed.
-
-    Attributes
-    ----------
-    sigma : (path, draw, r) array, decreasing
-    r_hat : (r,) array
-        Split R̂ of each log σ_k, near 1 where the paths agree.
-    effective_size : (r,) array
-        Independent draws that all draws of log σ_k amount to.
-    acceptance : (path,) array
-        Mean chance of a move.
-    step : (path,) array
-        Step size of each path.
-    seeds : tuple of SeedSequence
-        What path k drew from.
-    """
-
-    sigma: Array
-    r_hat: Array
-    effective_size: Array
-    acceptance: Array
-    step: Array
-    seeds: tuple[np.random.SeedSequence, ...] = field(repr=False)
-
-    def __repr__(self) -> str:
-        paths, draws, r = self.sigma.shape
-        return (
-            f"{type(self).__name__}({paths} paths of {draws} draws, {r} singular values, "
-            f"R-hat {self.r_hat.max():.3f}, effective size {self.effective_size.min():.0f})"
-        )
+_GAS, _FRAMES = 0, 1  # what a path draws, each from its own stream
 
 
-@dataclass(frozen=True, repr=False)
-class GibbsSample(SingularValueSample):
-    """The same with the matrices.
+class SingularValueSample(NamedTuple):
+    """Draws of singular values, and how well the chains mixed."""
 
-    Attributes
-    ----------
-    W : (path, draw, m, n) array
-    """
-
-    W: Array = field(kw_only=True)
+    sigma: Array  # (path, draw, r), decreasing
+    r_hat: Array  # (r,), split R̂ of each log σ_k
+    effective_size: Array  # (r,), of the draws of each log σ_k
+    acceptance: Array  # (path,), mean chance of a move
 
 
 def log_density(
@@ -147,7 +117,7 @@ def log_density(
         raise ValueError(f"sigma must hold {setting.rank} numbers, the least width, not {r}")
     if math.isinf(depth) and not (sigma > 0).all():
         raise ValueError("sigma must be positive at depth inf, where the density diverges at zero")
-    value = potential(_invariant(energy, setting), setting)(sigma)[0]
+    value = potential(energy, setting)(sigma)[0]
     k, l = np.triu_indices(r, 1)  # noqa: E741
     one, two = sigma[..., k], sigma[..., l]
     u = log_ratio(one, two)
@@ -179,9 +149,9 @@ def sample_singular_values(
     rng: RNG = None,
 ) -> SingularValueSample:
     """Draw singular values from the Gibbs measure; as :func:`sample`, without the matrices."""
-    setting = _sampled(energy, shape, depth, beta, kappa, widths, weight_decay)
-    seeds = _seeds(rng, n_paths)
-    return _chains(energy, setting, seeds, n_draws, warmup, thin)
+    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
+    run = _Run.of(n_paths, n_draws, warmup, thin)
+    return _chains(energy, setting, run, seed_sequence(rng))
 
 
 def sample(
@@ -226,7 +196,9 @@ def sample(
     Returns
     -------
     GibbsSample
-        ``.W (path, draw, m, n)``, ``.sigma (path, draw, r)`` and the diagnostics.
+        An :class:`~dlngeo.dynamics.ensemble.Ensemble` with ``t`` the number of the draw,
+        ``W (path, draw, m, n)``, ``singular_values (path, draw, min(m, n))``, and ``acceptance``,
+        ``r_hat`` and ``effective_size`` of each log σ_k.
 
     Raises
     ------
@@ -238,72 +210,68 @@ def sample(
     -----
     Source: derived from Menon, (12.12); rank r and rectangular W likewise.
     """
-    setting = _sampled(energy, shape, depth, beta, kappa, widths, weight_decay)
-    seeds = _seeds(rng, n_paths)
-    gas = _chains(energy, setting, seeds, n_draws, warmup, thin)
+    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
+    run, seed = _Run.of(n_paths, n_draws, warmup, thin), seed_sequence(rng)
+    gas = _chains(energy, setting, run, seed)
     (m, n), r = setting.shape, setting.rank
     W = np.empty((*gas.sigma.shape[:2], m, n))
-    for path, seed in enumerate(seeds):
-        generator = np.random.default_rng(_parts(seed)[1])
-        U, V = (haar_frame(k, r, generator, (gas.sigma.shape[1],)) for k in (m, n))
-        W[path] = (U * gas.sigma[path, :, None, :]) @ transpose(V)
+    for path, sigma in enumerate(gas.sigma):
+        generator = _generator(seed, path, _FRAMES)
+        U, V = (haar_frame(k, r, generator, (len(sigma),)) for k in (m, n))
+        W[path] = (U * sigma[:, None, :]) @ transpose(V)
+    sigma = np.zeros((*gas.sigma.shape[:2], min(m, n)))
+    sigma[..., :r] = gas.sigma
+    provenance = {
+        "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": "hamiltonian",
+        "n_draws": run.n_draws, "warmup": run.warmup, "thin": run.thin, "depth": setting.depth,
+        "beta": setting.beta, "kappa": setting.kappa, "weight_decay": setting.decay,
+        "widths": widths,
+    }  # fmt: skip
     return GibbsSample(
-        gas.sigma, gas.r_hat, gas.effective_size, gas.acceptance, gas.step, seeds, W=W
+        t=np.arange(W.shape[1], dtype=float),
+        W=W,
+        weights=None,
+        energy=np.asarray(energy.value(W)),
+        singular_values=sigma,
+        effective_rank=effective_rank(sigma),
+        status=0,
+        message="all moves were made",
+        provenance=provenance,
+        r_hat=gas.r_hat,
+        effective_size=gas.effective_size,
+        acceptance=gas.acceptance,
     )
 
 
-def _sampled(
-    energy: Energy,
-    shape: tuple[int, int],
-    depth: float,
-    beta: float,
-    kappa: float,
-    widths: Widths,
-    weight_decay: float,
-) -> Setting:
-    """The setting of a measure that can be sampled here."""
-    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
-    invariant = is_rotation_invariant(energy, setting.shape)
-    answer = verdict(energy, setting, invariant)
-    if answer.finite is False:
-        raise ValueError(f"the Gibbs measure cannot be normalised: {answer.reason}")
-    if not invariant:
-        raise ValueError(_NOT_INVARIANT.format(energy))
-    return setting
+class _Run(NamedTuple):
+    n_paths: int
+    n_draws: int
+    warmup: int
+    thin: int
+
+    @classmethod
+    def of(cls, n_paths: int, n_draws: int, warmup: int, thin: int) -> _Run:
+        """Arguments checked."""
+        return cls(
+            _checks.integer(n_paths, "n_paths", 1),
+            _checks.integer(n_draws, "n_draws", 8),
+            _checks.integer(warmup, "warmup", 1),
+            _checks.integer(thin, "thin", 1),
+        )
 
 
-_NOT_INVARIANT = (
-    "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P, Q; {!r} is not"
-)
-
-
-def _invariant(energy: Energy, setting: Setting) -> Energy:
-    if not is_rotation_invariant(energy, setting.shape):
-        raise ValueError(_NOT_INVARIANT.format(energy))
-    return energy
-
-
-def _seeds(rng: RNG, n_paths: int) -> tuple[np.random.SeedSequence, ...]:
-    n_paths = _checks.integer(n_paths, "n_paths", 1)
-    generators = np.random.default_rng(rng).spawn(n_paths)
-    return tuple(g.bit_generator.seed_seq for g in generators)  # type: ignore[misc]
-
-
-def _parts(seed: np.random.SeedSequence) -> list[np.random.SeedSequence]:
-    """Seeds for the gas and for the frames of one path; the path's own is left as it is."""
-    return [
-        np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, part)) for part in (0, 1)
-    ]
+def _generator(seed: np.random.SeedSequence, path: int, part: int) -> np.random.Generator:
+    """What path k draws its gas, or its frames, from: child (k, part) of the seed."""
+    key = (*seed.spawn_key, path, part)
+    return np.random.default_rng(
+        np.random.SeedSequence(seed.entropy, spawn_key=key, pool_size=seed.pool_size)
+    )
 
 
 def _chains(
-    energy: Energy,
-    setting: Setting,
-    seeds: tuple[np.random.SeedSequence, ...],
-    n_draws: int,
-    warmup: int,
-    thin: int,
+    energy: Energy, setting: Setting, run: _Run, seed: np.random.SeedSequence
 ) -> SingularValueSample:
+    refuse_infinite(energy, setting)
     gas = Gas(
         potential(energy, setting),
         setting.beta / setting.kappa,
@@ -314,16 +282,14 @@ def _chains(
     )
     chains = sample_gas(
         gas,
-        [np.random.default_rng(_parts(seed)[0]) for seed in seeds],
-        n_draws=_checks.integer(n_draws, "n_draws", 8),
-        warmup=_checks.integer(warmup, "warmup", 1),
-        thin=_checks.integer(thin, "thin", 1),
+        [_generator(seed, path, _GAS) for path in range(run.n_paths)],
+        n_draws=run.n_draws,
+        warmup=run.warmup,
+        thin=run.thin,
     )
     return SingularValueSample(
         np.exp(chains.log_sigma),
         split_rhat(chains.log_sigma),
         effective_size(chains.log_sigma),
         chains.acceptance,
-        chains.step,
-        seeds,
     )

@@ -84,7 +84,6 @@ class Chains(NamedTuple):
     log_sigma: Array  # (path, draw, r), decreasing
     log_density: Array  # (path, draw), against dy
     acceptance: Array  # (path,)
-    step: Array  # (path,)
 
 
 def sample_gas(
@@ -131,7 +130,7 @@ def sample_gas(
         if left == 0:
             kept[:, draw - 1], levels[:, draw - 1] = z, level
     log_sigma = _positions(target.point(kept))[1]
-    return Chains(log_sigma, levels, accepted / (moves - warmup), np.exp(log_step))
+    return Chains(log_sigma, levels, accepted / (moves - warmup))
 
 
 class _Whitened(NamedTuple):

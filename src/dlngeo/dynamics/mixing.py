@@ -2,10 +2,13 @@ r"""Whether Markov chains have mixed: split R̂ and effective sample size, over 
 
 Both compare the variance within a path to the variance between paths (Gelman and Rubin, 1992;
 Vehtari, Gelman, Simpson, Carpenter and Bürkner, 2021, without their rank transform). Each path is
-cut into halves first, so that a drift along a path counts as disagreement.
+cut into halves first, so that a drift along a path counts as disagreement. An ensemble drawn from
+a Gibbs measure carries both.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +16,36 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo.dynamics.ensemble import Ensemble
 
 _LEAST = 8  # draws a path, below which there is nothing to say
+
+
+@dataclass(frozen=True, repr=False)
+class GibbsSample(Ensemble):
+    """An :class:`~dlngeo.dynamics.ensemble.Ensemble` of draws, and how well its chains mixed.
+
+    Attributes
+    ----------
+    r_hat : (r,) array
+        Split R̂ of each singular value, near 1 where the paths agree; its function says of which.
+    effective_size : (r,) array
+        Independent draws that all draws of the same quantity amount to.
+    acceptance : (path,) array
+        Mean chance of a move.
+    """
+
+    r_hat: Array = field(kw_only=True)
+    effective_size: Array = field(kw_only=True)
+    acceptance: Array = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        paths, draws, m, n = self.W.shape
+        return (
+            f"GibbsSample({paths} paths of {draws} draws, W {(m, n)}, acceptance "
+            f"{self.acceptance.mean():.2f}, R-hat {self.r_hat.max():.3f}, effective size "
+            f"{self.effective_size.min():.0f})"
+        )
 
 
 def split_rhat(draws: ArrayLike) -> Array:

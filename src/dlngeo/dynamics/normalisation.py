@@ -135,12 +135,19 @@ def normalisable(
     An energy is taken to be bounded on bounded sets, and its growth to go on as it does between
     1e4 and 1e16. Source: derived from Menon, (12.12).
     """
-    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
-    return verdict(energy, setting, is_rotation_invariant(energy, shape))
+    return verdict(energy, Setting.of(shape, depth, beta, kappa, widths, weight_decay))
 
 
-def verdict(energy: Energy, setting: Setting, invariant: bool) -> Normalisability:
+def refuse_infinite(energy: Energy, setting: Setting) -> None:
+    """Raise ValueError where Z is known to be infinite."""
+    answer = verdict(energy, setting)
+    if answer.finite is False:
+        raise ValueError(f"the Gibbs measure cannot be normalised: {answer.reason}")
+
+
+def verdict(energy: Energy, setting: Setting) -> Normalisability:
     """The answer of :func:`normalisable`, arguments checked."""
+    invariant = is_rotation_invariant(energy, setting.shape)
     d, kappa = setting.rank, setting.kappa
     if math.isinf(setting.depth) and not kappa < (d - 1) / (2 * d):
         return Normalisability(
@@ -201,7 +208,15 @@ def diagonal(sigma: Array, shape: tuple[int, int]) -> Array:
 
 
 def potential(energy: Energy, setting: Setting) -> Potential:
-    """E + decay of diag(σ), and its derivatives; E is rotation-invariant."""
+    """E + decay of diag(σ), and its derivatives.
+
+    Raises ValueError for an energy that is not rotation-invariant.
+    """
+    if not is_rotation_invariant(energy, setting.shape):
+        raise ValueError(
+            "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P, Q; "
+            f"{energy!r} is not"
+        )
 
     def bare(sigma: Array) -> tuple[Array, Array]:
         if isinstance(energy, Quadratic):  # of target zero
