@@ -1,0 +1,226 @@
+r"""The Riemannian Langevin equation beside the two flows it fluctuates about (Menon, 6.7, 12.12).
+
+From one start: an ensemble of noisy paths, the gradient flow of the free energy
+:math:`F_\beta = E - S/\beta`, which the ensemble follows without noise in the observable (κ = 0),
+and the gradient flow of E alone. All three are saved at the same times. For Menon's 2 × 2
+completion problem (14.1), W_11 = W_22 = 1 observed, :func:`on_hyperbola` says where a matrix sits
+beside the minimisers of rank one, (14.3).
+
+``dlngeo simulate`` is this from a file or a preset: see :mod:`dlngeo.studies.simulation_config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import frobenius
+from dlngeo.dynamics import flows, langevin
+from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.trajectory import Trajectory
+from dlngeo.energies import Energy, MatrixCompletion
+from dlngeo.weights import RNG
+
+Observable = Literal["singular_values", "energy", "effective_rank"]
+_RTOL = 1e-8  # of the flows, far below any standard error
+
+
+class Band(NamedTuple):
+    """Mean over paths and its standard error, ``(time, ...)``; the error of one path is inf."""
+
+    mean: Array
+    error: Array
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An ensemble of the Langevin equation and the flows from its start.
+
+    Attributes
+    ----------
+    ensemble : Ensemble
+    free_energy_flow, gradient_flow : Trajectory
+        At the times of the ensemble. A flow that ends early has fewer frames, the last of them
+        where it ended.
+    """
+
+    ensemble: Ensemble
+    free_energy_flow: Trajectory
+    gradient_flow: Trajectory
+
+    @property
+    def flows(self) -> dict[str, Trajectory]:
+        """The two flows by their names."""
+        return {"free-energy flow": self.free_energy_flow, "gradient flow": self.gradient_flow}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What ended before its time, and why; empty where nothing did."""
+        runs: dict[str, Ensemble | Trajectory] = {"ensemble": self.ensemble, **self.flows}
+        return tuple(f"the {name}: {run.message}" for name, run in runs.items() if run.status != 0)
+
+    def band(self, observable: Observable) -> Band:
+        """Mean and standard error of an observable over the ensemble."""
+        return band(getattr(self.ensemble, observable))
+
+    def departure(self) -> Array:
+        """Root mean square over paths of ‖W - W_F‖_F, W_F on the free-energy flow; (time,).
+
+        At the times that both have. As dt → 0 it vanishes for κ = 0.
+        """
+        flow = self.free_energy_flow
+        count = int((flow.t == self.ensemble.t[: flow.t.size]).sum())
+        apart = frobenius(self.ensemble.W[:, :count] - flow.W[:count])
+        return np.asarray(np.sqrt((apart**2).mean(axis=0)))
+
+
+def band(values: ArrayLike) -> Band:
+    """Mean and standard error over the first axis, the paths."""
+    values = np.asarray(values, dtype=float)
+    count = len(values)
+    mean = values.mean(axis=0)
+    if count == 1:
+        return Band(mean, np.full(mean.shape, np.inf))
+    return Band(mean, values.std(axis=0, ddof=1) / np.sqrt(count))
+
+
+def beside_flow(
+    energy: Energy,
+    start: Sequence[ArrayLike] | Array,
+    *,
+    depth: float | None = None,
+    beta: float,
+    kappa: float = 1.0,
+    weight_decay: float = 0.0,
+    dt: float,
+    n_steps: int,
+    n_paths: int,
+    rng: RNG = None,
+    save_every: int | None = None,
+    upstairs: bool | None = None,
+    method: Literal["auto", "weak2", "root", "euler"] = "auto",
+    workers: int = 1,
+) -> Comparison:
+    r"""Simulate the Langevin equation, and integrate both flows from the same start.
+
+    .. math:: dW = -\mathrm{grad}\,F_\beta\,dt + dX^{\beta/\kappa}, \qquad
+       \dot W = -\mathrm{grad}\,F_\beta, \qquad \dot W = -\mathrm{grad}\,E
+
+    Parameters
+    ----------
+    energy, start, depth, beta, kappa, weight_decay, dt, n_steps, n_paths, rng, save_every, \
+    upstairs, method, workers
+        As for :func:`dlngeo.langevin.simulate`. Weight decay is part of E here, in all three.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`dlngeo.langevin.simulate`.
+
+    Notes
+    -----
+    Source: Menon, (6.7), (12.4), (12.7), (12.12).
+    """
+    ensemble = langevin.simulate(
+        energy,
+        start,
+        depth=depth,
+        beta=beta,
+        kappa=kappa,
+        weight_decay=weight_decay,
+        dt=dt,
+        n_steps=n_steps,
+        n_paths=n_paths,
+        rng=rng,
+        save_every=save_every,
+        upstairs=upstairs,
+        method=method,
+        workers=workers,
+    )
+    return beside(energy, ensemble)
+
+
+def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
+    """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
+    known = ensemble.provenance
+    # The flows go on to the end of the run, also where the ensemble could not be followed so far.
+    span = (0.0, known["dt"] * known["n_steps"])
+    start, common = ensemble.W[0, 0], {
+        "depth": known["depth"],
+        "weight_decay": known["weight_decay"],
+        "t_eval": ensemble.t,
+        "rtol": _RTOL,
+    }  # fmt: skip
+    free = flows.free_energy_flow(energy, start, span, beta=known["beta"], **common)
+    plain = flows.gradient_flow(energy, start, span, gtol=0.0, **common)
+    return Comparison(ensemble, free, plain)
+
+
+# ------------------------------------------------------------------ Menon's completion problem
+
+
+class Position(NamedTuple):
+    """The point [[1, a], [1/a, 1]] nearest to W, and the Frobenius distance to it; ``(...)``."""
+
+    a: Array
+    distance: Array
+
+
+def is_hyperbola(energy: Energy) -> bool:
+    """Whether the energy is (14.1): a 2 × 2 matrix whose diagonal is observed to be 1, 1."""
+    return (
+        isinstance(energy, MatrixCompletion)
+        and energy.shape == (2, 2)
+        and bool((energy.mask == np.eye(2)).all())
+        and bool((np.diagonal(energy.observed) == 1).all())
+    )
+
+
+def on_hyperbola(W: ArrayLike) -> Position:
+    r"""Where W sits beside the rank-one minimisers of the 2 × 2 completion problem.
+
+    .. math:: \min_a \Big\|W - \begin{pmatrix}1 & a\\ 1/a & 1\end{pmatrix}\Big\|_F:\qquad
+       a^4 - W_{12}a^3 + W_{21}a - 1 = 0
+
+    Parameters
+    ----------
+    W : (..., 2, 2) array
+
+    Returns
+    -------
+    Position
+
+    Raises
+    ------
+    ValueError
+        If the matrices are not 2 × 2.
+
+    Notes
+    -----
+    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest; one is returned.
+    Source: Menon, (14.1)-(14.3).
+    """
+    W = _checks.matrix(W, shape=(2, 2))
+    x, y = W[..., 0, 1], W[..., 1, 0]
+    companion = np.zeros((*x.shape, 4, 4))
+    companion[..., [1, 2, 3], [0, 1, 2]] = 1.0
+    companion[..., 0, 0], companion[..., 0, 2], companion[..., 0, 3] = x, -y, 1.0
+    # Where two roots have just left the real line, their real part is next to the minimiser: no
+    # candidate lies nearer than it, so all four can be asked.
+    roots = np.linalg.eigvals(companion).real
+    roots = np.where(roots == 0, 1.0, roots)
+    squares = (x[..., None] - roots) ** 2 + (y[..., None] - 1 / roots) ** 2
+    best = squares.argmin(axis=-1, keepdims=True)
+    a = np.take_along_axis(roots, best, axis=-1)[..., 0]
+    diagonal = np.hypot(W[..., 0, 0] - 1, W[..., 1, 1] - 1)
+    return Position(a, np.asarray(np.hypot(diagonal, np.hypot(x - a, y - 1 / a))))

@@ -1,0 +1,250 @@
+"""What a simulation is told: a configuration from TOML or a preset, and back to TOML.
+
+A file names the energy, the start and the numbers of :func:`dlngeo.langevin.simulate`::
+
+    depth = 3
+    beta = 100.0
+    dt = 0.05
+    steps = 500
+    start = [[0.3, 0.8], [0.1, 0.3]]
+
+    [energy]
+    kind = "completion"                   # E = ½ Σ over the observed entries
+    table = [[1.0, nan], [nan, 1.0]]      # nan where nothing is observed; or
+    # triplets = [[0, 0, 1.0], [1, 1, 1.0]]   (row, column, value), counted from 0
+
+or ``kind = "quadratic"`` with a ``target``. What is not named has the default of :class:`Config`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.energies import MatrixCompletion, Quadratic
+
+_KINDS = {"completion": ("table", "triplets"), "quadratic": ("target",)}
+_INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
+_NUMBERS = ("depth", "beta", "kappa", "weight_decay", "dt")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One simulation; equal configurations give the same numbers, bit for bit.
+
+    Attributes
+    ----------
+    energy : dict
+        ``kind`` and the data that belong to it.
+    start : (d, d) nested list
+        The matrix that all paths start from.
+    depth, beta, kappa, weight_decay, dt : float
+        As for :func:`dlngeo.langevin.simulate`.
+    steps, paths, seed : int
+    save_every : int or None
+        None: some 100 frames.
+    upstairs : bool
+        Whether the weights are simulated, from the symmetric lift of the start.
+
+    Raises
+    ------
+    ValueError, TypeError
+        In one line, for whatever is out of range, of the wrong type, or does not fit together.
+    """
+
+    energy: dict[str, Any]
+    start: list[list[float]]
+    depth: float
+    beta: float
+    dt: float
+    steps: int
+    kappa: float = 1.0
+    weight_decay: float = 0.0
+    paths: int = 256
+    seed: int = 0
+    upstairs: bool = False
+    save_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in _INTEGERS.items():
+            if name != "save_every" or self.save_every is not None:
+                _whole(getattr(self, name), name, least)
+        for name in _NUMBERS:
+            _number(getattr(self, name), name)
+        if not isinstance(self.upstairs, bool):
+            raise TypeError(f"upstairs must be true or false, not {self.upstairs!r}")
+        _checks.depth(self.depth)
+        _checks.positive(self.beta, "beta")
+        _checks.positive(self.dt, "dt")
+        _checks.non_negative(self.kappa, "kappa")
+        _checks.non_negative(self.weight_decay, "weight_decay")
+        if self.upstairs and not float(self.depth).is_integer():
+            raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
+        point, energy = self.matrix(), self.build_energy()
+        if energy.shape != point.shape:
+            raise ValueError(
+                f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
+            )
+
+    def matrix(self) -> Array:
+        """The start as an array."""
+        point = _checks.matrix(self.start, "start")
+        if point.ndim != 2 or point.shape[0] != point.shape[1]:
+            raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
+        return point
+
+    def build_energy(self) -> Quadratic | MatrixCompletion:
+        """The energy that the configuration describes."""
+        if not isinstance(self.energy, dict):
+            raise TypeError(f"energy must be a table [energy], not {self.energy!r}")
+        kind, data = self.energy.get("kind"), {k: v for k, v in self.energy.items() if k != "kind"}
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise ValueError(f"energy.kind must be one of {', '.join(_KINDS)}, not {kind!r}")
+        allowed = _KINDS[kind]
+        if len(data) != 1 or next(iter(data)) not in allowed:
+            raise ValueError(
+                f"[energy] of kind {kind} needs one key besides, {' or '.join(allowed)}; it has "
+                f"{', '.join(data) or 'none'}"
+            )
+        if "target" in data:
+            return Quadratic(_checks.matrix(data["target"], "energy.target"))
+        if "table" in data:
+            return MatrixCompletion.from_nan(
+                _checks.real_array(data["table"], "energy.table", finite=False)
+            )
+        triplets = _checks.real_array(data["triplets"], "energy.triplets")
+        if triplets.ndim != 2 or triplets.shape[1] != 3 or (triplets[:, :2] % 1 != 0).any():
+            raise ValueError("energy.triplets must be a list of [row, column, value], from row 0")
+        i, j = triplets[:, :2].T.astype(int)
+        d = len(self.matrix())
+        return MatrixCompletion.from_triplets(i, j, triplets[:, 2], (d, d))
+
+    def replaced(self, **changes: Any) -> Config:
+        """The same with what is not None replaced."""
+        return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+
+def _whole(value: Any, name: str, least: int) -> None:
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer >= {least}, not {value!r}")
+    _checks.integer(value, name, least)
+
+
+def _number(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+
+
+# ------------------------------------------------------------------------------------ to and from
+
+
+def read(path: str | Path) -> Config:
+    """The configuration in a TOML file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        In one line that begins with the file's name.
+    OSError
+        If there is no such file.
+    """
+    path = Path(path)
+    try:
+        return from_toml(path.read_text(encoding="utf-8"))
+    except TypeError as error:
+        raise TypeError(f"{path.name}: {error}") from None
+    except ValueError as error:  # also of tomllib, and of text that is not UTF-8
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+def from_toml(text: str) -> Config:
+    """The configuration written in TOML."""
+    table = tomllib.loads(text)
+    fields = {field.name: field for field in dataclasses.fields(Config)}
+    unknown = [key for key in table if key not in fields]
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r}; the keys are {', '.join(fields)}")
+    missing = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and name not in table
+    ]
+    if missing:
+        raise ValueError(f"{' and '.join(missing)} must be given")
+    return Config(**table)
+
+
+def to_toml(config: Config) -> str:
+    """TOML that :func:`from_toml` reads back to an equal configuration."""
+    table = dataclasses.asdict(config)
+    energy = table.pop("energy")
+    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+    lines += ["", "[energy]", *(f"{key} = {_toml(value)}" for key, value in energy.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+# ---------------------------------------------------------------------------------------- presets
+
+_DIAGONAL = {"kind": "completion", "table": [[1.0, float("nan")], [float("nan"), 1.0]]}
+
+PRESETS: dict[str, Config] = {
+    # Menon's problem 14.1. Without weight decay the ensemble has no equilibrium: it drifts out
+    # along the unobserved entries. A little of it, and both flows end at rank one, a = 1, while the
+    # ensemble spreads along the hyperbola and keeps off it.
+    "hyperbola": Config(
+        energy=_DIAGONAL,
+        start=[[0.2, 0.9], [0.04, 0.2]],
+        depth=3,
+        beta=100.0,
+        weight_decay=0.05,
+        dt=0.05,
+        steps=500,
+    ),
+    # Noise in the gauge alone, upstairs: the weights wander, W follows the free energy (12.6-12.7).
+    "curvature": Config(
+        energy=_DIAGONAL,
+        start=[[1.0, 2.0], [0.45, 1.0]],
+        depth=3,
+        beta=5.0,
+        kappa=0.0,
+        dt=0.005,
+        steps=800,
+        paths=64,
+        upstairs=True,
+    ),
+    # Singular values that start equal: flows keep them so, by symmetry; noise drives them apart.
+    "repulsion": Config(
+        energy={"kind": "quadratic", "target": np.eye(4).tolist()},
+        start=np.eye(4).tolist(),
+        depth=3,
+        beta=50.0,
+        dt=0.02,
+        steps=200,
+        paths=128,
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    """The configuration of that name."""
+    if name not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+    return PRESETS[name]

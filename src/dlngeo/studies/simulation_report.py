@@ -1,0 +1,154 @@
+"""What a simulation is reported to have found: plain numbers for JSON, table rows, one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlngeo._checks import Array
+from dlngeo.dynamics.trajectory import Trajectory
+from dlngeo.studies.simulation import (
+    Band,
+    Comparison,
+    Observable,
+    band,
+    is_hyperbola,
+    on_hyperbola,
+)
+from dlngeo.studies.simulation_config import Config
+
+_OBSERVABLES: tuple[Observable, ...] = ("singular_values", "energy", "effective_rank")
+_SHOWN = 6  # singular values in the table
+
+
+def summary(
+    config: Config, result: Comparison, extra: Sequence[tuple[str, object]] = ()
+) -> dict[str, object]:
+    """Everything that is reported, ready for JSON; NaN and infinity become strings."""
+    ensemble = result.ensemble
+    ends = {
+        name: Band(*(part[-1] for part in result.band(name)))._asdict() for name in _OBSERVABLES
+    }
+    free, plain = result.flows.values()
+    departure = result.departure()
+    report: dict[str, object] = {
+        **dict(extra),
+        "config": dataclasses.asdict(config),
+        "frames": ensemble.t.size,
+        "t": ensemble.t[-1],
+        "status": ensemble.status,
+        "message": ensemble.message,
+        "notes": list(result.notes),
+        "ensemble": {**ends, "beta_energy": config.beta * ensemble.energy[:, -1].mean()},
+        "free_energy_flow": _end(free),
+        "gradient_flow": _end(plain),
+        "rms_distance_from_free_energy_flow": {
+            "t": ensemble.t[departure.size - 1],
+            "value": departure[-1],
+        },
+    }
+    if is_hyperbola(config.build_energy()):
+        report["hyperbola"] = hyperbola(result)
+    return {key: _plain(value) for key, value in report.items()}
+
+
+def hyperbola(result: Comparison) -> dict[str, object]:
+    """Where the ends sit beside the rank-one minimisers [[1, a], [1/a, 1]] of problem (14.1)."""
+    a, distance = on_hyperbola(result.ensemble.W[:, -1])
+    flows = {}
+    for name, flow in result.flows.items():
+        end = on_hyperbola(flow.W[-1])
+        flows[name] = {"a": float(end.a), "distance": float(end.distance)}
+    return {
+        "log_abs_a": _distribution(np.log(np.abs(a))),
+        "share_with_positive_a": float((a > 0).mean()),
+        "distance": _distribution(distance),
+        "flows": flows,
+    }
+
+
+def rows(result: Comparison) -> list[tuple[str, str, str, str]]:
+    """The table: observable, ensemble at its end, free-energy flow and gradient flow at theirs."""
+    table = []
+    free, plain = result.flows.values()
+    sigma = result.band("singular_values")
+    for k in range(min(_SHOWN, sigma.mean.shape[1])):
+        ends = [f"{flow.singular_values[-1, k]:.4g}" for flow in (free, plain)]
+        middle = _with_error(sigma.mean[-1, k], sigma.error[-1, k])
+        table.append((f"σ_{k + 1}", middle, ends[0], ends[1]))
+    names: tuple[Observable, ...] = ("energy", "effective_rank")
+    for name in names:
+        mean, error = result.band(name)
+        ends = [f"{getattr(flow, name)[-1]:.4g}" for flow in (free, plain)]
+        table.append((name.replace("_", " "), _with_error(mean[-1], error[-1]), ends[0], ends[1]))
+    return table
+
+
+def verdict(config: Config, result: Comparison) -> str:
+    """One line: what noise made of the flow."""
+    ensemble, rank = result.ensemble, result.band("effective_rank")
+    free, plain = (flow.effective_rank[-1] for flow in result.flows.values())
+    if config.kappa == 0:
+        apart = result.departure()
+        said = (
+            f"At t = {ensemble.t[apart.size - 1]:g} the paths are {apart[-1]:.2g} from the "
+            "free-energy flow (root mean square)"
+        )
+        said += f"; effective rank {rank.mean[-1]:.4g}, the gradient flow's {plain:.4g}."
+    else:
+        said = (
+            f"At t = {ensemble.t[-1]:g} the ensemble's effective rank is "
+            f"{_with_error(rank.mean[-1], rank.error[-1])}, the free-energy flow's {free:.4g}, the "
+            f"gradient flow's {plain:.4g}."
+        )
+    if is_hyperbola(config.build_energy()):
+        a, distance = on_hyperbola(ensemble.W[:, -1])
+        far = band(distance)
+        said += (
+            f" It lies {_with_error(far.mean, far.error)} from the minimisers of rank one, where "
+            f"log|a| has mean {np.log(np.abs(a)).mean():.2g} and standard deviation "
+            f"{np.log(np.abs(a)).std():.2g}."
+        )
+    return " ".join([said, *(f"Cut short: {note}." for note in result.notes)])
+
+
+def _end(flow: Trajectory) -> dict[str, object]:
+    return {
+        "t": flow.t[-1],
+        "status": flow.status,
+        "message": flow.message,
+        "W": flow.W[-1],
+        **{name: getattr(flow, name)[-1] for name in _OBSERVABLES},
+    }
+
+
+def _distribution(values: Array) -> dict[str, object]:
+    mean, error = band(values)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    return {
+        "mean": mean,
+        "error": error,
+        "standard_deviation": values.std(),
+        "quantiles": dict(zip(map(str, levels), np.quantile(values, levels), strict=True)),
+    }
+
+
+def _with_error(mean: float | Array, error: float | Array) -> str:
+    return f"{float(mean):.4g}" + (f" ± {float(error):.2g}" if math.isfinite(error) else "")
+
+
+def _plain(value: Any) -> object:
+    """The same in Python's own types."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,168 @@
+"""A simulation on disk: paths run in groups, each kept as soon as it is done, so none is run twice.
+
+Path k of a seed is the same numbers in any company (:mod:`dlngeo.dynamics.noise`), so groups put
+together are the run in one piece, bit for bit, whatever was interrupted in between; and a run with
+more paths begins with the groups of one with fewer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlngeo import __version__
+from dlngeo._checks import Array
+from dlngeo.dynamics import ensemble, langevin
+from dlngeo.studies.simulation import Comparison, beside
+from dlngeo.studies.simulation_config import Config, to_toml
+
+GROUP = 128  # paths
+Progress = Callable[[int], None]
+
+
+def run(config: Config, out: str | Path, *, progress: Progress | None = None) -> Comparison:
+    """Simulate, or go on from the groups that are in ``out`` already.
+
+    Parameters
+    ----------
+    config : Config
+    out : path
+        A folder; groups are kept in ``out/groups``.
+    progress : callable or None
+        ``progress(n)`` when the first n paths are on disk.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds paths of another configuration or version.
+    """
+    folder = Path(out) / "groups"
+    folder.mkdir(parents=True, exist_ok=True)
+    told = _told(config)
+    for file in sorted(folder.glob("*.npz")):
+        _require_same(file, told)
+    files = []
+    for first in range(0, config.paths, GROUP):
+        count = min(GROUP, config.paths - first)
+        file = folder / f"{first:06d}-{first + count - 1:06d}.npz"
+        if not file.exists():
+            _write(file, {"told": np.array(told), **_group(config, first, count)})
+        files.append(file)
+        if progress is not None:
+            progress(first + count)
+    return beside(config.build_energy(), _together(config, [_read(file) for file in files]))
+
+
+def seconds(config: Config, out: str | Path) -> float:
+    """How long the groups of this run took, interruptions not counted."""
+    files = sorted((Path(out) / "groups").glob("*.npz"))
+    return float(
+        sum(_read(file)["seconds"] for file in files if int(file.stem[-6:]) < config.paths)
+    )
+
+
+# -------------------------------------------------------------------------------------- one group
+
+
+def _group(config: Config, first: int, count: int) -> dict[str, Any]:
+    """The arrays of paths first .. first + count - 1."""
+    begun = time.perf_counter()
+    paths = langevin.simulate(
+        config.build_energy(),
+        config.matrix(),
+        depth=config.depth,
+        beta=config.beta,
+        kappa=config.kappa,
+        weight_decay=config.weight_decay,
+        dt=config.dt,
+        n_steps=config.steps,
+        n_paths=count,
+        first_path=first,
+        rng=config.seed,
+        upstairs=config.upstairs,
+        save_every=config.save_every,
+    )
+    layers = {f"W_{p}": layer for p, layer in enumerate(paths.weights or (), start=1)}
+    return {
+        "t": paths.t,
+        "W": paths.W,
+        **layers,
+        "status": paths.status,
+        "message": paths.message,
+        "cut": paths.provenance["cut"],
+        "seconds": time.perf_counter() - begun,
+    }
+
+
+def _together(config: Config, groups: list[dict[str, Array]]) -> ensemble.Ensemble:
+    """One ensemble; where a group could not be followed to the end, all end with it."""
+    shortest = min(groups, key=lambda group: group["t"].size)
+    frames, cut = shortest["t"].size, int(sum(group["cut"] for group in groups))
+    status, message = int(shortest["status"]), str(shortest["message"])
+    if status == 0:
+        message = "all steps were taken"
+        if cut:
+            message += f", {cut} of {config.steps * config.paths} in parts"
+    layers = [
+        np.concatenate([group[name][:, :frames] for group in groups])
+        for name in sorted(key for key in shortest if key.startswith("W_"))
+    ]
+    provenance = {
+        "entropy": config.seed, "spawn_key": (), "dt": config.dt, "n_steps": config.steps,
+        "upstairs": config.upstairs, "depth": float(config.depth), "beta": config.beta,
+        "kappa": config.kappa, "weight_decay": config.weight_decay, "cut": cut,
+    }  # fmt: skip
+    return ensemble.build(
+        config.build_energy(),
+        shortest["t"],
+        np.concatenate([group["W"][:, :frames] for group in groups]),
+        tuple(layers) or None,
+        status,
+        message,
+        provenance,
+    )
+
+
+# ----------------------------------------------------------------------------------------- files
+
+
+def _told(config: Config) -> str:
+    """What determines a path: everything but how many there are."""
+    return f"dlngeo = {__version__!r}\n" + to_toml(dataclasses.replace(config, paths=1))
+
+
+def _require_same(file: Path, told: str) -> None:
+    with np.load(file) as kept:
+        other = str(kept["told"])
+    if other != told:
+        theirs, ours = other.splitlines(), told.splitlines()
+        there = next((line for line in theirs if line not in ours), "more")
+        here = next((line for line in ours if line not in theirs), "more")
+        raise ValueError(
+            f"{file.parent.parent} holds paths of another run, with {there}, not {here}; "
+            "choose another folder"
+        )
+
+
+def _write(file: Path, arrays: dict[str, Any]) -> None:
+    """All or nothing: under another name first."""
+    handle, draft = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **arrays)
+        os.replace(draft, file)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def _read(file: Path) -> dict[str, Array]:
+    with np.load(file) as kept:
+        return {name: kept[name] for name in kept.files if name != "told"}
