@@ -1,4 +1,4 @@
-"""The command line: ``dlngeo complete``. No mathematics here."""
+"""The command line: ``dlngeo complete`` and ``dlngeo simulate``. No mathematics here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +26,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from dlngeo import __version__
-from dlngeo.studies import completion, tables
+from dlngeo.studies import completion, simulation, simulation_config, simulation_store, tables
+from dlngeo.studies import simulation_report as report
 
 # What typer raises for an argument that it cannot parse; it has no public name there.
 _UsageError: Any = typer.BadParameter.__base__
@@ -91,71 +94,28 @@ def complete(
     _require_folder(out)
 
     begun = time.perf_counter()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        tasks: dict[str, int] = {}
-
-        def progress(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=1.0)
-            bar.update(tasks[stage], completed=min(1.0, max(0.0, fraction)))  # type: ignore[arg-type]
-
+    settings: dict[str, Any] = {
+        "depth": depth, "scale": scale, "tolerance": tolerance, "rtol": rtol, "holdout": holdout,
+        "seed": seed,
+    }  # fmt: skip
+    with _bar() as progress:
         result = completion.complete(
-            table.values,
-            depth=depth,
-            width=width,
-            holdout=holdout,
-            scale=scale,
-            tolerance=tolerance,
-            rtol=rtol,
-            t_max=t_max,
-            seed=seed,
-            progress=progress,
+            table.values, width=width, t_max=t_max, progress=progress, **settings
         )
-    summary = completion.summary(
-        result,
-        [
-            ("dlngeo", __version__),
-            ("data", table.name),
-            ("source", table.source),
-            ("layout", table.layout),
-            ("depth", depth),
-            ("scale", scale),
-            ("tolerance", tolerance),
-            ("rtol", rtol),
-            ("holdout", holdout),
-            ("seed", seed),
-        ],
-    )
+    source = {"data": table.name, "source": table.source, "layout": table.layout}
+    summary = completion.summary(result, [*_made_by(), *source.items(), *settings.items()])
     summary["total_seconds"] = time.perf_counter() - begun
-    out.mkdir(parents=True, exist_ok=True)
-    # All four files are made in a folder beside their place, and then moved there.
-    with tempfile.TemporaryDirectory(dir=out) as draft:
-        _write(Path(draft), table, result, summary)
-        for file in Path(draft).iterdir():
-            file.replace(out / file.name)
-    _show(table, result, summary, out)
+    with _draft(out) as folder:
+        _write_completion(folder, table, result, summary)
+    _show_completion(table, result, summary, out)
 
 
-def _require_folder(out: Path) -> None:
-    """Refuse at once what could not be written to at the end."""
-    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise ValueError(f"--out {out}: {existing} is not a folder that can be written to")
-
-
-def _write(
+def _write_completion(
     out: Path, table: tables.Table, result: completion.Completion, summary: dict[str, object]
 ) -> None:
     from dlngeo.studies import plotting
 
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    _write_json(out / "summary.json", summary)
     with (out / "completed.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["", *table.columns])
@@ -167,24 +127,19 @@ def _write(
     plotting.save(plotting.completion_figure(result, title), out / "completion.png")
 
 
-def _show(
+def _show_completion(
     table: tables.Table,
     result: completion.Completion,
     summary: dict[str, object],
     out: Path,
 ) -> None:
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-
     m, n = result.table.shape
-    say(
+    lines = [
         f"{table.name}, read as {table.layout}: {m} × {n}, {summary['observed']} entries "
         f"observed, {summary['missing_share']:.0%} missing, {summary['held_out']} held out"
-    )
+    ]
     if table.source:
-        say(table.source)
+        lines.append(table.source)
     grid = Grid("method", "held-out RMSE", "effective rank", "chosen", "time")
     for method in result.methods:
         grid.add_row(
@@ -194,9 +149,163 @@ def _show(
             method.chosen or "-",
             f"{method.seconds:.1f} s",
         )
-    console.print(grid)
-    say(completion.verdict(result))
-    say(f"Wrote {out}/: completed.csv, completed.npy, summary.json, completion.png")
+    wrote = f"Wrote {out}/: completed.csv, completed.npy, summary.json, completion.png"
+    _say(*lines, grid, completion.verdict(result), wrote)
+
+
+# --------------------------------------------------------------------------------------- simulate
+
+
+@app.command()
+def simulate(
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A TOML file: energy, start, depth, beta, dt, steps and the like. "
+            "Without it, --preset.",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"One of {', '.join(simulation_config.PRESETS)}; hyperbola where neither is given."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results; by default dlngeo- and the name of the run."),
+    ] = None,
+    paths: Annotated[int | None, typer.Option(help="Number of paths.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of steps.")] = None,
+    dt: Annotated[float | None, typer.Option(help="Length of a step.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Inverse temperature.")] = None,
+    kappa: Annotated[
+        float | None, typer.Option(help="Noise in W relative to noise in the gauge.")
+    ] = None,
+    depth: Annotated[float | None, typer.Option(help="Number of layers.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Strength of weight decay.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all paths.")] = None,
+    upstairs: Annotated[
+        bool | None,
+        typer.Option(
+            "--upstairs/--downstairs", help="Simulate the weights, or W.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Simulate the Riemannian Langevin equation beside the flows from the same start.
+
+    Options replace what CONFIG or the preset says. Finished paths are kept in groups: the same
+    command, given again after an interruption, goes on from them.
+    """
+    if config is not None and preset is not None:
+        raise ValueError("give CONFIG or --preset, not both")
+    name = config.stem if config is not None else preset or "hyperbola"
+    told = simulation_config.read(config) if config is not None else simulation_config.preset(name)
+    told = told.replaced(
+        paths=paths, steps=steps, dt=dt, beta=beta, kappa=kappa, depth=depth,
+        weight_decay=weight_decay, seed=seed, upstairs=upstairs,
+    )  # fmt: skip
+    folder = Path(f"dlngeo-{name}") if out is None else out
+    _require_folder(folder)
+
+    begun, done = time.perf_counter(), 0
+    try:
+        with _bar() as progress:
+
+            def kept(paths: int) -> None:
+                nonlocal done
+                done = paths
+                progress("paths", done / told.paths)
+
+            result = simulation_store.run(told, folder, progress=kept)
+        _finish_simulation(name, told, result, folder, begun)
+    except KeyboardInterrupt:
+        message = f"interrupted; {folder} holds {done} of {told.paths} paths, and the same command"
+        raise typer.Exit(_fail(f"{message} goes on from there", 130)) from None
+
+
+def _finish_simulation(
+    name: str,
+    config: simulation_config.Config,
+    result: simulation.Comparison,
+    out: Path,
+    begun: float,
+) -> None:
+    from dlngeo.studies import plotting, simulation_figures
+
+    summary = report.summary(config, result, [*_made_by(), ("run", name)])
+    summary["simulation_seconds"] = simulation_store.seconds(config, out)
+    headline = report.headline(name, config)
+    with _draft(out) as folder:
+        simulation_store.save(config, result, folder)
+        figure = simulation_figures.comparison_figure(config, result, headline)
+        plotting.save(figure, folder / "simulation.png")
+        summary["total_seconds"] = time.perf_counter() - begun
+        _write_json(folder / "summary.json", summary)
+    grid = Grid("at the end", "ensemble, mean ± s.e.", "free-energy flow", "gradient flow")
+    for row in report.rows(result):
+        grid.add_row(*row)
+    wrote = f"Wrote {out}/: simulation.png, paths.npz, summary.json, config.toml"
+    _say(headline, grid, report.verdict(config, result), wrote)
+
+
+# ------------------------------------------------------------------------------- common to both
+
+
+def _made_by() -> list[tuple[str, object]]:
+    return [("dlngeo", __version__)]
+
+
+def _require_folder(out: Path) -> None:
+    """Refuse at once what could not be written to at the end."""
+    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise ValueError(f"--out {out}: {existing} is not a folder that can be written to")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """``progress(stage, fraction)`` as bars on a terminal, and nothing elsewhere."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=1.0)
+            bar.update(tasks[stage], completed=min(1.0, max(0.0, fraction)))
+
+        yield progress
+
+
+@contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """A folder beside the files' place; when all are written they are moved there."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as draft:
+        yield Path(draft)
+        for file in Path(draft).iterdir():
+            file.replace(out / file.name)
+
+
+def _write_json(file: Path, content: dict[str, object]) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _say(*parts: str | Grid) -> None:
+    console = Console()
+    for part in parts:
+        if isinstance(part, str):
+            console.print(part, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        else:
+            console.print(part)
 
 
 def main() -> None:

@@ -79,14 +79,16 @@ class Config:
                 _whole(getattr(self, name), name, least)
         for name in _NUMBERS:
             _number(getattr(self, name), name)
+            object.__setattr__(self, name, float(getattr(self, name)))
         if not isinstance(self.upstairs, bool):
             raise TypeError(f"upstairs must be true or false, not {self.upstairs!r}")
+        object.__setattr__(self, "start", self.matrix().tolist())
         _checks.depth(self.depth)
         _checks.positive(self.beta, "beta")
         _checks.positive(self.dt, "dt")
         _checks.non_negative(self.kappa, "kappa")
         _checks.non_negative(self.weight_decay, "weight_decay")
-        if self.upstairs and not float(self.depth).is_integer():
+        if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
         if energy.shape != point.shape:
@@ -213,7 +215,7 @@ PRESETS: dict[str, Config] = {
         energy=_DIAGONAL,
         start=[[0.2, 0.9], [0.04, 0.2]],
         depth=3,
-        beta=100.0,
+        beta=60.0,
         weight_decay=0.05,
         dt=0.05,
         steps=500,

@@ -12,7 +12,6 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.studies.simulation import (
-    Band,
     Comparison,
     Observable,
     band,
@@ -30,9 +29,10 @@ def summary(
 ) -> dict[str, object]:
     """Everything that is reported, ready for JSON; NaN and infinity become strings."""
     ensemble = result.ensemble
-    ends = {
-        name: Band(*(part[-1] for part in result.band(name)))._asdict() for name in _OBSERVABLES
-    }
+    ends: dict[str, object] = {}
+    for name in _OBSERVABLES:
+        mean, error = result.band(name)
+        ends[name] = {"mean": mean[-1], "error": error[-1]}
     free, plain = result.flows.values()
     departure = result.departure()
     report: dict[str, object] = {
@@ -54,6 +54,17 @@ def summary(
     if is_hyperbola(config.build_energy()):
         report["hyperbola"] = hyperbola(result)
     return {key: _plain(value) for key, value in report.items()}
+
+
+def headline(name: str, config: Config) -> str:
+    """What was run, in one line."""
+    decay = f", γ = {config.weight_decay:g}" if config.weight_decay else ""
+    where = "upstairs, " if config.upstairs else ""
+    return (
+        f"{name}: {where}depth {config.depth:g}, β = {config.beta:g}, κ = {config.kappa:g}{decay}; "
+        f"{config.paths} paths of {config.steps} steps to t = {config.steps * config.dt:g}, "
+        f"seed {config.seed}"
+    )
 
 
 def hyperbola(result: Comparison) -> dict[str, object]:
@@ -109,7 +120,7 @@ def verdict(config: Config, result: Comparison) -> str:
         a, distance = on_hyperbola(ensemble.W[:, -1])
         far = band(distance)
         said += (
-            f" It lies {_with_error(far.mean, far.error)} from the minimisers of rank one, where "
+            f" The paths lie {_with_error(far.mean, far.error)} from the minimisers of rank one, where "
             f"log|a| has mean {np.log(np.abs(a)).mean():.2g} and standard deviation "
             f"{np.log(np.abs(a)).std():.2g}."
         )
@@ -122,7 +133,9 @@ def _end(flow: Trajectory) -> dict[str, object]:
         "status": flow.status,
         "message": flow.message,
         "W": flow.W[-1],
-        **{name: getattr(flow, name)[-1] for name in _OBSERVABLES},
+        "singular_values": flow.singular_values[-1],
+        "energy": flow.energy[-1],
+        "effective_rank": flow.effective_rank[-1],
     }
 
 

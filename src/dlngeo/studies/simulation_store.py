@@ -44,7 +44,6 @@ def run(config: Config, out: str | Path, *, progress: Progress | None = None) ->
         If the folder holds paths of another configuration or version.
     """
     folder = Path(out) / "groups"
-    folder.mkdir(parents=True, exist_ok=True)
     told = _told(config)
     for file in sorted(folder.glob("*.npz")):
         _require_same(file, told)
@@ -66,6 +65,19 @@ def seconds(config: Config, out: str | Path) -> float:
     return float(
         sum(_read(file)["seconds"] for file in files if int(file.stem[-6:]) < config.paths)
     )
+
+
+def save(config: Config, result: Comparison, folder: str | Path) -> None:
+    """Write ``paths.npz``, with the ensemble and both flows, and ``config.toml``."""
+    arrays: dict[str, Array] = {}
+    paths, free, plain = result.ensemble, result.free_energy_flow, result.gradient_flow
+    for prefix, part in (("", paths), ("free_energy_flow_", free), ("gradient_flow_", plain)):
+        for name in ("t", "W", "singular_values", "energy", "effective_rank"):
+            arrays[prefix + name] = getattr(part, name)
+    for p, layer in enumerate(paths.weights or (), start=1):
+        arrays[f"W_{p}"] = layer
+    np.savez(Path(folder) / "paths.npz", **arrays)  # type: ignore[arg-type]
+    (Path(folder) / "config.toml").write_text(to_toml(config), encoding="utf-8")
 
 
 # -------------------------------------------------------------------------------------- one group
@@ -153,6 +165,7 @@ def _require_same(file: Path, told: str) -> None:
 
 def _write(file: Path, arrays: dict[str, Any]) -> None:
     """All or nothing: under another name first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=file.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
