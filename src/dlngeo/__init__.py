@@ -36,6 +36,7 @@ _MODULES = {
     "large_width": "dlngeo.studies.large_width",
     "sequential": "dlngeo.studies.sequential",
     "survey_figures": "dlngeo.studies.survey_figures",
+    "simulation": "dlngeo.studies.simulation",
     "completion": "dlngeo.studies.completion",
     "tables": "dlngeo.studies.tables",
 }
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from dlngeo.studies import large_width as large_width
     from dlngeo.studies import nuclear_norm as nuclear_norm
     from dlngeo.studies import sequential as sequential
+    from dlngeo.studies import simulation as simulation
     from dlngeo.studies import survey_figures as survey_figures
     from dlngeo.studies import tables as tables
 
