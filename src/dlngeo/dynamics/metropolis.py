@@ -192,9 +192,9 @@ class _Walk:
         frames = self.chart.frames(Y)
         sigma = frames.lam**N
         W = (frames.U * sigma[..., None, :]) @ frames.Vt
-        far = ~np.isfinite(W).all(axis=(-2, -1))
+        far = np.asarray(~np.isfinite(W).all(axis=(-2, -1)))
         value = np.asarray(self.energy.value(np.where(far[:, None, None], inside, W)))
-        lost = np.asarray(far | ~np.isfinite(value))
+        lost = far | ~np.isfinite(value)
         known = np.where(lost[:, None, None], inside, W)
         rate = turning(self.energy, known, sigma[..., 0], N) + self.setting.decay
         h = (self.dt / np.maximum(1.0, self.dt * rate))[:, None, None]

@@ -11,10 +11,10 @@ s log x confines them if (β/κ)s > n_ρ. At zero all is integrable, but for dep
 smallest σ alone near zero and u = -log σ the density is u^{(d-1)(1-a)} du, integrable only for
 κ < (d-1)/(2d).
 
-Along directions that the energy does not see, q of them of generic rank ρ, the exponent of x is
-q + n_ρ less the n_ρ of Lebesgue measure. It need not be positive: unregularised completion has
-Z = ∞ for every κ <= ½, but at larger κ the volume of g^N falls faster than the entropy grows, and
-the measure of a deep network can be finite where the data leave entries free.
+What an energy does not see need not make Z infinite: square networks have Z = ∞ in unregularised
+completion for every κ <= ½, but at larger κ the volume of g^N falls faster than the entropy grows,
+and the measure of a deep network can be finite where the data leave entries free. See
+:mod:`dlngeo.dynamics.unseen`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import structural_rank
 
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.gas import Potential
-from dlngeo.energies import Energy, MatrixCompletion, Quadratic
+from dlngeo.dynamics.unseen import KNOWN, judge
+from dlngeo.energies import Energy, Quadratic
 from dlngeo.geometry.fibres import Widths
 from dlngeo.weights import haar_frame
 
@@ -82,11 +81,12 @@ class Setting(NamedTuple):
         pair = share + (1 - share) / self.depth
         return 2 * pair * _pairs(large, r) + large * (self.extra + 1) / self.depth
 
-    def unseen_growth(self, large: int, directions: int) -> float:
-        """The same along ``directions`` that the energy does not see, against Lebesgue measure."""
+    def unseen_powers(self) -> tuple[float, float]:
+        """The powers t and q of :mod:`dlngeo.dynamics.unseen`, at full rank."""
         m, n = self.shape
-        lebesgue = 2 * _pairs(large, self.rank) + large * (abs(m - n) + 1)
-        return directions + self.growth(large) - lebesgue
+        share = 1 - 1 / self.depth
+        whole = share * (abs(m - n) + 1) - (self.extra - abs(m - n)) / self.depth
+        return whole, 2 * (1 - 1 / (2 * self.kappa)) * share
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,8 @@ def normalisable(
     Parameters
     ----------
     energy : Energy
-        Rotation-invariant energies are decided by their growth;
-        :class:`~dlngeo.energies.Quadratic` with any target, and where Z = ∞ can be shown
-        :class:`~dlngeo.energies.MatrixCompletion`, by structure. Of others nothing is said, but at
-        depth inf.
+        Rotation-invariant energies are decided by their growth, those of
+        :mod:`dlngeo.energies` by what they see of W. Of others nothing is said, but at depth inf.
     shape, depth, beta, kappa, widths, weight_decay
         As for :func:`~dlngeo.dynamics.equilibrium.sample`.
 
@@ -132,8 +130,9 @@ def normalisable(
 
     Notes
     -----
-    An energy is taken to be bounded on bounded sets, and its growth to go on as it does between
-    1e4 and 1e16. Source: derived from Menon, (12.12).
+    An energy of the user's is taken to be bounded on bounded sets, to forbid W where it is NaN,
+    and its growth to go on as it does between 1e4 and 1e16. True and False are otherwise proved;
+    None means that neither proof goes through. Source: derived from Menon, (12.12).
     """
     return verdict(energy, Setting.of(shape, depth, beta, kappa, widths, weight_decay))
 
@@ -157,10 +156,11 @@ def verdict(energy: Energy, setting: Setting) -> Normalisability:
         )
     if invariant:
         return _by_growth(energy, setting)
-    if isinstance(energy, Quadratic):
-        return Normalisability(True, "the energy grows quadratically in every direction")
-    if isinstance(energy, MatrixCompletion):
-        return _completion(energy, setting)
+    if isinstance(energy, KNOWN):
+        if setting.decay > 0:
+            return Normalisability(True, "the weight decay confines what the energy does not see")
+        full = setting.rank == min(setting.shape)
+        return Normalisability(*judge(energy, setting.unseen_powers() if full else None))
     return Normalisability(None, f"{energy!r} is neither rotation-invariant nor known by structure")
 
 
@@ -251,7 +251,7 @@ def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
                 continue  # σ^{2/N} outgrows every logarithm, however slowly
             values = total(sigma)[0]
             near, far = np.diff(values) / np.diff(np.log([1e4, 1e8, 1e16]))
-        faster = np.isinf(values[-1]) or (near > 0 and far > 1.01 * near)
+        faster = values[-1] == np.inf or np.isnan(values[-1]) or (near > 0 and far > 1.01 * near)
         growth, held = setting.growth(large), setting.beta / setting.kappa * far
         if not faster and not held > growth * (1 + 1e-9):
             return Normalisability(
@@ -261,31 +261,6 @@ def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
                 "more weight_decay would help",
             )
     return Normalisability(True, "energy and decay outgrow the entropy for every number of large σ")
-
-
-def _completion(energy: MatrixCompletion, setting: Setting) -> Normalisability:
-    """From how many entries are not observed, and where."""
-    unseen = ~energy.mask
-    if not unseen.any():
-        return Normalisability(True, "the energy grows quadratically in every direction")
-    if setting.decay > 0:
-        return Normalisability(True, "the weight decay confines what the energy does not see")
-    if setting.rank < min(setting.shape):
-        return Normalisability(None, "completion below full rank is not examined")
-    line = int(max(unseen.sum(axis=0).max(), unseen.sum(axis=1).max()))
-    whole = int(structural_rank(csr_array(unseen.astype(float))))
-    for large, directions in ((1, line), (whole, int(unseen.sum()))):
-        growth = setting.unseen_growth(large, directions)
-        if growth >= -1e-9:
-            return Normalisability(
-                False,
-                f"Z = ∞: the energy does not see {directions} entries, of generic rank {large}, "
-                f"and with them of size x the measure goes like x^{growth:.4g} dx/x; "
-                "weight_decay would confine them",
-            )
-    return Normalisability(
-        None, "no divergence along the entries that are not observed; not proved finite"
-    )
 
 
 def _pairs(large: int, rank: int) -> int:

@@ -1,0 +1,239 @@
+r"""Whether a Gibbs measure is finite along the entries of W that its energy does not see.
+
+Against Lebesgue measure on m × n matrices of full rank r the measure without its energy is, up to
+factors between constants,
+
+.. math:: p_r^{-t}\prod_{j<r} p_j^{-q}, \qquad p_j = \sigma_1\cdots\sigma_j = \|\wedge^j W\|,
+   \qquad q = 2bs, \quad t = s(1+|m-n|) - \tfrac1{N\kappa}\sum_p(d_p-r),
+
+with s = 1 - 1/N and b = 1 - 1/(2κ). Let the entries that are seen be of order one.
+
+- On a rectangle of k × l unseen entries let ρ singular values be of size x. The measure goes like
+  x^e dx/x with e = ρ(k+l-ρ) - Σ_{i≤ρ}[t + q(r-i)]. If e >= 0 for one ρ and one rectangle, Z = ∞. If
+  e < 0 for all ρ <= min(k, l) and one rectangle that holds all that is unseen, Z is finite: by
+  rotations the rectangle becomes diagonal, and what is left of p_j when its large entries are
+  divided out is that of a Schur complement with a bounded density.
+- Let q, t >= 0 and the entries be of sizes x^{v_kl}, v <= 0 where they are seen. Then p_j is at
+  most of size x^{τ_j}, τ_j the largest sum of v along j places of which no two share a row or
+  column. If the concave F(v) = Σv - tτ_r - qΣ_{j<r}τ_j reaches 0 with some v > 0, Z = ∞. If it does
+  not, Z is finite as long as the minors' zeros are integrable, by Hölder's inequality when
+  t + (r-2)q < 1; and since p_j is log-concave in j, one may also take p_1^{-qr/2} p_r^{-t-q(r-2)/2}
+  in its place. The largest F is found by linear programming, τ_j being the minimum of its dual.
+
+For two by two networks this decides every case: with the diagonal seen Z is finite exactly if
+(N-1)(1 - 1/(2κ)) > 1, so for κ = 1 from depth 4 on. Derived.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import structural_rank
+
+from dlngeo._checks import Array
+from dlngeo.energies import (
+    Energy,
+    LinearRegression,
+    Logistic,
+    MatrixCompletion,
+    MatrixSensing,
+    Quadratic,
+)
+
+KNOWN = (Quadratic, LinearRegression, MatrixCompletion, MatrixSensing, Logistic)
+Answer = tuple[bool | None, str]
+
+_SLACK = 1e-9  # exponents this close to zero are zero: Z = ∞ by a logarithm
+_SUBSETS = 12  # rows up to here: all rectangles are tried
+_NOT_PROVED = "no divergence was found in what the energy does not see; not proved finite"
+_LARGEST = 300_000  # unseen entries times the size of a programme
+
+
+def judge(energy: Energy, powers: tuple[float, float] | None) -> Answer:
+    """Whether Z is finite without weight decay, where it is known, and why.
+
+    The energy is one of ``KNOWN``, none of which is negative, and the powers are (t, q), or None
+    below full rank.
+    """
+    if isinstance(energy, Logistic):
+        parted, free = np.array([_separation(energy.X * labels) for labels in energy.Y]).T
+        unseen = np.broadcast_to(free[:, None], energy.shape)
+    elif isinstance(energy, MatrixSensing):
+        blind = _blind(energy)
+        unseen = np.full(energy.shape, len(blind) > 0)
+    else:
+        unseen = _unseen_entries(energy)
+    if not unseen.any():
+        return True, "the energy grows in every direction"
+    if powers is None:
+        return None, "what the energy does not see is not examined below full rank"
+    if isinstance(energy, Logistic):
+        return _logistic(parted, unseen, powers)
+    if isinstance(energy, MatrixSensing):
+        generic = np.random.default_rng(0).standard_normal(len(blind)) @ blind
+        rank = int(np.linalg.matrix_rank(generic.reshape(energy.shape)))
+        return _across(len(blind), rank, min(energy.shape), *powers)
+    return confined(unseen, *powers)
+
+
+def _unseen_entries(energy: Energy) -> Array:
+    """The entries that a quadratic energy does not see, after a rotation of the inputs."""
+    if isinstance(energy, MatrixCompletion):
+        return ~energy.mask
+    assert isinstance(energy, Quadratic | LinearRegression)
+    unseen = np.zeros(energy.shape, dtype=bool)
+    if isinstance(energy, LinearRegression):
+        unseen[:, int(np.linalg.matrix_rank(energy.X)) :] = True
+    return unseen
+
+
+def _blind(energy: MatrixSensing) -> Array:
+    """A basis of the matrices that no measurement sees, one a row."""
+    rows = energy.measurements.reshape(len(energy.values), -1)
+    size, Vt = np.linalg.svd(rows)[1:]
+    seen = int((size > size[0] * max(rows.shape) * np.finfo(float).eps).sum())
+    return np.asarray(Vt[seen:])
+
+
+def _logistic(parted: Array, unseen: Array, powers: tuple[float, float]) -> Answer:
+    """From the outputs whose labels can be separated: along those the energy falls to zero."""
+    n, r = unseen.shape[1], min(unseen.shape)
+    for k in {1, int(parted.sum())} if parted.any() else ():
+        answer = _across(k * n, min(k, r), r, *powers)
+        if answer[0] is False:
+            return answer
+    answer = confined(unseen, *powers)
+    return answer if answer[0] else (None, _NOT_PROVED)
+
+
+def _separation(signed: Array) -> tuple[bool, bool]:
+    """Whether some w has signedᵀw > 0, and whether some w ≠ 0 has signedᵀw >= 0."""
+    n, count = signed.shape
+    box = [(-1.0, 1.0)] * n
+    margin = linprog(
+        np.append(np.zeros(n), -1.0),
+        A_ub=np.column_stack([-signed.T, np.ones(count)]),
+        b_ub=np.zeros(count),
+        bounds=[*box, (None, None)],
+    )
+    weak = linprog(-signed.sum(axis=1), A_ub=-signed.T, b_ub=np.zeros(count), bounds=box)
+    size = float(np.abs(signed).max()) * 1e-9
+    whole = np.linalg.matrix_rank(signed) == n
+    return bool(-margin.fun > size), bool(-weak.fun > size or not whole)
+
+
+def confined(unseen: Array, t: float, q: float) -> Answer:
+    """Whether Z is finite, where it is known, and why; ``unseen`` (m, n) of bool, some true."""
+    r = min(unseen.shape)
+    for large, directions in _directions(unseen):
+        growth = directions - _fall(large, r, t, q)
+        if growth >= -_SLACK:
+            return False, _infinite(_way(directions, large, growth))
+    rows, columns = int(unseen.any(axis=1).sum()), int(unseen.any(axis=0).sum())
+    if all(
+        rho * (rows + columns - rho) < _fall(rho, r, t, q) - _SLACK
+        for rho in range(1, min(rows, columns) + 1)
+    ):
+        return True, (
+            f"the volume of the metric falls fast enough along the {rows} x {columns} rectangle "
+            "that holds what the energy does not see"
+        )
+    return _by_sizes(unseen, t, q) if min(q, t) >= 0 else (None, _NOT_PROVED)
+
+
+def _across(directions: int, rank: int, r: int, t: float, q: float) -> Answer:
+    """The same for a linear space of unseen matrices of this generic rank, where Z = ∞ shows."""
+    growth = directions - _fall(rank, r, t, q)
+    return (
+        (False, _infinite(_way(directions, rank, growth)))
+        if growth >= -_SLACK
+        else (None, _NOT_PROVED)
+    )
+
+
+def _by_sizes(unseen: Array, t: float, q: float) -> Answer:
+    """From the entries' separate sizes."""
+    r = min(unseen.shape)
+    powers = np.full(r, q)
+    powers[-1] = t
+    if unseen.sum() * unseen.size * r <= _LARGEST:
+        if _largest(unseen, powers) >= -_SLACK:
+            return False, _infinite("there is a way to infinity along what the energy does not see")
+        spread = np.zeros(r)
+        spread[0], spread[-1] = q * r / 2, t + q * (r - 2) / 2
+        if powers[1:].sum() < 1 or (
+            r > 2 and spread[-1] < 1 and _largest(unseen, spread) < -_SLACK
+        ):
+            return True, "the volume of the metric falls fast enough in every unseen direction"
+    return None, _NOT_PROVED
+
+
+def _way(directions: int, rank: int, growth: float) -> str:
+    return (
+        f"in {directions} directions of rank {rank} that the energy does not see, of size x, the "
+        f"measure goes like x^{growth:.4g} dx/x"
+    )
+
+
+def _infinite(way: str) -> str:
+    return f"Z = ∞: {way}; weight_decay would confine what the energy does not see"
+
+
+def _fall(large: int, r: int, t: float, q: float) -> float:
+    """Σ_{i<=ρ} [t + q(r-i)]."""
+    return large * t + q * (large * r - large * (large + 1) / 2)
+
+
+def _directions(unseen: Array) -> Iterator[tuple[int, int]]:
+    """Ranks, and numbers of unseen directions of these ranks."""
+    if unseen.shape[0] > unseen.shape[1]:
+        unseen = unseen.T
+    yield structural_rank(csr_array(unseen.astype(float))), int(unseen.sum())
+    yield 1, int(max(unseen.sum(axis=0).max(), unseen.sum(axis=1).max()))
+    m = len(unseen)
+    if m > _SUBSETS:
+        return
+    chosen = (np.arange(1, 2**m)[:, None] >> np.arange(m)) & 1
+    columns = (chosen @ ~unseen == 0).sum(axis=1)  # seen in none of the chosen rows
+    sides = {(int(k), int(l)) for k, l in zip(chosen.sum(axis=1), columns, strict=True) if l}  # noqa: E741
+    for k, l in sorted(sides):  # noqa: E741
+        for rho in range(1, min(k, l) + 1):
+            yield rho, rho * (k + l - rho)
+
+
+def _largest(unseen: Array, powers: Array) -> float:
+    """The largest Σv - Σ_j powers_j τ_j with v = 1 at one unseen place, v <= 1, v <= 0 where seen.
+
+    The variables are v, and u_j (m), w_j (n), θ_j for each j: τ_j is the least Σu_j + Σw_j + jθ_j
+    with u, w >= 0 and u_k + w_l + θ >= v_kl.
+    """
+    m, n = unseen.shape
+    used = np.flatnonzero(powers)
+    places, block = m * n, m + n + 1
+    place = np.arange(places)
+    cost, rows, columns, entries = [-np.ones(places)], [], [], []
+    for position, j in enumerate(used):
+        row, first = place + position * places, places + position * block
+        rows += [row] * 4
+        columns += [place, first + place // n, first + m + place % n, first + m + n + 0 * place]
+        entries += [np.ones(places), *[-np.ones(places)] * 3]
+        cost.append(powers[j] * np.append(np.ones(m + n), j + 1.0))
+    size = places + used.size * block
+    above = coo_array(
+        (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(used.size * places, size),
+    ).tocsr()
+    bounds = [(-math.inf, 1.0 if free else 0.0) for free in unseen.ravel()]
+    bounds += ([(0.0, math.inf)] * (m + n) + [(-math.inf, math.inf)]) * used.size
+    best = -math.inf
+    for one in np.flatnonzero(unseen):
+        fixed = [*bounds[:one], (1.0, 1.0), *bounds[one + 1 :]]
+        found = linprog(
+            np.concatenate(cost), A_ub=above, b_ub=np.zeros(above.shape[0]), bounds=fixed
+        )
+        best = max(best, math.inf if found.fun is None else -found.fun)
+    return best
