@@ -39,6 +39,7 @@ class _LeastSquares:
     """E(W) = ½‖residual(W)‖², the residual being affine in W: the parts all energies share."""
 
     shape: tuple[int, int]
+    hessian_norm: float  # the norm of E'', the same at every W
 
     def _residual(self, W: Array) -> Array:
         raise NotImplementedError
@@ -90,6 +91,7 @@ class Quadratic(_LeastSquares):
     def __init__(self, target: ArrayLike) -> None:
         self.target = _one_matrix(target, "target")
         self.shape = self.target.shape
+        self.hessian_norm = 1.0
 
     def __repr__(self) -> str:
         return f"Quadratic(target of shape {self.shape})"
@@ -155,6 +157,7 @@ class LinearRegression(_LeastSquares):
         self.shape = (Y.shape[0], X.shape[0])
         basis, triangle = np.linalg.qr(X.T)
         self._design = triangle.T  # X = design · basisᵀ
+        self.hessian_norm = float(np.linalg.norm(self._design, 2)) ** 2
         self._response = Y @ basis
         self._unexplained = 0.5 * float(((Y - self._response @ basis.T) ** 2).sum())
 
@@ -250,6 +253,7 @@ class MatrixCompletion(_LeastSquares):
         self.mask = mask
         self.observed = np.where(mask, observed, 0.0)
         self.shape = (mask.shape[0], mask.shape[1])
+        self.hessian_norm = 1.0
 
     def __repr__(self) -> str:
         return f"MatrixCompletion({self.mask.sum()} of {self.shape[0]} x {self.shape[1]} entries)"
@@ -329,6 +333,7 @@ class MatrixSensing(_LeastSquares):
         self.measurements, self.values = B.copy(), y.copy()
         self.shape = (B.shape[1], B.shape[2])
         self._rows = self.measurements.reshape(B.shape[0], -1)
+        self.hessian_norm = float(np.linalg.norm(self._rows, 2)) ** 2
 
     def __repr__(self) -> str:
         return f"MatrixSensing({self.values.size} measurements of {self.shape})"
@@ -336,11 +341,13 @@ class MatrixSensing(_LeastSquares):
     def _residual(self, W: Array) -> Array:
         return self._linear(W) - self.values
 
+    # One row a product: a stack as one matrix would be summed in an order that its size decides.
     def _linear(self, Z: Array) -> Array:
-        return Z.reshape(*Z.shape[:-2], self._rows.shape[1]) @ self._rows.T
+        rows = Z.reshape(*Z.shape[:-2], 1, self._rows.shape[1])
+        return np.asarray((rows @ self._rows.T)[..., 0, :])
 
     def _adjoint(self, residual: Array) -> Array:
-        return (residual @ self._rows).reshape(*residual.shape[:-1], *self.shape)
+        return (residual[..., None, :] @ self._rows).reshape(*residual.shape[:-1], *self.shape)
 
     def _sum(self, squares: Array) -> Array:
         total: Array = squares.sum(axis=-1)

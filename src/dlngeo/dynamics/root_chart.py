@@ -29,10 +29,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import transpose
+from dlngeo.dynamics.frames import Frames as Frames
+from dlngeo.dynamics.frames import Parts, pairs, row_sums
 from dlngeo.energies import Energy
-from dlngeo.geometry.pulls import signed_log_ratio, total_pull
-from dlngeo.geometry.spectrum import log_ratio, quotient
+from dlngeo.geometry.pulls import pair_pull, whole_pulls
+from dlngeo.geometry.spectrum import log_ratio, summed
 
 # Coefficients of y, y³, ..., y^19 in tanh y.
 _TANH = (
@@ -47,14 +48,6 @@ _TANH = (
     6404582 / 10854718875,
     -443861162 / 1856156927625,
 )
-
-
-class Frames(NamedTuple):
-    """Y = U diag(lam) Vt."""
-
-    U: Array
-    lam: Array
-    Vt: Array
 
 
 class RootChart:
@@ -84,7 +77,11 @@ class RootChart:
 
     def frames(self, Y: Array) -> Frames:
         """The singular value decomposition of Y."""
-        return Frames(*np.linalg.svd(Y))
+        return Frames.of(Y)
+
+    def end_to_end(self, frames: Frames) -> Array:
+        """W at a Y of these frames."""
+        return frames.diagonal(_power(frames.values(), self.depth))
 
     def field(self, Y: Array, noise: Array | None, h: float | Array | None, ito: bool) -> Array:
         """The drift, Itô's or Stratonovich's, times h, plus √(2κ/β) times the noise carried to Y.
@@ -94,52 +91,148 @@ class RootChart:
         return self.velocity(self.frames(Y), noise, h, ito)
 
     def velocity(
-        self, frames: Frames, noise: Array | None, h: float | Array | None, ito: bool
+        self,
+        frames: Frames,
+        noise: Array | None,
+        h: float | Array | None,
+        ito: bool,
+        slope: Array | None = None,
     ) -> Array:
-        """:meth:`field` at a Y whose frames are known."""
-        U, lam, Vt = frames
-        x = log_ratio(lam[..., :, None], lam[..., None, :])
-        S = _stretch(x, self.depth)
-        A = np.zeros_like(U)
+        """:meth:`field` at a Y whose frames are known, and perhaps its energy's slope E'(W)."""
+        lam = frames.values()
+        between = _Pairs.of(lam, self.depth)
+        even = odd = np.zeros_like(between.ratio)
+        A = Parts(np.zeros_like(lam), even, odd)
         if noise is not None and self.kappa:
-            A = math.sqrt(2 * self.kappa / self.beta) * self._noise(
-                transpose(U) @ noise @ transpose(Vt), S
-            )
+            A = self._noise(frames.inside(noise), between)
         if h is not None:
-            A = A + h * self._drift(U, lam, Vt, x, S, ito)
-        return np.asarray(U @ A @ Vt)
+            h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
+            A = A._replace(diagonal=A.diagonal + h * self._radial(lam, between, ito))
+        if h is not None and self.energy is not None:
+            if slope is None:
+                slope = self.energy.gradient(self.end_to_end(frames))
+            A = self._descent(A, frames.inside(slope), lam, between, h)
+        return frames.outside(Parts(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
 
-    def _noise(self, G: Array, S: Array) -> Array:
-        root = np.sqrt(S)
-        A = 0.5 * ((G + transpose(G)) / root + (G - transpose(G)) * root)
-        return np.asarray(A)  # on the diagonal S = N
+    # Off the diagonal these two return even and odd parts, not what stands above and below.
+    def _noise(self, table: Array, between: _Pairs) -> Parts:
+        amplitude, G = math.sqrt(2 * self.kappa / self.beta), Parts.of(table)
+        root = np.sqrt(between.stretch)
+        even = (0.5 * amplitude) * (G.upper + G.lower) / root
+        odd = (0.5 * amplitude) * (G.upper - G.lower) * root
+        return Parts(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
 
-    def _drift(self, U: Array, lam: Array, Vt: Array, x: Array, S: Array, ito: bool) -> Array:
-        N = self.depth
-        A = np.zeros_like(U) if self.energy is None else self._descent(U, lam, Vt)
-        radial = -self.gamma * lam
+    def _descent(
+        self, A: Parts, slope: Array, lam: Array, between: _Pairs, h: float | Array
+    ) -> Parts:
+        E, steep = Parts.of(slope), (0.5 * h) * between.steep
+        return Parts(
+            A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal,
+            A.upper - steep / between.stretch * (E.upper + E.lower),
+            A.lower - steep * (E.upper - E.lower),
+        )
+
+    def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
+        """The drift but for the energy's: diagonal in the frames."""
+        upper = lower = np.zeros_like(between.ratio)
         if self.entropy:
-            pull = total_pull(N * signed_log_ratio(lam[..., :, None], lam[..., None, :]), N)
-            inverse = np.where(lam > 0, 1 / np.where(lam > 0, lam, 1.0), 0.0)
-            radial = radial + pull * inverse / (N * self.beta)
+            up, down = _entropic(between, self.depth)
+            upper, lower = up / (self.depth * self.beta), down / (self.depth * self.beta)
         if self.kappa:
-            radial = radial + self.kappa / self.beta * _spread(lam, x, S, N, ito)
-        diagonal = np.arange(lam.shape[-1])
-        A[..., diagonal, diagonal] += radial
-        return np.asarray(A)
+            up, down = _brownian(between, self.depth, ito)
+            upper = upper + self.kappa / self.beta * up
+            lower = lower + self.kappa / self.beta * down
+        return np.asarray(row_sums(upper, lower) - self.gamma * lam)
 
-    def _descent(self, U: Array, lam: Array, Vt: Array) -> Array:
-        """Minus the gradient of the energy, in the frames of Y."""
-        assert self.energy is not None
-        sigma = lam**self.depth
-        slope = transpose(U) @ self.energy.gradient((U * sigma[..., None, :]) @ Vt) @ transpose(Vt)
-        k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
-        total = k + l
-        plus = (sigma[..., :, None] + sigma[..., None, :]) / np.where(total > 0, total, 1.0)
-        root = np.sqrt(sigma)
-        minus = quotient(root[..., :, None], root[..., None, :], self.depth)  # of σ by λ
-        turned = transpose(slope)
-        return np.asarray(-0.5 * ((slope + turned) * plus + (slope - turned) * minus))
+
+class _Pairs(NamedTuple):
+    """What λ_k >= λ_l have between them, k < l, as rows (pair, ...)."""
+
+    ratio: Array  # λ_l/λ_k, 0 where both are 0
+    inverse: Array  # 1/λ_k, 0 where λ_k = 0
+    stretch: Array  # S
+    steep: Array  # (σ_k - σ_l)/(λ_k - λ_l)
+    short: Array  # (N - S)/(λ_k - λ_l)
+
+    @classmethod
+    def of(cls, lam: Array, depth: float) -> _Pairs:
+        """The pairs of rows lam (d, ...), largest first."""
+        k, l = pairs(len(lam))  # noqa: E741
+        larger, smaller = lam[k], lam[l]
+        safe = larger + (larger == 0)
+        ratio, gap = smaller / safe, (larger - smaller) / safe
+        inverse = (larger > 0) / safe
+        form = _whole if summed(depth) else _real
+        stretch, steep, short = form(ratio, gap, depth)
+        return cls(ratio, inverse, stretch, steep * _power(larger, depth - 1), short * inverse)
+
+
+def _whole(ratio: Array, gap: Array, depth: float) -> tuple[Array, Array, Array]:
+    r"""S, (σ_k - σ_l)/(λ_k - λ_l), (N - S)/(λ_k - λ_l) at λ_k = 1, as quotients of positive sums.
+
+    With r = λ_l/λ_k: :math:`S = (1+r)\sum_j r^j/(1+r^N)` and
+    :math:`N - S = (1-r)^2\sum_j (j+1)(N-1-j)r^j/(1+r^N)`.
+    """
+    N, one = int(depth), np.ones_like(ratio)
+    if N == 1:
+        return one, one, 0 * one
+    total, rest = 1 + ratio, (N - 1) * one
+    for j in range(N - 3, -1, -1):
+        total = total * ratio + 1
+        rest = rest * ratio + (j + 1) * (N - 1 - j)
+    top = 1 + _power(ratio, N)
+    return (1 + ratio) * total / top, total, gap * rest / top
+
+
+def _real(ratio: Array, gap: Array, depth: float) -> tuple[Array, Array, Array]:
+    """The same at any depth, by exponentials of x = log λ_k/λ_l."""
+    x = log_ratio(np.ones_like(ratio), ratio)
+    apart = x > 0
+    stretch = _stretch(x, depth)
+    steep = np.expm1(-depth * x) / np.where(apart, np.expm1(-x), 1.0)
+    short = _shortfall(x, stretch, depth) / np.where(gap > 0, gap, 1.0)
+    return stretch, np.where(apart, steep, depth), np.where(gap > 0, short, 0.0)
+
+
+def _power(x: Array, exponent: float) -> Array:
+    """X to an exponent >= 0: a product where that is small and whole."""
+    if not (exponent <= 12 and float(exponent).is_integer()):
+        return np.asarray(x**exponent)
+    if exponent == 0:
+        return np.ones_like(x)
+    result = x
+    for bit in f"{int(exponent):b}"[1:]:
+        result = result * result
+        if bit == "1":
+            result = result * x
+    return result
+
+
+def _entropic(between: _Pairs, depth: float) -> tuple[Array, Array]:
+    """φ(log σ_l/σ_k)/λ_k and φ(log σ_k/σ_l)/λ_l."""
+    ratio = between.ratio
+    if summed(depth):
+        up, down = whole_pulls(ratio * ratio, int(depth))
+        return up * between.inverse, ratio * down * between.inverse
+    t = -depth * log_ratio(np.ones_like(ratio), ratio)
+    up, down = pair_pull(t, depth), pair_pull(-t, depth)
+    far = ratio < 1e-150  # then the second is of the order of the ratio at most
+    down = np.where(far, 0.0, down / np.where(far, 1.0, ratio))
+    return up * between.inverse, down * between.inverse
+
+
+def _brownian(between: _Pairs, depth: float, ito: bool) -> tuple[Array, Array]:
+    """The terms of Brownian motion's drift, what λ_l does to λ_k and what λ_k does to λ_l."""
+    S = between.stretch
+    if ito:
+        apart = between.short / (depth * S)  # (1/S - 1/N)/(λ_k - λ_l)
+        together = S - 1 / depth
+    else:
+        root, whole = np.sqrt(S), math.sqrt(depth)
+        apart = between.short / (depth * root * (root + whole))
+        together = (root - 1 / whole) / whole
+    together = together * between.inverse / (1 + between.ratio)
+    return -apart - together, apart - together
 
 
 def _stretch(x: Array, depth: float) -> Array:
@@ -162,29 +255,6 @@ def _shortfall(x: Array, S: Array, depth: float) -> Array:
     return np.where(near, series * small * ratio, depth - S)
 
 
-def _spread(lam: Array, x: Array, S: Array, depth: float, ito: bool) -> Array:
-    """The sums over l of Brownian motion's drift in the chart."""
-    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
-    larger = np.maximum(k, l)
-    safe = np.where(larger > 0, larger, 1.0)
-    short = _shortfall(x, S, depth)
-    if ito:
-        pushed = -short / (depth * S)  # 1/N - 1/S
-        turned = (1 / depth - S) / safe / (1 + np.exp(-x))
-    else:
-        root = np.sqrt(S)
-        pushed = -short / (math.sqrt(depth) * root * (root + math.sqrt(depth)))
-        turned = (1 / math.sqrt(depth) - root) / safe / (1 + np.exp(-x))
-    gap = -np.expm1(-x)
-    sign = np.where(k >= l, 1.0, -1.0)
-    apart = np.where(gap > 0, sign * pushed / safe / np.where(gap > 0, gap, 1.0), 0.0)
-    both = apart + turned
-    diagonal = np.arange(lam.shape[-1])
-    both[..., diagonal, diagonal] = 0.0
-    total: Array = both.sum(axis=-1)
-    return total if ito else total / math.sqrt(depth)
-
-
 def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
     """The flow of a field over unit time, by one step of the classical method of order 4.
 
@@ -196,11 +266,24 @@ def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
     return np.asarray(Y + (one + 2 * two + 2 * three + four) / 6)
 
 
-def reflected(Y: Array, orientation: Array) -> Array:
-    """Y, its smallest singular value reflected where its determinant has not this sign."""
-    turned = np.linalg.det(Y) * orientation < 0
-    if turned.any():
-        U, lam, Vt = np.linalg.svd(Y[turned])
+def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -> Array:
+    """Y, its smallest singular value reflected where its determinant has not this sign.
+
+    ``near`` (path,) says where it may not have it; None: everywhere.
+    """
+    where = np.arange(len(Y)) if near is None else np.flatnonzero(near)
+    sign = np.broadcast_to(orientation, len(Y))[where]
+    turned = where[_determinant(Y if near is None else Y[where]) * sign < 0]
+    if turned.size:
+        frames = Frames.of(Y[turned])
+        last = np.zeros_like(frames.values())
+        last[-1] = -2 * frames.lam[:, -1]
         Y = Y.copy()
-        Y[turned] -= 2 * lam[:, -1, None, None] * U[:, :, -1:] * Vt[:, -1:, :]
+        Y[turned] += frames.diagonal(last)
     return Y
+
+
+def _determinant(Y: Array) -> Array:
+    if Y.shape[-1] == 2:
+        return np.asarray(Y[:, 0, 0] * Y[:, 1, 1] - Y[:, 0, 1] * Y[:, 1, 0])
+    return np.asarray(np.linalg.det(Y))

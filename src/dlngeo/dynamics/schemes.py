@@ -19,10 +19,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius
-from dlngeo.dynamics.root_chart import Frames, RootChart, reflected, runge_kutta
+from dlngeo.dynamics.frames import Frames, Parts, pairs, row_sums, size
+from dlngeo.dynamics.root_chart import RootChart, reflected, runge_kutta
 from dlngeo.energies import Energy
-from dlngeo.geometry import entropy, metric
+from dlngeo.geometry.pulls import mutual_pulls
+from dlngeo.geometry.spectrum import quotient
 
 
 class Terms(NamedTuple):
@@ -35,6 +36,13 @@ class Terms(NamedTuple):
     entropy: bool
 
 
+class Known(NamedTuple):
+    """What a look at states leaves to the step: their frames, and E'(W)."""
+
+    frames: Frames
+    slope: Array | None
+
+
 def turning(
     energy: Energy | None, W: Array, sigma: Array, depth: float, bend: float = 1.0
 ) -> Array:
@@ -44,15 +52,27 @@ def turning(
     """
     if energy is None:
         return np.zeros(len(W))
-    steep, curved = frobenius(energy.gradient(W)), curvature(energy, W)
+    return _turning(energy, W, energy.gradient(W), sigma, depth, bend)
+
+
+def _turning(
+    energy: Energy, W: Array, slope: Array, sigma: Array, depth: float, bend: float
+) -> Array:
+    steep, curved = size(slope), curvature(energy, W)
     if math.isinf(depth):
         return np.asarray(sigma**2 * curved + bend * sigma * steep)
     second = sigma ** (1 - 2 / depth) * steep if depth > 1 else 0.0
     return np.asarray(depth * sigma ** (2 - 2 / depth) * curved + bend * (depth - 1) * second)
 
 
-def curvature(energy: Energy, W: Array) -> Array:
-    """The norm of E''(W), from below, by three products with it from one fixed direction."""
+def curvature(energy: Energy, W: Array) -> Array | float:
+    """The norm of E''(W): as the energy says it where it is constant; else from below.
+
+    Then by three products with it from one fixed direction.
+    """
+    constant: float | None = getattr(energy, "hessian_norm", None)
+    if constant is not None:
+        return constant
     Z = np.random.default_rng(0).standard_normal(W.shape[-2:])
     Z = np.broadcast_to(Z / np.linalg.norm(Z), W.shape)
     size = np.zeros(len(W))
@@ -78,22 +98,30 @@ class RootEuler:
         """W of roots."""
         return self._chart.from_root(state)
 
-    def look(self, state: Array) -> tuple[Array, Frames]:
-        """How fast the drift turns, and the frames."""
+    def look(self, state: Array) -> tuple[Array, Known]:
+        """How fast the drift turns, the frames and the slope of the energy."""
         chart = self._chart
         frames = chart.frames(state)
-        sigma = frames.lam**chart.depth
-        W = (frames.U * sigma[..., None, :]) @ frames.Vt
-        return turning(chart.energy, W, sigma[..., 0], chart.depth) + chart.gamma, frames
+        if chart.energy is None:
+            return np.full(len(state), chart.gamma), Known(frames, None)
+        W = chart.end_to_end(frames)
+        slope = chart.energy.gradient(W)
+        top = frames.lam[:, 0] ** chart.depth
+        rate = _turning(chart.energy, W, slope, top, chart.depth, 1.0)
+        return rate + chart.gamma, Known(frames, slope)
 
     def step(
-        self, state: Array, normals: Array, dt: float | Array, known: Frames | None = None
+        self, state: Array, normals: Array, dt: float | Array, known: Known | None = None
     ) -> Array:
         """One step."""
         h = _column(dt)
         B = np.sqrt(h) * normals.reshape(-1, *self._shape)
-        frames = self._chart.frames(state) if known is None else known
-        return _reflected(state + self._chart.velocity(frames, B, h, ito=True), self._orientation)
+        frames, slope = known or Known(self._chart.frames(state), None)
+        move = self._chart.velocity(frames, B, h, ito=True, slope=slope)
+        return self._reflected(state + move, state, frames)
+
+    def _reflected(self, new: Array, state: Array, frames: Frames) -> Array:
+        return _reflected(new, self._orientation, size(new - state), frames.lam[:, -1])
 
 
 class WeakTwo(RootEuler):
@@ -109,21 +137,22 @@ class WeakTwo(RootEuler):
         self.noise_size = 2 * d * d
 
     def step(
-        self, state: Array, normals: Array, dt: float | Array, known: Frames | None = None
+        self, state: Array, normals: Array, dt: float | Array, known: Known | None = None
     ) -> Array:
         """One step."""
         h, chart = _column(dt), self._chart
         B, X = np.moveaxis(normals.reshape(-1, 2, *self._shape), 1, 0) * np.sqrt(h)
         one = X / math.sqrt(2)
         two = B - one
-        frames = chart.frames(state) if known is None else known
+        start = frames = chart.frames(state) if known is None else known.frames
+        middle = state
         if chart.kappa:
             first = chart.velocity(frames, one, None, ito=False)
-            state = runge_kutta(state, lambda Y: chart.field(Y, one, None, ito=False), first)
-            frames = chart.frames(state)
+            middle = runge_kutta(state, lambda Y: chart.field(Y, one, None, ito=False), first)
+            frames = chart.frames(middle)
         first = chart.velocity(frames, two, h, ito=False)
-        new = runge_kutta(state, lambda Y: chart.field(Y, two, h, ito=False), first)
-        return _reflected(new, self._orientation)
+        new = runge_kutta(middle, lambda Y: chart.field(Y, two, h, ito=False), first)
+        return self._reflected(new, state, start)
 
 
 class EulerDownstairs:
@@ -143,23 +172,53 @@ class EulerDownstairs:
         """W itself."""
         return state
 
-    def look(self, state: Array) -> tuple[Array, None]:
-        """How fast the drift turns."""
-        sigma = np.linalg.norm(state, 2, axis=(-2, -1))
-        return turning(self._terms.energy, state, sigma, self._depth, 2.0) + self._decay, None
+    def look(self, state: Array) -> tuple[Array, Known]:
+        """How fast the drift turns, the frames and the slope of the energy."""
+        energy, frames = self._terms.energy, Frames.of(state, graded=True)
+        if energy is None:
+            return np.full(len(state), self._decay), Known(frames, None)
+        slope = energy.gradient(state)
+        rate = _turning(energy, state, slope, frames.lam[:, 0], self._depth, 2.0)
+        return rate + self._decay, Known(frames, slope)
 
-    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
+    def step(
+        self, state: Array, normals: Array, dt: float | Array, known: Known | None = None
+    ) -> Array:
         """One step."""
-        energy, beta, kappa, _, with_entropy = self._terms
-        depth, h = self._depth, _column(dt)
-        B = np.sqrt(h) * normals.reshape(-1, *self._shape)
-        drift = kappa / beta * metric.ito_drift(state, depth) - self._decay * state
-        if with_entropy:
-            drift = drift + entropy.gradient(state, depth) / beta
-        if energy is not None:
-            drift = drift - metric.gradient(energy, state, depth)
-        noise = metric.sqrt(state, B, depth) * math.sqrt(2 * kappa / beta)
-        return _reflected(state + h * drift + noise, self._orientation)
+        h = np.atleast_1d(np.asarray(dt, dtype=float))
+        frames, slope = known or self.look(state)[1]
+        sigma = frames.values()
+        k, l = pairs(len(sigma))  # noqa: E741
+        between = np.sqrt(quotient(sigma[k], sigma[l], self._depth))
+        beside = np.sqrt(quotient(sigma, sigma, self._depth))
+        B = normals.reshape(-1, *self._shape)
+        X = Parts.of(frames.inside(B) * np.sqrt(2 * self._terms.kappa / self._terms.beta * h))
+        if slope is not None:
+            E = Parts.of(frames.inside(slope))
+            X = Parts(
+                X.diagonal - h * beside * E.diagonal,
+                X.upper - h * between * E.upper,
+                X.lower - h * between * E.lower,
+            )
+        diagonal = beside * X.diagonal + h * self._radial(sigma)
+        A = Parts(diagonal, between * X.upper, between * X.lower)
+        new = state + frames.outside(A.table())
+        return _reflected(new, self._orientation, size(new - state), sigma[-1])
+
+    def _radial(self, sigma: Array) -> Array:
+        """The drift but for the energy's: diagonal in the frames."""
+        depth, terms = self._depth, self._terms
+        if depth == 1:
+            return -self._decay * sigma
+        infinite = math.isinf(depth)
+        pull: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
+        if 1 < depth <= 2 and not (sigma > 0).all():
+            raise np.linalg.LinAlgError(f"at depth {depth:g} there is no drift at a singular W")
+        if terms.entropy:
+            k, l = pairs(len(sigma))  # noqa: E741
+            pull = pull + row_sums(*mutual_pulls(sigma[k], sigma[l], depth))
+        power = sigma if infinite else sigma ** (1 - 2 / depth)
+        return np.asarray(power * pull / terms.beta - self._decay * sigma)
 
 
 def _column(dt: float | Array) -> Array:
@@ -167,5 +226,6 @@ def _column(dt: float | Array) -> Array:
     return np.reshape(np.asarray(dt, dtype=float), (-1, 1, 1))
 
 
-def _reflected(Y: Array, orientation: float) -> Array:
-    return reflected(Y, np.full(len(Y), orientation)) if orientation else Y
+def _reflected(new: Array, orientation: float, way: Array, least: Array) -> Array:
+    """Reflected where a way this long may have changed the determinant's sign (Weyl)."""
+    return reflected(new, orientation, way >= 0.999 * least) if orientation else new

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import zeta
 
 from dlngeo._checks import Array
-from dlngeo.geometry.spectrum import log_ratio
+from dlngeo.geometry.spectrum import log_ratio, root, summed
 
 
 def signed_log_ratio(a: Array, b: Array) -> Array:
@@ -47,6 +47,32 @@ def pair_pull(t: Array, depth: float) -> Array:
     with np.errstate(over="ignore"):
         apart = 1 / np.expm1(2 * far / depth) - depth / np.expm1(2 * far)
     return np.where(np.abs(t) > 1, apart, near)
+
+
+def mutual_pulls(a: Array, b: Array, depth: float) -> tuple[Array, Array]:
+    """φ(t) and φ(-t) for t = log(b/a), a >= b >= 0: how b pushes a up, and a pushes b."""
+    if summed(depth):
+        top = root(a, int(depth))
+        ratio = root(b, int(depth)) / np.where(top > 0, top, 1.0)
+        up, down = whole_pulls(ratio, int(depth))
+        return up, ratio * down
+    t = signed_log_ratio(a, b)
+    return pair_pull(t, depth), pair_pull(-t, depth)
+
+
+def whole_pulls(ratio: Array, depth: int) -> tuple[Array, Array]:
+    r"""φ(t) and φ(-t)/x for x = e^{2t/N} <= 1 at whole N: quotients of positive sums.
+
+    :math:`\varphi(t) = \sum_j (N-1-j)x^j/\sum_j x^j`, :math:`\varphi(-t) = \sum_j jx^j/\sum_j x^j`.
+    """
+    total = np.ones_like(ratio)
+    if depth == 1:
+        return 0 * total, 0 * total
+    up, down = np.ones_like(ratio), np.full_like(ratio, depth - 1)
+    total = total + ratio
+    for j in range(2, depth):
+        up, down, total = up * ratio + j, down * ratio + (depth - j), total * ratio + 1
+    return up / total, down / total
 
 
 def pull_fall(t: Array, s: Array, gap: Array, depth: float) -> Array:

@@ -55,7 +55,7 @@ def spectrum(sigma: ArrayLike, depth: float) -> Array:
 
 def table(sigma: Array, depth: float) -> Array:
     """:func:`spectrum` without checks: each pair once where its quotient is costly."""
-    if depth <= _LARGEST_SUM and float(depth).is_integer():
+    if summed(depth):
         return quotient(sigma[..., :, None], sigma[..., None, :], depth)
     k, l = np.triu_indices(sigma.shape[-1])  # noqa: E741
     K = np.empty((*sigma.shape, sigma.shape[-1]))
@@ -63,12 +63,17 @@ def table(sigma: Array, depth: float) -> Array:
     return K
 
 
+def summed(depth: float) -> bool:
+    """Whether quotients at this depth are formed as sums of powers: if it is whole, and small."""
+    return depth <= _LARGEST_SUM and float(depth).is_integer()
+
+
 def quotient(a: Array, b: Array, depth: float) -> Array:
     """(a² - b²)/(a^{2/N} - b^{2/N}), or (a² - b²)/(2 log(a/b)) at depth inf, broadcast; unchecked.
 
     The limits where a = b, or one of them is zero, are taken; depth 1 gives 1 everywhere.
     """
-    if depth <= _LARGEST_SUM and float(depth).is_integer():
+    if summed(depth):
         return _power_sum(a, b, int(depth))
     larger, u = np.maximum(a, b), log_ratio(a, b)
     if math.isinf(depth):
@@ -81,7 +86,7 @@ def quotient(a: Array, b: Array, depth: float) -> Array:
 
 def _power_sum(a: Array, b: Array, depth: int) -> Array:
     """Σ_j a^{2(N-1-j)/N} b^{2j/N} for whole N, by Horner's rule: only positive terms."""
-    x, y = _root(a, depth), _root(b, depth)
+    x, y = root(a, depth), root(b, depth)
     power = np.ones_like(y)
     total = np.ones(np.broadcast_shapes(a.shape, b.shape))
     for _ in range(depth - 1):
@@ -99,8 +104,8 @@ def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
     """
     if depth == 1:
         return np.zeros(np.broadcast_shapes(a.shape, b.shape, c.shape))
-    if depth <= _LARGEST_SUM and float(depth).is_integer():
-        x, y, z = (_root(s, int(depth)) for s in (a, b, c))
+    if summed(depth):
+        x, y, z = (root(s, int(depth)) for s in (a, b, c))
         return _homogeneous_sum(x, y, z, int(depth) - 2)
     stacked = np.sort(np.stack(np.broadcast_arrays(a, b, c)), axis=0)
     low, middle, high = stacked
@@ -157,7 +162,7 @@ def _at_zero(depth: float) -> float:
     return 0.0 if depth > 2 else (1.0 if depth == 2 else math.inf)
 
 
-def _root(sigma: Array, depth: int) -> Array:
+def root(sigma: Array, depth: int) -> Array:
     """σ^{2/N}; where N is a power of two or three, without the rounding of 2/N."""
     if depth == 1:
         return sigma**2
