@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import numpy as np
+import scipy
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -254,7 +256,8 @@ def _finish_simulation(
 
 
 def _made_by() -> list[tuple[str, object]]:
-    return [("dlngeo", __version__)]
+    versions = {"numpy": np.__version__, "scipy": scipy.__version__}
+    return [("dlngeo", __version__), ("python", platform.python_version()), *versions.items()]
 
 
 def _require_folder(out: Path) -> None:

@@ -1,0 +1,178 @@
+"""Configurations: to TOML and back, and one clear line for whatever is wrong."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from dlngeo.studies import simulation_config as config
+
+GOOD = """
+depth = 3
+beta = 10.0
+dt = 0.01
+steps = 20
+start = [[1.0, 2], [0, 1.5]]
+
+[energy]
+kind = "completion"
+table = [[1.0, nan], [nan, 2.0]]
+"""
+
+
+def changed(old, new):
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def test_file_says_everything(tmp_path):
+    (tmp_path / "run.toml").write_text(GOOD)
+    told = config.read(tmp_path / "run.toml")
+    assert (told.depth, told.beta, told.dt, told.steps) == (3.0, 10.0, 0.01, 20)
+    assert (told.kappa, told.weight_decay, told.paths, told.seed) == (1.0, 0.0, 256, 0)
+    assert_array_equal(told.matrix(), [[1, 2], [0, 1.5]])
+    energy = told.build_energy()
+    assert_array_equal(energy.mask, [[True, False], [False, True]])
+    assert_array_equal(energy.observed, [[1, 0], [0, 2]])
+
+
+def test_triplets_are_the_same_energy_as_a_table():
+    listed = config.from_toml(
+        changed("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[1, 1, 2.0], [0, 0, 1]]")
+    )
+    table = config.from_toml(GOOD)
+    W = np.array([[0.3, 5.0], [7.0, -1.0]])
+    assert listed.build_energy().value(W) == table.build_energy().value(W)
+
+
+def test_quadratic_target():
+    text = changed('"completion"', '"quadratic"').replace("table", "target").replace("nan", "0.5")
+    energy = config.from_toml(text).build_energy()
+    assert energy.value([[1.0, 0.5], [0.5, 0.0]]) == 2.0
+
+
+@pytest.mark.parametrize("name", list(config.PRESETS))
+def test_presets_go_to_toml_and_back(name):
+    told = config.preset(name)
+    again = config.from_toml(config.to_toml(told))
+    assert config.to_toml(again) == config.to_toml(told)
+    for field in dataclasses.fields(told):
+        if field.name != "energy":  # it may hold NaN
+            assert getattr(again, field.name) == getattr(told, field.name)
+    W = told.matrix() + 0.3
+    assert again.build_energy().value(W) == told.build_energy().value(W)
+
+
+finite = st.floats(-1e3, 1e3)
+positive = st.floats(1e-300, 1e300)
+
+
+@given(
+    st.tuples(finite, finite, finite, finite),
+    st.one_of(st.floats(1, 1e6), st.just(math.inf), st.integers(1, 9)),
+    positive,
+    positive,
+    st.integers(0, 2**70),
+    st.one_of(st.none(), st.integers(1, 99)),
+)
+def test_any_numbers_go_to_toml_and_back(entries, depth, beta, dt, seed, save_every):
+    told = config.Config(
+        energy={"kind": "quadratic", "target": [list(entries[:2]), list(entries[2:])]},
+        start=[list(entries[2:]), list(entries[:2])],
+        depth=depth,
+        beta=beta,
+        dt=dt,
+        steps=3,
+        seed=seed,
+        save_every=save_every,
+    )
+    assert config.from_toml(config.to_toml(told)) == told
+
+
+def test_whole_numbers_and_decimals_are_one_configuration():
+    assert config.to_toml(config.from_toml(GOOD)) == config.to_toml(
+        config.from_toml(changed("depth = 3", "depth = 3.0"))
+    )
+
+
+def test_replaced_changes_what_is_given_alone():
+    told = config.from_toml(GOOD)
+    other = told.replaced(beta=2.0, paths=None, upstairs=True, kappa=0.0)
+    assert (other.beta, other.paths, other.upstairs, other.kappa) == (2.0, 256, True, 0.0)
+    assert other.start == told.start
+
+
+# -------------------------------------------------------------------------------------- what is bad
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("beta = 10.0", "bta = 10.0", "unknown key 'bta'; the keys are energy, start, depth"),
+        ("beta = 10.0", "", "beta must be given"),
+        ("beta = 10.0", 'beta = "10"', "beta must be a number, not '10'"),
+        ("beta = 10.0", "beta = true", "beta must be a number, not True"),
+        ("beta = 10.0", "beta = 0", "beta must be finite and > 0, not 0"),
+        ("beta = 10.0", "beta = nan", "beta must be finite and > 0, not nan"),
+        ("depth = 3", "depth = 0.5", "depth must be a real number >= 1 or inf, not 0.5"),
+        ("depth = 3", "depth = 2.5\nupstairs = true", "upstairs needs a whole depth, not 2.5"),
+        ("depth = 3", "depth = 3\nupstairs = 1", "upstairs must be true or false, not 1"),
+        ("dt = 0.01", "dt = -1", "dt must be finite and > 0, not -1"),
+        ("dt = 0.01", "dt = 0.01\nkappa = -1", "kappa must be finite and >= 0, not -1"),
+        ("steps = 20", "steps = 20.0", "steps must be an integer >= 1, not 20.0"),
+        ("steps = 20", "steps = 0", "steps must be an integer >= 1, not 0"),
+        ("steps = 20", "steps = true", "steps must be an integer >= 1, not True"),
+        ("steps = 20", "steps = 20\nseed = -1", "seed must be an integer >= 0, not -1"),
+        ("steps = 20", "steps = 20\npaths = 0", "paths must be an integer >= 1, not 0"),
+        ("steps = 20", "steps = 20\nsave_every = 0", "save_every must be an integer >= 1, not 0"),
+        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0, 2]]", "one square matrix"),
+        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0, 2], [0]]", "start must be an array"),
+        ("start = [[1.0, 2], [0, 1.5]]", 'start = "I"', "start must be an array of real numbers"),
+        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0]]", "one shape; they have (2, 2) and (1"),
+        ("start = [[1.0, 2], [0, 1.5]]", "start = [[nan, 2], [0, 1]]", "start must be finite"),
+        ('kind = "completion"', "", "energy.kind must be one of completion, quadratic, not None"),
+        ('"completion"', '"cubic"', "energy.kind must be one of completion, quadratic, not 'cu"),
+        ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
+        ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
+        ("table = [[1.0, nan], [nan, 2.0]]", "table = [[nan]]", "mask must have at least one"),
+        ("table = [[1.0, nan], [nan, 2.0]]", "table = [[inf]]", "table must be finite or NaN"),
+        ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0, 1]]", "energy.triplets must be"),
+        ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0.5, 0, 1]]", "energy.triplets must"),
+        ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0, 2, 1]]", "j must lie in 0..1"),
+        ("[energy]", "[energies]", "unknown key 'energies'"),
+        ("depth = 3", "depth 3", "line 2"),
+    ],
+)
+def test_bad_files_are_one_line_that_says_why(tmp_path, old, new, wanted):
+    (tmp_path / "bad.toml").write_text(changed(old, new))
+    with pytest.raises((ValueError, TypeError)) as caught:
+        config.read(tmp_path / "bad.toml")
+    message = str(caught.value)
+    assert message.startswith("bad.toml: ") and "\n" not in message
+    assert wanted in message
+
+
+def test_energy_must_be_a_table(tmp_path):
+    text = GOOD.split("[energy]")[0] + "energy = 3\n"
+    with pytest.raises(TypeError, match=r"energy must be a table \[energy\], not 3"):
+        config.from_toml(text)
+
+
+def test_no_text_and_no_file_are_said(tmp_path):
+    (tmp_path / "junk.toml").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(ValueError, match=r"junk\.toml: "):
+        config.read(tmp_path / "junk.toml")
+    with pytest.raises(FileNotFoundError):
+        config.read(tmp_path / "missing.toml")
+
+
+def test_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="one of hyperbola, curvature, repulsion, not 'nope'"):
+        config.preset("nope")

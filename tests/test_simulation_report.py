@@ -1,0 +1,128 @@
+"""What is reported of a simulation, against arithmetic by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dlngeo.dynamics import ensemble
+from dlngeo.studies import simulation_config as config
+from dlngeo.studies import simulation_report as report
+from dlngeo.studies import simulation_store as store
+from dlngeo.studies.simulation import Comparison
+
+TOLD = config.preset("hyperbola").replaced(paths=4, steps=6)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return store.run(TOLD, tmp_path_factory.mktemp("run"))
+
+
+def with_ends(result, ends):
+    """The same comparison, its ensemble two frames that end at these matrices."""
+    ends = np.asarray(ends, dtype=float)
+    W = np.stack([np.broadcast_to(result.ensemble.W[0, 0], ends.shape), ends], axis=1)
+    run = result.ensemble
+    made = ensemble.build(
+        TOLD.build_energy(), run.t[:2], W, None, run.status, run.message, run.provenance
+    )
+    return Comparison(made, result.free_energy_flow, result.gradient_flow)
+
+
+def test_hyperbola_by_hand(result):
+    # a = 4, 1, 1/2 on the curve, and a = -1 pushed off by (0.3, 0.4) in the diagonal
+    ends = [
+        [[1, 4], [0.25, 1]],
+        [[1, 1], [1, 1]],
+        [[1, 0.5], [2, 1]],
+        [[1.3, -1], [-1, 1.4]],
+    ]
+    found = report.hyperbola(with_ends(result, ends))
+    logs = [math.log(4), 0.0, -math.log(2), 0.0]
+    mean = math.log(2) / 4
+    assert found["log_abs_a"]["mean"] == pytest.approx(mean)
+    variance = sum((x - mean) ** 2 for x in logs)
+    assert found["log_abs_a"]["standard_deviation"] == pytest.approx(math.sqrt(variance / 4))
+    assert found["log_abs_a"]["error"] == pytest.approx(math.sqrt(variance / 3 / 4))
+    assert found["log_abs_a"]["quantiles"]["0.5"] == pytest.approx(0.0, abs=1e-12)
+    assert found["share_with_positive_a"] == 0.75
+    assert found["distance"]["mean"] == pytest.approx(0.5 / 4)
+    assert found["distance"]["quantiles"]["0.05"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_hyperbola_of_the_flows(result):
+    found = report.hyperbola(result)["flows"]
+    for name, flow in result.flows.items():
+        a, W = found[name]["a"], flow.W[-1]
+        nearest = np.array([[1, a], [1 / a, 1]])
+        assert found[name]["distance"] == pytest.approx(np.linalg.norm(W - nearest))
+        # the foot: W - nearest is normal to the curve, whose tangent is (1, -1/a²)
+        assert (W - nearest)[0, 1] == pytest.approx((W - nearest)[1, 0] / a**2)
+
+
+def test_summary_is_json_and_holds_the_ends(result):
+    summary = report.summary(TOLD, result, [("dlngeo", "x")])
+    again = json.loads(json.dumps(summary, allow_nan=False))
+    assert again["dlngeo"] == "x"
+    assert again["config"]["beta"] == TOLD.beta
+    assert again["config"]["energy"]["table"] == [[1.0, "nan"], ["nan", 1.0]]
+    sigma = result.ensemble.singular_values[:, -1]
+    assert_allclose(again["ensemble"]["singular_values"]["mean"], sigma.mean(axis=0))
+    assert_allclose(
+        again["ensemble"]["singular_values"]["error"], sigma.std(axis=0, ddof=1) / 2, rtol=1e-12
+    )
+    assert again["ensemble"]["beta_energy"] == pytest.approx(
+        TOLD.beta * result.ensemble.energy[:, -1].mean()
+    )
+    assert_allclose(again["free_energy_flow"]["W"], result.free_energy_flow.W[-1])
+    apart = result.ensemble.W[:, -1] - result.free_energy_flow.W[-1]
+    assert again["rms_distance_from_free_energy_flow"]["value"] == pytest.approx(
+        math.sqrt((apart**2).sum() / 4)
+    )
+    assert (again["status"], again["notes"]) == (0, [])
+
+
+def test_other_energies_have_no_hyperbola(tmp_path):
+    told = config.preset("repulsion").replaced(paths=2, steps=3, depth=2.5)
+    summary = report.summary(told, store.run(told, tmp_path))
+    assert "hyperbola" not in summary
+
+
+def test_one_path_has_no_standard_error(tmp_path):
+    told = TOLD.replaced(paths=1)
+    result = store.run(told, tmp_path)
+    assert all("±" not in row[1] for row in report.rows(result))
+    json.dumps(report.summary(told, result), allow_nan=False)
+
+
+def test_rows_are_the_ends(result):
+    rows = {row[0]: row[1:] for row in report.rows(result)}
+    assert list(rows) == ["σ_1", "σ_2", "energy", "effective rank"]
+    ours, free, plain = rows["σ_1"]
+    assert float(ours.split(" ± ")[0]) == pytest.approx(
+        result.ensemble.singular_values[:, -1, 0].mean(), rel=1e-3
+    )
+    assert float(free) == pytest.approx(result.free_energy_flow.singular_values[-1, 0], rel=1e-3)
+    assert float(plain) == pytest.approx(np.linalg.norm(result.gradient_flow.W[-1], 2), rel=1e-3)
+
+
+def test_headline_names_what_was_run():
+    assert report.headline("mine", TOLD) == (
+        "mine: depth 3, β = 60, κ = 1, γ = 0.05; 4 paths of 6 steps to t = 0.3, seed 0"
+    )
+    up = TOLD.replaced(upstairs=True, weight_decay=0.0)
+    assert report.headline("x", up).startswith("x: upstairs, depth 3, β = 60, κ = 1; 4 paths")
+
+
+@pytest.mark.parametrize("kappa", [0.0, 1.0])
+def test_verdict_is_one_line_with_the_numbers(tmp_path, kappa):
+    told = TOLD.replaced(kappa=kappa)
+    result = store.run(told, tmp_path)
+    said = report.verdict(told, result)
+    assert "\n" not in said
+    expected = result.departure()[-1] if kappa == 0 else result.band("effective_rank").mean[-1]
+    assert f"{expected:.2g}" in said or f"{expected:.4g}" in said
+    assert f"{result.gradient_flow.effective_rank[-1]:.4g}" in said
