@@ -92,6 +92,22 @@ def test_many_paths_with_few_frames_fit_into_memory():
     assert peak < 2.5 * size + 40e6
 
 
+@pytest.mark.parametrize("upstairs", [False, True])
+def test_to_xarray_names_everything(upstairs):
+    run = langevin.simulate(
+        ENERGY, START, n_paths=3, first_path=4, upstairs=upstairs, **OPTIONS | {"rng": 2**100}
+    )
+    data = run.to_xarray()
+    assert dict(data.W.sizes) == {"path": 3, "time": 8, "row": 2, "column": 2}
+    assert np.array_equal(data.path, [4, 5, 6])
+    assert np.array_equal(
+        data.singular_values.sel(path=5).isel(index=0), run.singular_values[1, :, 0]
+    )
+    assert ("W_2" in data) == upstairs
+    assert data.attrs["beta"] == 3.0
+    assert int(data.attrs["entropy"]) == 2**100
+
+
 def test_a_wrong_argument_of_the_driver_is_told():
     space = langevin.BalancedWeights((2, 2, 2))
     start = weights.to_vector(balanced.lift(START, 2))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import svd
+from dlngeo.dynamics.datasets import dataset
 from dlngeo.energies import Energy
 from dlngeo.observables import effective_rank
+
+if TYPE_CHECKING:
+    import xarray
 
 _GROUP = 256
 
@@ -59,6 +63,24 @@ class Ensemble:
             f"Ensemble({len(self.W)} paths, {self.t.size} times from {self.t[0]:g} to "
             f"{self.t[-1]:g}, W {self.W.shape[2:]}, status {self.status}: {self.message})"
         )
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
+        observables = {
+            "energy": self.energy,
+            "singular_values": self.singular_values,
+            "effective_rank": self.effective_rank,
+        }
+        first = self.provenance.get("first_path", 0)
+        coordinates = {"path": first + np.arange(len(self.W)), "time": self.t}
+        told = {
+            name: float(value) if isinstance(value, int | float) else str(value)
+            for name, value in self.provenance.items()
+            if name != "entropy"
+        }
+        told["entropy"] = str(self.provenance.get("entropy"))  # 128 bits, too long for a number
+        attributes = {"status": self.status, "message": self.message, **told}
+        return dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
 
 
 def build(

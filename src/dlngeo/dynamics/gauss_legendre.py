@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 
 RHS = Callable[[Any, Array], Array]
@@ -104,12 +105,7 @@ class GaussLegendre(OdeSolver):
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
-        if not max_step > 0:
-            raise ValueError(f"max_step must be > 0, not {max_step!r}")
-        if not (np.all(np.asarray(rtol) > 0) and np.all(np.asarray(atol) >= 0)):
-            raise ValueError(f"rtol must be > 0 and atol >= 0, not {rtol!r} and {atol!r}")
-        if first_step is not None and not first_step > 0:
-            raise ValueError(f"first_step must be > 0, not {first_step!r}")
+        _checks.step_control(max_step, rtol, atol, first_step)
         self.max_step, self.rtol, self.atol = max_step, rtol, atol
         self.rejected = 0
         self.f: Array = self.fun(self.t, self.y)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.gauss_legendre import GaussLegendre as GaussLegendre
 from dlngeo.dynamics.gauss_legendre import gauss_step as gauss_step
@@ -199,12 +200,7 @@ class RKC(OdeSolver):
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
-        if not max_step > 0:
-            raise ValueError(f"max_step must be > 0, not {max_step!r}")
-        if not (np.all(np.asarray(rtol) > 0) and np.all(np.asarray(atol) >= 0)):
-            raise ValueError(f"rtol must be > 0 and atol >= 0, not {rtol!r} and {atol!r}")
-        if first_step is not None and not first_step > 0:
-            raise ValueError(f"first_step must be > 0, not {first_step!r}")
+        _checks.step_control(max_step, rtol, atol, first_step)
         self.max_step, self.rtol, self.atol = max_step, np.maximum(rtol, 10 * _EPS), atol
         self.rejected = 0
         self.f: Array = self.fun(self.t, self.y)

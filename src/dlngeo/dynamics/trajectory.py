@@ -9,6 +9,7 @@ import numpy as np
 
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius
+from dlngeo.dynamics.datasets import dataset
 from dlngeo.observables import effective_rank
 from dlngeo.weights import imbalances
 
@@ -70,23 +71,16 @@ class Trajectory:
 
     def to_xarray(self) -> xarray.Dataset:
         """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
-        import xarray
-
-        batch = [f"batch_{k}" for k in range(self.energy.ndim - 1)]
-        base = ["time", *batch]
-        variables = {
-            "W": ([*base, "row", "column"], self.W),
-            "energy": (base, self.energy),
-            "singular_values": ([*base, "index"], self.singular_values),
-            "effective_rank": (base, self.effective_rank),
+        base = ["time", *(f"batch_{k}" for k in range(self.energy.ndim - 1))]
+        observables = {
+            "energy": self.energy,
+            "singular_values": self.singular_values,
+            "effective_rank": self.effective_rank,
+            "imbalance": self.imbalance,
+            "imbalance_drift": self.imbalance_drift,
         }
-        for p, layer in enumerate(self.weights or (), start=1):
-            variables[f"W_{p}"] = ([*base, f"node_{p}", f"node_{p - 1}"], layer)
-        if self.imbalance is not None and self.imbalance_drift is not None:
-            variables["imbalance"] = (base, self.imbalance)
-            variables["imbalance_drift"] = (base, self.imbalance_drift)
         attributes = {"status": self.status, "message": self.message, **self.stats}
-        return xarray.Dataset(variables, coords={"time": self.t}, attrs=attributes)
+        return dataset(base, self.W, observables, self.weights, {"time": self.t}, attributes)
 
 
 def build(
