@@ -30,7 +30,10 @@ from dlngeo.dynamics.root_chart import RootChart
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
 from dlngeo.dynamics.schemes import Terms as _Terms
 from dlngeo.dynamics.stepping import Plan, all_paths
+from dlngeo.dynamics.submersion_sde import HermitianMatrices as HermitianMatrices
+from dlngeo.dynamics.submersion_sde import Sphere as Sphere
 from dlngeo.dynamics.submersion_sde import submersion_sde as submersion_sde
+from dlngeo.dynamics.unbalanced import TangentNoise as TangentNoise
 from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
