@@ -155,6 +155,17 @@ def test_a_far_start_comes_home():
     assert run.singular_values[:, -1].max() < 30
 
 
+@pytest.mark.parametrize("start", [np.diag([1e-9, 1e-9]), np.diag([1.0, 1e-8, 1e-160])])
+def test_a_start_where_singular_values_vanish_is_left(start):
+    """Where two λ vanish the drift has a pole; the step is short there, and grows on the way."""
+    run = metropolis(
+        Quadratic(np.zeros(start.shape)), start, depth=2, beta=1.0, dt=0.1, n_steps=400,
+        n_paths=20, rng=0,
+    )  # fmt: skip
+    assert run.singular_values[:, -1, 1].min() > 1e-4
+    assert run.acceptance.min() > 0.1
+
+
 def test_the_sign_of_the_determinant_is_kept_but_at_depth_one():
     zero = Quadratic(np.zeros((2, 2)))
     options = {"beta": 1.0, "dt": 0.5, "n_steps": 100, "n_paths": 20, "rng": 2}

@@ -69,8 +69,8 @@ def metropolis(
         γ of (γ/2) Σ_p ‖W_p‖² upstairs.
     dt : float > 0
         Time of a step. Where it is too long for the drift (see
-        :func:`dlngeo.langevin.simulate`) a shorter step is proposed instead. The longest that keeps
-        ``acceptance`` above one half mixes best.
+        :func:`dlngeo.langevin.simulate`) a shorter step is proposed instead. About one that is
+        accepted half of the time mixes best; in large matrices that is a short one.
     n_steps, n_paths : int >= 1
     rng : anything that ``numpy.random.default_rng`` takes
         Path k draws from child k of its seed, whatever the number of paths.
@@ -196,7 +196,7 @@ class _Walk:
         value = np.asarray(self.energy.value(np.where(far[:, None, None], inside, W)))
         lost = far | ~np.isfinite(value)
         known = np.where(lost[:, None, None], inside, W)
-        rate = turning(self.energy, known, sigma[..., 0], N) + self.setting.decay
+        rate = turning(self.energy, known, sigma[..., 0], N) + self._steepness(frames.lam)
         h = (self.dt / np.maximum(1.0, self.dt * rate))[:, None, None]
         safe = self.chart.frames(self.chart.to_root(known)) if lost.any() else frames
         move = self.chart.velocity(safe, None, h, ito=True)
@@ -205,6 +205,14 @@ class _Walk:
         pairs = np.log(quotient(sigma.take(k, axis=-1), sigma.take(l, axis=-1), N)).sum(axis=-1)
         level = pairs / (2 * kappa) - beta / kappa * (value + decay)
         return _State(Y, frames, W, np.where(lost, -np.inf, level), h, move)
+
+    def _steepness(self, lam: Array) -> Array:
+        """How fast the drift turns without the energy: where two λ vanish it has a pole."""
+        N, beta, kappa = self.setting.depth, self.setting.beta, self.setting.kappa
+        if N == 1 or lam.shape[-1] == 1:
+            return np.full(lam.shape[:-1], self.setting.decay)
+        pole = 2 * (N - 1) * (1 + kappa) / beta / (lam[..., -2] + lam[..., -1]) ** 2
+        return np.asarray(self.setting.decay + pole)
 
     def step(self, state: _State, normals: Array) -> tuple[_State, Array]:
         """The next state and the chance of a move; ``normals`` (path, d² + 1)."""
