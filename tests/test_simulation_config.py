@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,3 +178,11 @@ def test_no_text_and_no_file_are_said(tmp_path):
 def test_unknown_preset_is_refused():
     with pytest.raises(ValueError, match="one of hyperbola, curvature, repulsion, not 'nope'"):
         config.preset("nope")
+
+
+def test_example_of_the_readme_is_a_configuration():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
+    told = config.from_toml(text)
+    assert told.kappa == 1.0 and told.seed == 0  # as the comment says
+    assert told.build_energy().mask.sum() == 2
