@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -130,18 +131,13 @@ def complete(
     centre, spread = _standard(table[split.train])
     standardised = (table - centre) / spread
 
-    m, n = table.shape
-    hidden = min(m, n, 100) if width is None else _checks.integer(width, "width", 1)
-    widths = (n, *[hidden] * (depth - 1), m)
+    widths = _widths(table.shape, depth, width)
     start = _start(standardised, split.train, widths, scale, start_seed)
-
-    def train(mask: Mask, t_end: float, stage: str, watch: Mask | None) -> tuple[Trajectory, Array]:
-        return _train(standardised, mask, start, t_end, tolerance, rtol, watch, stage, report)
-
     begun = time.perf_counter()
-    _, errors = train(split.fit, t_max, "choosing", split.validation)
+    setting = _Setting(standardised, start, tolerance, rtol, report)
+    _, errors = _train(setting, split.fit, t_max, "choosing", split.validation)
     best = float(errors[0, errors[1].argmin()])
-    trajectory, _ = train(split.train, best, "training", None)
+    trajectory, _ = _train(setting, split.train, best, "training", None)
     completed = centre + spread * trajectory.W[-1]
     network = Method(
         f"network of depth {depth}",
@@ -189,6 +185,22 @@ def _standard(values: Array) -> tuple[float, float]:
 # ------------------------------------------------------------------------------- the network
 
 
+class _Setting(NamedTuple):
+    """What both training runs share."""
+
+    standardised: Array
+    start: Weights
+    tolerance: float
+    rtol: float
+    report: Progress
+
+
+def _widths(shape: tuple[int, ...], depth: int, width: int | None) -> tuple[int, ...]:
+    m, n = shape
+    hidden = min(m, n, 100) if width is None else _checks.integer(width, "width", 1)
+    return (n, *[hidden] * (depth - 1), m)
+
+
 def _start(
     standardised: Array,
     mask: Mask,
@@ -208,17 +220,10 @@ def _start(
 
 
 def _train(
-    standardised: Array,
-    mask: Mask,
-    start: Weights,
-    t_end: float,
-    tolerance: float,
-    rtol: float,
-    watch: Mask | None,
-    stage: str,
-    report: Progress,
+    setting: _Setting, mask: Mask, t_end: float, stage: str, watch: Mask | None
 ) -> tuple[Trajectory, Array]:
     """Run the flow on the entries of ``mask``; with ``watch``, record its error and stop by it."""
+    standardised, start, tolerance, rtol, report = setting
     energy = MatrixCompletion(np.where(mask, standardised, 0.0), mask)
     first = float(energy.value(weights.end_to_end(start)))
     errors = [
