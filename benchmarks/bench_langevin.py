@@ -1,49 +1,179 @@
-"""A step of the Langevin equation beside the bare batched SVD, and beside sdeint if it is there.
+"""Steps of the Langevin equation a second, a thousand paths at once, beside other libraries.
 
-One round is one step of the whole batch: divide by the number of paths.
+Depth 3, β = 10, a quadratic energy, dt = 1e-3. Ours is :func:`dlngeo.langevin.simulate` from end to
+end, with noise, cutting and reflection; ``svd`` the bare decomposition of such a stack; the peers
+run Euler-Maruyama in W, each written as a good user of it would, and without reflection. Every
+figure is the best of some rounds, in which all take turns; a library that is absent is left out.
 
-OPENBLAS_NUM_THREADS=1 python -m pytest benchmarks/bench_langevin.py --benchmark-columns=median,iqr
+OPENBLAS_NUM_THREADS=1 python -m pytest benchmarks/bench_langevin.py
 """
+
+import math
+import time
 
 import numpy as np
 import pytest
 
-from dlngeo import energies
-from dlngeo.dynamics.langevin import EulerDownstairs, RootEuler, WeakTwo, _Terms
-from dlngeo.dynamics.root_chart import RootChart
+from dlngeo import energies, langevin
 
-PATHS = {2: 1000, 5: 1000, 10: 500, 20: 100}
-DEPTH, BETA, DT = 3, 10.0, 1e-3
+PATHS, DEPTH, BETA, DT, ROUNDS = 1000, 3, 10.0, 1e-3, 3
+STEPS = {2: 320, 5: 80, 10: 32, 20: 8}
 
 
 def start(d):
-    return np.random.default_rng(0).standard_normal((PATHS[d], d, d))
+    return np.eye(d) + 0.1 * np.random.default_rng(0).standard_normal((d, d))
 
 
-@pytest.mark.parametrize("d", PATHS)
-def test_bare_batched_svd(benchmark, d):
-    benchmark(np.linalg.svd, start(d))
+def ours(method):
+    def prepare(d):
+        n = max(1, STEPS[d] // (4 if method == "weak2" else 1))
+        energy = energies.Quadratic(np.eye(d))
+        options = {"depth": DEPTH, "beta": BETA, "dt": DT, "save_every": n, "method": method}
+
+        def run():
+            langevin.simulate(energy, start(d), n_steps=n, n_paths=PATHS, rng=0, **options)
+
+        return run, n * PATHS
+
+    return prepare
 
 
-@pytest.mark.parametrize("scheme", ["euler", "root", "weak2"])
-@pytest.mark.parametrize("d", PATHS)
-def test_step(benchmark, d, scheme):
-    energy = energies.Quadratic(np.eye(d))
-    if scheme == "euler":
-        stepper = EulerDownstairs(_Terms(energy, BETA, 1.0, 0.0, True), d, DEPTH, 1.0)
-    else:
-        chart = RootChart(energy, DEPTH, BETA, 1.0, 0.0)
-        stepper = (RootEuler if scheme == "root" else WeakTwo)(chart, d, 1.0)
-    state = stepper.start(start(d)) if scheme != "euler" else start(d)
-    normals = np.random.default_rng(1).standard_normal((PATHS[d], stepper.noise_size))
-    benchmark(stepper.step, state, normals, DT)
+def bare_svd(d):
+    W = start(d) + 0.05 * np.random.default_rng(1).standard_normal((PATHS, d, d))
+    return lambda: np.linalg.svd(W), PATHS
 
 
-@pytest.mark.parametrize("d", PATHS)
-def test_ten_steps_of_one_path_by_sdeint(benchmark, d):
-    sdeint = pytest.importorskip("sdeint")
+def sdeint_with(equations):
+    def prepare(d):
+        sdeint = pytest.importorskip("sdeint")
+        f, G = equations(d)
+        t = np.linspace(0, 40 * DT, 41)
+        rng = np.random.default_rng(0)
+        return lambda: sdeint.itoEuler(f, G, start(d).ravel(), t, generator=rng), 40
+
+    return prepare
+
+
+def our_equations(d):
     from dlngeo.interop.sdeint import equations
 
-    f, G = equations(energies.Quadratic(np.eye(d)), d, depth=DEPTH, beta=BETA)
-    t = np.linspace(0, 10 * DT, 11)
-    benchmark(sdeint.itoEuler, f, G, start(d)[0].ravel(), t)
+    return equations(energies.Quadratic(np.eye(d)), d, depth=DEPTH, beta=BETA)
+
+
+def in_frames(np, U, s, Vt):
+    """Eigenvalues of the metric and the radial drift, printed formulas without their division."""
+    a = s ** (2 / DEPTH)
+    a, b = a[:, None], a[None, :]
+    K = a * a + a * b + b * b
+    pull = (2 * a + b) * a / K  # of l on k, times s_k / a_k
+    pull = pull.sum(axis=1) - 1  # φ = 1 on the diagonal
+    return K, s ** (1 - 2 / DEPTH) * (pull + DEPTH - 1) / BETA
+
+
+def plain_equations(d):
+    target = np.eye(d)
+
+    def f(y, t):
+        U, s, Vt = np.linalg.svd(y.reshape(d, d))
+        K, radial = in_frames(np, U, s, Vt)
+        slope = U.T @ (y.reshape(d, d) - target) @ Vt.T
+        return (U @ (np.diag(radial) - K * slope) @ Vt).ravel()
+
+    def G(y, t):  # noise in the frames: the same law
+        U, s, Vt = np.linalg.svd(y.reshape(d, d))
+        K, _ = in_frames(np, U, s, Vt)
+        return np.kron(U, Vt.T) * np.sqrt(2 / BETA * K).ravel()
+
+    return f, G
+
+
+def jax_fields(d):
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    jnp = jax.numpy
+
+    def drift(W):
+        U, s, Vt = jnp.linalg.svd(W)
+        K, radial = in_frames(jnp, U, s, Vt)
+        return U @ (jnp.diag(radial) - K * (U.T @ (W - jnp.eye(d)) @ Vt.T)) @ Vt
+
+    def diffuse(W, B):
+        U, s, Vt = jnp.linalg.svd(W)
+        return U @ (math.sqrt(2 / BETA) * jnp.sqrt(in_frames(jnp, U, s, Vt)[0]) * (U.T @ B @ Vt.T)) @ Vt
+
+    return jax, drift, diffuse
+
+
+def jax_scan(d):
+    jax, drift, diffuse = jax_fields(d)
+
+    def path(key):
+        def step(W, key):
+            B = math.sqrt(DT) * jax.random.normal(key, (d, d))
+            return W + DT * drift(W) + diffuse(W, B), None
+
+        return jax.lax.scan(step, start(d), jax.random.split(key, STEPS[d]))[0]
+
+    many, keys = jax.jit(jax.vmap(path)), jax.random.split(jax.random.key(0), PATHS)
+    return lambda: many(keys).block_until_ready(), STEPS[d] * PATHS
+
+
+def diffrax_euler(d):
+    diffrax, lineax = pytest.importorskip("diffrax"), pytest.importorskip("lineax")
+    jax, drift, diffuse = jax_fields(d)
+    shape = jax.ShapeDtypeStruct((d, d), np.float64)
+
+    def path(key):
+        noise = diffrax.UnsafeBrownianPath(shape, key)
+
+        def operator(t, W, args):
+            return lineax.FunctionLinearOperator(lambda B: diffuse(W, B), shape)
+
+        terms = diffrax.MultiTerm(
+            diffrax.ODETerm(lambda t, W, args: drift(W)), diffrax.ControlTerm(operator, noise)
+        )
+        solution = diffrax.diffeqsolve(
+            terms, diffrax.Euler(), 0.0, DT * STEPS[d], DT, start(d), max_steps=STEPS[d] + 1,
+            adjoint=diffrax.DirectAdjoint(),
+        )  # fmt: skip
+        return solution.ys[-1]
+
+    many, keys = jax.jit(jax.vmap(path)), jax.random.split(jax.random.key(0), PATHS)
+    return lambda: many(keys).block_until_ready(), STEPS[d] * PATHS
+
+
+CASES = {
+    "root": ours("root"),
+    "euler": ours("euler"),
+    "weak2": ours("weak2"),
+    "svd": bare_svd,
+    "sdeint, plain": sdeint_with(plain_equations),
+    "sdeint, interop": sdeint_with(our_equations),
+    "JAX scan": jax_scan,
+    "diffrax": diffrax_euler,
+}
+
+
+@pytest.mark.parametrize("d", STEPS)
+def test_path_steps_a_second(d, capsys):
+    runs, best = {}, {}
+    for name, prepare in CASES.items():
+        try:
+            runs[name] = prepare(d)
+        except pytest.skip.Exception:
+            continue
+        runs[name][0]()  # compiles, and warms up
+    for _ in range(ROUNDS):
+        for name, (run, steps) in runs.items():
+            began = time.process_time()
+            run()
+            rate = steps / (time.process_time() - began)
+            best[name] = max(rate, best.get(name, 0.0))
+    with capsys.disabled():
+        print(f"\nd = {d}")
+        for name, rate in best.items():
+            beside = rate / best.get("sdeint, plain", math.nan)
+            print(
+                f"  {name:16}{rate:12,.0f} a second {1e6 / rate:9.2f} µs"
+                f"{rate / best['svd']:8.2f} x svd {beside:8.1f} x sdeint"
+            )

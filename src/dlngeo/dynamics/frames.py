@@ -18,6 +18,7 @@ from dlngeo import _linalg
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
 from dlngeo.dynamics import planar
+from dlngeo.dynamics.planar import paths_first, paths_last
 
 
 class Frames(NamedTuple):
@@ -36,7 +37,7 @@ class Frames(NamedTuple):
 
     def values(self) -> Array:
         """The singular values as rows (d, ...)."""
-        return np.ascontiguousarray(np.moveaxis(self.lam, -1, 0))
+        return np.ascontiguousarray(paths_last(self.lam, 1))
 
     def inside(self, B: Array) -> Array:
         """The table of Uᵀ B V."""
@@ -57,18 +58,18 @@ class Frames(NamedTuple):
     def diagonal(self, values: Array) -> Array:
         """U diag(values) Vᵀ of rows (d, ...)."""
         if self.lam.shape[-1] != 2:
-            return np.asarray((self.U * np.moveaxis(values, 0, -1)[..., None, :]) @ self.Vt)
+            return np.asarray((self.U * paths_first(values, 1)[..., None, :]) @ self.Vt)
         U, Vt = _table(self.U), _table(self.Vt)
         one, two = U[:, 0] * values[0], U[:, 1] * values[1]
         return _stack(one[:, None] * Vt[0] + two[:, None] * Vt[1])
 
 
 def _table(A: Array) -> Array:
-    return np.ascontiguousarray(np.moveaxis(A, (-2, -1), (0, 1)))
+    return np.ascontiguousarray(paths_last(A, 2))
 
 
 def _stack(table: Array) -> Array:
-    return np.ascontiguousarray(np.moveaxis(table, (0, 1), (-2, -1)))
+    return np.ascontiguousarray(paths_first(table, 2))
 
 
 @functools.cache

@@ -20,7 +20,7 @@ _NOTHING = 1e-290  # of a matrix of size 1
 
 def svd(W: Array) -> tuple[Array, Array, Array]:
     """U, sigma, Vᵀ of matrices ``(..., 2, 2)``; sigma falls, U turns, Vᵀ turns or reflects."""
-    entries = np.ascontiguousarray(np.moveaxis(W, (-2, -1), (0, 1)))
+    entries = np.ascontiguousarray(paths_last(W, 2))
     scale = _scale(entries)
     if scale is not None:
         entries = entries / scale
@@ -52,12 +52,7 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     Vt[1, 0], Vt[1, 1] = -sign * Vt[0, 1], sign * Vt[0, 0]
     if scale is not None:
         sigma *= scale
-    return _last(U, 2), _last(sigma, 1), _last(Vt, 2)
-
-
-def determinant(W: Array) -> Array:
-    """The determinant of matrices ``(..., 2, 2)`` to rounding, barring underflow."""
-    return _determinant(np.ascontiguousarray(np.moveaxis(W, (-2, -1), (0, 1))))
+    return paths_first(U, 2), paths_first(sigma, 1), paths_first(Vt, 2)
 
 
 def _determinant(entries: Array) -> Array:
@@ -91,6 +86,11 @@ def _half(x: Array, y: Array) -> tuple[Array, Array]:
     return np.where(right, large, small), np.copysign(np.where(right, small, large), y)
 
 
-def _last(A: Array, axes: int) -> Array:
-    """The leading axes moved to the end: views, not copies."""
-    return np.moveaxis(A, tuple(range(axes)), tuple(range(-axes, 0)))
+def paths_last(A: Array, axes: int) -> Array:
+    """The last so many axes in front of the stack's: a view."""
+    return A.transpose(*range(A.ndim - axes, A.ndim), *range(A.ndim - axes))
+
+
+def paths_first(A: Array, axes: int) -> Array:
+    """The inverse of :func:`paths_last`."""
+    return A.transpose(*range(axes, A.ndim), *range(axes))
