@@ -44,9 +44,9 @@ def names(folder):
     return sorted(path.name for path in (folder / "groups").iterdir())
 
 
-@pytest.mark.parametrize("upstairs", [False, True])
-def test_groups_are_one_run_in_parts(tmp_path, upstairs):
-    told, reports = TOLD.replaced(upstairs=upstairs), []
+@pytest.mark.parametrize(("upstairs", "depth"), [(False, 2.5), (True, 3), (True, 11)])
+def test_groups_are_one_run_in_parts(tmp_path, upstairs, depth):
+    told, reports = TOLD.replaced(upstairs=upstairs, depth=depth), []
     result = store.run(told, tmp_path, progress=reports.append).ensemble
     wanted = whole(told)
     assert reports == [2, 4, 5]
@@ -57,8 +57,7 @@ def test_groups_are_one_run_in_parts(tmp_path, upstairs):
     for ours, theirs in zip(result.weights or (), wanted.weights or (), strict=True):
         assert_array_equal(ours, theirs)
     assert (result.status, result.message) == (wanted.status, wanted.message)
-    for key in ("dt", "n_steps", "depth", "beta", "kappa", "weight_decay", "upstairs", "cut"):
-        assert result.provenance[key] == wanted.provenance[key]
+    assert result.provenance == wanted.provenance
 
 
 def test_interrupted_run_goes_on_and_nothing_is_run_twice(tmp_path, calls, monkeypatch):
@@ -122,6 +121,14 @@ def test_another_version_is_another_run(tmp_path, monkeypatch):
     store.run(TOLD, tmp_path)
     monkeypatch.setattr(store, "__version__", "9.9")
     with pytest.raises(ValueError, match=r"not dlngeo = '9\.9'"):
+        store.run(TOLD, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04"])
+def test_file_that_is_no_group_is_named(tmp_path, content):
+    (tmp_path / "groups").mkdir()
+    (tmp_path / "groups" / "000000-000001.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"000000-000001\.npz is no group of paths; remove it"):
         store.run(TOLD, tmp_path)
 
 

@@ -8,10 +8,12 @@ more paths begins with the groups of one with fewer.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,28 +45,29 @@ def run(config: Config, out: str | Path, *, progress: Progress | None = None) ->
     ValueError
         If the folder holds paths of another configuration or version.
     """
-    folder = Path(out) / "groups"
     told = _told(config)
-    for file in sorted(folder.glob("*.npz")):
+    for file in sorted((Path(out) / "groups").glob("*.npz")):
         _require_same(file, told)
-    files = []
-    for first in range(0, config.paths, GROUP):
-        count = min(GROUP, config.paths - first)
-        file = folder / f"{first:06d}-{first + count - 1:06d}.npz"
+    groups = []
+    for first, count, file in _groups(config, out):
         if not file.exists():
             _write(file, {"told": np.array(told), **_group(config, first, count)})
-        files.append(file)
+        groups.append(_read(file))
         if progress is not None:
             progress(first + count)
-    return beside(config.build_energy(), _together(config, [_read(file) for file in files]))
+    return beside(config.build_energy(), _together(config, groups))
 
 
 def seconds(config: Config, out: str | Path) -> float:
     """How long the groups of this run took, interruptions not counted."""
-    files = sorted((Path(out) / "groups").glob("*.npz"))
-    return float(
-        sum(_read(file)["seconds"] for file in files if int(file.stem[-6:]) < config.paths)
-    )
+    return float(sum(_read(file)["seconds"] for *_, file in _groups(config, out)))
+
+
+def _groups(config: Config, out: str | Path) -> Iterator[tuple[int, int, Path]]:
+    """The first path, the number of paths and the file of each group."""
+    for first in range(0, config.paths, GROUP):
+        count = min(GROUP, config.paths - first)
+        yield first, count, Path(out) / "groups" / f"{first:06d}-{first + count - 1:06d}.npz"
 
 
 def save(config: Config, result: Comparison, folder: str | Path) -> None:
@@ -108,7 +111,7 @@ def _group(config: Config, first: int, count: int) -> dict[str, Any]:
         **layers,
         "status": paths.status,
         "message": paths.message,
-        "cut": paths.provenance["cut"],
+        "provenance": json.dumps(paths.provenance),
         "seconds": time.perf_counter() - begun,
     }
 
@@ -116,21 +119,18 @@ def _group(config: Config, first: int, count: int) -> dict[str, Any]:
 def _together(config: Config, groups: list[dict[str, Array]]) -> ensemble.Ensemble:
     """One ensemble; where a group could not be followed to the end, all end with it."""
     shortest = min(groups, key=lambda group: group["t"].size)
-    frames, cut = shortest["t"].size, int(sum(group["cut"] for group in groups))
+    frames = shortest["t"].size
     status, message = int(shortest["status"]), str(shortest["message"])
+    known = [json.loads(str(group["provenance"])) for group in groups]
+    cut = sum(provenance["cut"] for provenance in known)
     if status == 0:
         message = "all steps were taken"
         if cut:
             message += f", {cut} of {config.steps * config.paths} in parts"
     layers = [
         np.concatenate([group[name][:, :frames] for group in groups])
-        for name in sorted(key for key in shortest if key.startswith("W_"))
+        for name in (f"W_{p}" for p in range(1, len(shortest)) if f"W_{p}" in shortest)
     ]
-    provenance = {
-        "entropy": config.seed, "spawn_key": (), "dt": config.dt, "n_steps": config.steps,
-        "upstairs": config.upstairs, "depth": float(config.depth), "beta": config.beta,
-        "kappa": config.kappa, "weight_decay": config.weight_decay, "cut": cut,
-    }  # fmt: skip
     return ensemble.build(
         config.build_energy(),
         shortest["t"],
@@ -138,7 +138,7 @@ def _together(config: Config, groups: list[dict[str, Array]]) -> ensemble.Ensemb
         tuple(layers) or None,
         status,
         message,
-        provenance,
+        {**known[0], "spawn_key": tuple(known[0]["spawn_key"]), "cut": cut},
     )
 
 
@@ -151,8 +151,11 @@ def _told(config: Config) -> str:
 
 
 def _require_same(file: Path, told: str) -> None:
-    with np.load(file) as kept:
-        other = str(kept["told"])
+    try:
+        with file.open("rb") as stream, np.load(stream) as kept:
+            other = str(kept["told"])
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        raise ValueError(f"{file} is no group of paths; remove it") from None
     if other != told:
         theirs, ours = other.splitlines(), told.splitlines()
         there = next((line for line in theirs if line not in ours), "more")
