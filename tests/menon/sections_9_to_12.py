@@ -61,7 +61,7 @@ later(
     "Stochastic upstairs, deterministic downstairs",
     "a law: its test compares samples; the figure is still open",
     "langevin.simulate flows.free_energy_flow",
-    test="langevin.noise_in_the_gauge_alone_moves_w_by_curvature",
+    test="langevin_laws.noise_in_the_gauge_alone_moves_w_by_curvature",
 )
 
 
@@ -132,7 +132,7 @@ later(
     "The generator (1/β)(tr_{TO} Hess + κ tr_⊥ Hess)",
     "a law: its test compares samples; printed form differs: Δ_O is an “angular Laplacian”",
     "langevin.simulate",
-    test="langevin.upstairs_projects_to_downstairs",
+    test="langevin_laws.upstairs_projects_to_downstairs",
 )
 
 
