@@ -30,6 +30,7 @@ _MODULES = {
     "exact": "dlngeo.dynamics.exact",
     "stability": "dlngeo.dynamics.stability",
     "langevin": "dlngeo.dynamics.langevin",
+    "statistics": "dlngeo.dynamics.statistics",
     "dyson": "dlngeo.dynamics.dyson",
     "equilibrium": "dlngeo.dynamics.equilibrium",
     "nuclear_norm": "dlngeo.studies.nuclear_norm",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from dlngeo.dynamics import langevin as langevin
     from dlngeo.dynamics import solvers as solvers
     from dlngeo.dynamics import stability as stability
+    from dlngeo.dynamics import statistics as statistics
     from dlngeo.geometry import balanced as balanced
     from dlngeo.geometry import entropy as entropy
     from dlngeo.geometry import metric as metric

@@ -1,0 +1,160 @@
+r"""Observables of ensembles, with their standard errors (Menon, sections 6 and 12).
+
+What is measured on each path is an array (path, time, ...): ``ensemble.singular_values``,
+``ensemble.energy``, ``ensemble.effective_rank``, and from here :func:`free_energy` and
+:func:`dissipation`. :func:`mean` takes it over paths, which are independent, so its error needs no
+autocorrelation time; a mean over late times of stationary paths is
+``mean(values[:, late].mean(axis=1))``. By Itô's formula, for the Langevin equation (12.12),
+
+.. math:: F(t) - F(0) = -\int_0^t|\mathrm{grad}\,F|^2ds + \frac\kappa\beta\int_0^t\Delta_gF\,ds
+   + M_t
+
+with a martingale M of zero mean (:func:`free_energy_balance`, derived). There is no term from the
+reflection at λ_d = 0: at depth > 1 the derivative of F along λ_d vanishes there, and at depth 1
+there is no boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.integrate import cumulative_trapezoid
+
+from dlngeo._checks import Array
+from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.estimates import Estimate as Estimate
+from dlngeo.dynamics.estimates import autocorrelation_time as autocorrelation_time
+from dlngeo.dynamics.estimates import mean as mean
+from dlngeo.dynamics.passage import Passages as Passages
+from dlngeo.dynamics.passage import first_passage as first_passage
+from dlngeo.dynamics.passage import first_passage_times as first_passage_times
+from dlngeo.dynamics.passage import mean_passage_time as mean_passage_time
+from dlngeo.dynamics.passage import survival as survival
+from dlngeo.energies import Energy
+from dlngeo.geometry import entropy
+from dlngeo.geometry.laplacian import free_energy_laplacian, squared_slope
+
+_BLOCK = 2**20  # numbers in the largest temporary array
+
+
+def free_energy(ensemble: Ensemble, energy: Energy) -> Array:
+    """F_β at every frame, (path, time), at the ensemble's own depth, β and weight decay.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Of square W, with the parameters of its equation in ``provenance``.
+    energy : Energy
+        The one it was run with.
+
+    Raises
+    ------
+    ValueError
+        For an ensemble of other shape or without its parameters, and for weight decay at depth
+        ``inf``, where it has no limit.
+
+    Notes
+    -----
+    Source: Menon, (6.6).
+    """
+    return _everywhere(entropy.free_energy, ensemble, energy)
+
+
+def dissipation(ensemble: Ensemble, energy: Energy) -> Array:
+    r"""The squared length :math:`|\mathrm{grad}\,F_\beta|^2_{g^N}` at every frame, (path, time).
+
+    Parameters and errors as :func:`free_energy`; ``LinAlgError`` where F has no gradient, at two
+    zero singular values, or one at depth ``inf``. It is summed in the frames of W, and finite
+    where one singular value comes to zero or several meet. Source: Menon, (4.15), (12.13).
+    """
+    return _everywhere(squared_slope, ensemble, energy)
+
+
+class Balance(NamedTuple):
+    """Means over paths, each (time,): change = -dissipation + diffusion + residual."""
+
+    t: Array
+    change: Estimate  # F(t) - F(0)
+    dissipation: Estimate  # ∫ |grad F|² ds
+    diffusion: Estimate  # (κ/β) ∫ Δ_g F ds
+    residual: Estimate  # of zero mean, but for what time steps and frames leave
+
+
+def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
+    r"""Where the free energy goes along the mean, and whether the account closes.
+
+    .. math:: \mathbb E F(t) - F(0) = -\int_0^t\mathbb E|\mathrm{grad}\,F|^2ds
+       + \frac\kappa\beta\int_0^t\mathbb E\,\Delta_gF\,ds
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        From :func:`dlngeo.langevin.simulate`: the noise 2κ/β of its equation and no other.
+    energy : Energy
+        The one it was run with.
+
+    Returns
+    -------
+    Balance
+        The three terms and their residual path by path, averaged: each an :class:`Estimate`. The
+        residual's error is that of the martingale, whose variance is (2κ/β) ∫ E|grad F|² ds. At
+        κ = 0 it is the identity of the gradient flow of F.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`free_energy`.
+    numpy.linalg.LinAlgError
+        Where F has no gradient or Laplacian at a frame.
+
+    Notes
+    -----
+    Integrals are by the trapezoidal rule over the saved frames, which errs by the square of their
+    distance; frames too far apart show as a residual. The Brownian motion on end-to-end matrices
+    lacks the pull -grad F, and its account does not close. Source: derived from Menon, (12.12).
+    """
+    setting = _setting(ensemble)
+    F = free_energy(ensemble, energy)
+    change = F - F[:, :1]
+    spent = _integral(dissipation(ensemble, energy), ensemble.t)
+    gained = np.zeros_like(spent)
+    if setting["kappa"] > 0:
+        laplacian = _everywhere(free_energy_laplacian, ensemble, energy)
+        gained = setting["kappa"] / setting["beta"] * _integral(laplacian, ensemble.t)
+    parts = (change, spent, gained, change + spent - gained)
+    return Balance(ensemble.t, *(mean(part) for part in parts))
+
+
+def _integral(values: Array, t: Array) -> Array:
+    return np.asarray(cumulative_trapezoid(values, t, axis=1, initial=0.0))
+
+
+def _setting(ensemble: Ensemble) -> dict[str, Any]:
+    """The parameters of the equation; hidden layers must be as wide as W."""
+    m, n = ensemble.W.shape[-2:]
+    known = ensemble.provenance
+    missing = {"depth", "beta", "kappa", "weight_decay"} - known.keys()
+    if missing:
+        raise ValueError(f"ensemble.provenance must tell {sorted(missing)}; it does not")
+    if m != n or set(known.get("widths") or (n,)) != {n}:
+        raise ValueError(
+            f"ensemble must be of square networks, d × d in every layer; W is {m} × {n} and "
+            f"widths {known.get('widths')}"
+        )
+    return known
+
+
+def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Energy) -> Array:
+    """A function of W at all frames, (path, time), some at a time: temporaries are large."""
+    known = _setting(ensemble)
+    paths, times, d, _ = ensemble.W.shape
+    W, result = ensemble.W.reshape(-1, d, d), np.empty(paths * times)
+    size = max(1, _BLOCK // d**3)
+    for first in range(0, len(W), size):
+        part = slice(first, first + size)
+        result[part] = function(
+            energy, W[part], known["depth"], known["beta"], known["weight_decay"]
+        )
+    return result.reshape(paths, times)
