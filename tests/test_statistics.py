@@ -90,7 +90,7 @@ CASES = {
     "depth 2.5": (ZERO, 2.5, {}),
     "depth 1, no boundary": (COMPLETION, 1, {"weight_decay": 0.5}),
     "infinite depth": (COMPLETION, math.inf, {"dt": 0.004, "beta": 4.0}),
-    "upstairs": (COMPLETION, 2, {"upstairs": True, "n_paths": 400, "dt": 0.005}),
+    "upstairs": (COMPLETION, 2, {"upstairs": True, "n_paths": 250, "dt": 0.005}),
 }
 
 
@@ -110,7 +110,7 @@ def test_the_balance_closes(energy, depth, changes):
 
 def test_the_balance_closes_on_the_boundary():
     # λ_d is reflected at zero, again and again
-    run = run_of(ZERO, 2, beta=0.5, dt=0.005, n_steps=80, n_paths=1000)
+    run = run_of(ZERO, 2, beta=0.5, dt=0.005, n_steps=60, n_paths=700)
     det = run.singular_values[..., -1]
     assert ((det[:, :-1] > det[:, 1:]) & (det[:, 1:] < 0.01)).any(axis=1).mean() > 0.2
     balance = free_energy_balance(run, ZERO)
@@ -138,18 +138,18 @@ def test_the_balance_needs_the_pull_of_the_entropy(on):
     start = START if on == "end-to-end" else balanced.lift(START, 3)
     run = langevin.brownian_motion(
         start, on=on, depth=3 if on == "end-to-end" else None, beta=2.0, dt=0.005, n_steps=40,
-        n_paths=300, rng=5, save_every=1,
+        n_paths=200, rng=5, save_every=1,
     )  # fmt: skip
     balance = free_energy_balance(run, Nothing())
     assert worst(balance) < 5 if on == "balanced" else worst(balance) > 5
 
 
-@pytest.mark.parametrize("wrong", [{"kappa": 0.8}, {"beta": 1.6}, {"depth": 2}, {"depth": 5}])
-def test_the_balance_notices_another_equation(wrong):
+def test_the_balance_notices_another_equation():
     run = run_of(COMPLETION, 3)
     assert worst(free_energy_balance(run, COMPLETION)) < 5
-    other = dataclasses.replace(run, provenance=run.provenance | wrong)
-    assert worst(free_energy_balance(other, COMPLETION)) > 5
+    for wrong in ({"kappa": 0.8}, {"beta": 1.6}, {"depth": 2}, {"depth": 5}):
+        other = dataclasses.replace(run, provenance=run.provenance | wrong)
+        assert worst(free_energy_balance(other, COMPLETION)) > 5
 
 
 def test_without_noise_it_is_the_identity_of_the_gradient_flow():
@@ -174,7 +174,7 @@ def test_without_noise_it_is_the_identity_of_the_gradient_flow():
 
 def test_in_equilibrium_dissipation_and_diffusion_cancel():
     # E F stands still under the Gibbs law, so (κ/β) E Δ_g F = E |grad F|²
-    late = run_of(ZERO, 2, dt=0.05, n_steps=100, n_paths=400)
+    late = run_of(ZERO, 2, dt=0.05, n_steps=80, n_paths=300)
     keep = late.t > 2
     run = ensemble_of(late.W[:, keep], 2, ZERO, kappa=1.0)
     balance = free_energy_balance(run, ZERO)

@@ -112,7 +112,8 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     Notes
     -----
     Integrals are by the trapezoidal rule over the saved frames, which errs by the square of their
-    distance; frames too far apart show as a residual. The Brownian motion on end-to-end matrices
+    distance; frames too far apart show as a residual. At 1 < N < 2 the Laplacian is
+    unbounded, though integrable, at the boundary. The Brownian motion on end-to-end matrices
     lacks the pull -grad F, and its account does not close. Source: derived from Menon, (12.12).
     """
     setting = _setting(ensemble)
