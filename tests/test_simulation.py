@@ -1,5 +1,7 @@
 """An ensemble beside its flows, and where matrices sit beside the hyperbola of problem (14.1)."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -145,6 +147,16 @@ def test_what_ends_early_is_kept_and_said():
         assert np.isfinite(flow.W).all()
     common = result.departure()
     assert np.isfinite(common).all() and 1 <= common.size <= result.ensemble.t.size
+
+
+def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):
+    run = result.ensemble
+    stopped = dataclasses.replace(run, t=run.t[:1], W=run.W[:, :1], status=-1, message="lost")
+    again = simulation.beside(DIAGONAL, stopped)
+    assert again.notes == ("the ensemble: lost",)
+    for flow in again.flows.values():
+        assert_array_equal(flow.W, run.W[0, :1])
+    assert_array_equal(again.departure(), [0.0])
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,7 @@ def beside_flow(
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     known = ensemble.provenance
-    # The flows go on to the end of the run, also where the ensemble could not be followed so far.
-    span = (0.0, known["dt"] * known["n_steps"])
+    span = (0.0, max(float(ensemble.t[-1]), known["dt"]))
     start, common = (
         ensemble.W[0, 0],
         {
