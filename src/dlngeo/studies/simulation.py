@@ -116,9 +116,10 @@ def beside_flow(
 
     Parameters
     ----------
-    energy, start, depth, beta, kappa, weight_decay, dt, n_steps, n_paths, rng, save_every, \
-    upstairs, method, workers
+    energy, start, depth, beta, kappa, weight_decay
         As for :func:`dlngeo.langevin.simulate`. Weight decay is part of E here, in all three.
+    dt, n_steps, n_paths, rng, save_every, upstairs, method, workers
+        Likewise.
 
     Returns
     -------
