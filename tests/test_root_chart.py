@@ -6,8 +6,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies
-from dlngeo.dynamics.root_chart import RootChart, _shortfall, _stretch, reflected
+from dlngeo.dynamics.root_chart import (
+    RootChart,
+    _brownian,
+    _entropic,
+    _Pairs,
+    _shortfall,
+    _stretch,
+    reflected,
+)
 from dlngeo.geometry import entropy, metric
+from dlngeo.geometry.pulls import mutual_pulls
 
 DEPTHS = [1, 2, 3, 2.5, 6]
 
@@ -101,6 +110,85 @@ def test_stretch_and_its_shortfall_against_many_digits(depth):
     assert _stretch(np.zeros(()), depth) == depth
 
 
+RATIOS = (0.0, 1e-200, 1e-9, 0.1, 0.5, 0.99, 1 - 1e-6, 1 - 1e-13, 1.0)
+
+
+def quotients(k, l, depth):  # noqa: E741
+    """S, (σ_k - σ_l)/(λ_k - λ_l), (N - S)/(λ_k - λ_l) as defined, at k != l."""
+    square, power = k**2 - l**2, k**depth - l**depth
+    stretch = power * (k + l) / ((k**depth + l**depth) * (k - l))
+    assert square > 0
+    return stretch, power / (k - l), (depth - stretch) / (k - l)
+
+
+def pull(t, depth):
+    """φ of Menon (12.8), from its definition by the Langevin function."""
+
+    def langevin(y):
+        return mpmath.coth(y) - 1 / y
+
+    return (depth - 1 - depth * langevin(t) + langevin(t / depth)) / 2
+
+
+@pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 4, 7, 12, 13, 40.5])
+def test_pairs_against_many_digits(depth):
+    for ratio in RATIOS:
+        lam = np.array([1.7, 1.7 * ratio])
+        between = _Pairs.of(lam, depth)
+        with mpmath.workdps(700):
+            N = mpmath.mpf(depth)
+            k, l = (mpmath.mpf(float(x)) for x in lam)  # noqa: E741
+            if k == l:
+                l = k * (1 - mpmath.mpf(10) ** -100)  # noqa: E741
+            stretch, steep, short = quotients(k, l, N)
+            noise = [1 / stretch - 1 / N, (1 / mpmath.sqrt(stretch) - 1 / mpmath.sqrt(N))]
+            noise[1] /= mpmath.sqrt(N)
+            turn = [stretch - 1 / N, (mpmath.sqrt(stretch) - 1 / mpmath.sqrt(N)) / mpmath.sqrt(N)]
+            drifts = [
+                (-noise[i] / (k - l) - turn[i] / (k + l), noise[i] / (k - l) - turn[i] / (k + l))
+                for i in (0, 1)
+            ]
+            if l > 0 and depth > 1:
+                t = N * mpmath.log(l / k)
+                pulls = pull(t, N) / k, pull(-t, N) / l
+            else:
+                pulls = (N - 1) / k, mpmath.mpf(0)
+            exact = [float(x) for x in (stretch, steep, short)]
+            drifts = [[float(x) for x in pair] for pair in drifts]
+            pulls = [float(x) for x in pulls]
+        found = [float(x[0]) for x in (between.stretch, between.steep, between.short)]
+        # the gap itself is a difference of rounded numbers
+        assert_allclose(found[:2], exact[:2], rtol=4e-15 * depth + 2e-15)
+        assert_allclose(found[2], exact[2], rtol=1e-12, atol=1e-15 * depth**2)
+        size = max(abs(x) for pair in drifts for x in pair)
+        for ito, pair in zip((True, False), drifts, strict=True):
+            got = [float(x[0]) for x in _brownian(between, depth, ito)]
+            assert_allclose(got, pair, rtol=1e-13, atol=1e-14 * max(size, depth))
+        got = [float(x[0]) for x in _entropic(between, depth)]
+        assert_allclose(got, pulls, rtol=1e-13 * depth, atol=1e-14 * depth)
+
+
+@pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 4, 7, 12, 13, 40.5])
+def test_mutual_pulls_against_many_digits(depth):
+    for ratio in (1e-200, 1e-9, 0.1, 0.99, 1 - 1e-9, 1.0):
+        a, b = np.array([2.5]), np.array([2.5 * ratio])
+        with mpmath.workdps(700):
+            N, t = mpmath.mpf(depth), mpmath.log(mpmath.mpf(b[0]) / mpmath.mpf(a[0]))
+            t = t if t else -(mpmath.mpf(10) ** -100)
+            exact = [float(pull(x, N)) for x in (t, -t)]
+        found = [float(x[0]) for x in mutual_pulls(a, b, depth)]
+        assert_allclose(found, exact, rtol=5e-14, atol=1e-15 * depth)
+    assert np.isfinite(mutual_pulls(np.zeros(1), np.zeros(1), depth)).all()
+
+
+def test_nothing_pushes_where_both_values_vanish():
+    for depth in (2, 3, 2.5, 20):
+        between = _Pairs.of(np.zeros((2, 1)), depth)
+        for rows in (*_brownian(between, depth, True), *_entropic(between, depth)):
+            assert np.array_equal(rows, np.zeros((1, 1)))
+        assert np.array_equal(between.stretch, np.ones((1, 1)))  # no frame is singled out
+
+
 def test_reflection_keeps_the_sign_of_the_determinant(rng):
     Y = rng.standard_normal((50, 3, 3))
     mended = reflected(Y, np.ones(50))
@@ -109,3 +197,7 @@ def test_reflection_keeps_the_sign_of_the_determinant(rng):
     assert_allclose(sigma[0], sigma[1], atol=1e-12)
     right = np.linalg.det(Y) > 0
     assert np.array_equal(mended[right], Y[right])
+    some = np.arange(50) % 2 == 0
+    half = reflected(Y, np.ones(50), some)
+    assert np.array_equal(half[some], mended[some])
+    assert np.array_equal(half[~some], Y[~some])

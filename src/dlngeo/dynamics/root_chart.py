@@ -117,20 +117,22 @@ class RootChart:
     # Off the diagonal these two return even and odd parts, not what stands above and below.
     def _noise(self, table: Array, between: _Pairs) -> Parts:
         amplitude, G = math.sqrt(2 * self.kappa / self.beta), Parts.of(table)
-        root = np.sqrt(between.stretch)
-        even = (0.5 * amplitude) * (G.upper + G.lower) / root
-        odd = (0.5 * amplitude) * (G.upper - G.lower) * root
+        root = np.sqrt(between.stretch) / (0.5 * amplitude)
+        even, odd = G.upper + G.lower, G.upper - G.lower
+        even /= root
+        odd *= (0.25 * amplitude**2) * root
         return Parts(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
 
     def _descent(
         self, A: Parts, slope: Array, lam: Array, between: _Pairs, h: float | Array
     ) -> Parts:
         E, steep = Parts.of(slope), (0.5 * h) * between.steep
-        return Parts(
-            A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal,
-            A.upper - steep / between.stretch * (E.upper + E.lower),
-            A.lower - steep * (E.upper - E.lower),
-        )
+        even, odd = E.upper + E.lower, E.upper - E.lower
+        odd *= steep
+        even *= steep
+        even /= between.stretch
+        diagonal = A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal
+        return Parts(diagonal, A.upper - even, A.lower - odd)
 
     def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
         """The drift but for the energy's: diagonal in the frames."""
@@ -159,9 +161,9 @@ class _Pairs(NamedTuple):
         """The pairs of rows lam (d, ...), largest first."""
         k, l = pairs(len(lam))  # noqa: E741
         larger, smaller = lam[k], lam[l]
-        safe = larger + (larger == 0)
+        safe = np.where(lam > 0, lam, 1.0)[k]
         ratio, gap = smaller / safe, (larger - smaller) / safe
-        inverse = (larger > 0) / safe
+        inverse = np.where(lam > 0, 1 / np.where(lam > 0, lam, 1.0), 0.0)[k]
         form = _whole if summed(depth) else _real
         stretch, steep, short = form(ratio, gap, depth)
         return cls(ratio, inverse, stretch, steep * _power(larger, depth - 1), short * inverse)
@@ -176,12 +178,19 @@ def _whole(ratio: Array, gap: Array, depth: float) -> tuple[Array, Array, Array]
     N, one = int(depth), np.ones_like(ratio)
     if N == 1:
         return one, one, 0 * one
-    total, rest = 1 + ratio, (N - 1) * one
-    for j in range(N - 3, -1, -1):
-        total = total * ratio + 1
-        rest = rest * ratio + (j + 1) * (N - 1 - j)
-    top = 1 + _power(ratio, N)
-    return (1 + ratio) * total / top, total, gap * rest / top
+    onward = 1 + ratio
+    total, rest, top = onward.copy(), (N - 1) * one, _power(ratio, N)
+    for j in range(N - 3, -1, -1):  # in place: the rows are long
+        total *= ratio
+        total += 1
+        rest *= ratio
+        rest += (j + 1) * (N - 1 - j)
+    top += 1
+    rest *= gap
+    rest /= top
+    onward *= total
+    onward /= top
+    return onward, total, rest
 
 
 def _real(ratio: Array, gap: Array, depth: float) -> tuple[Array, Array, Array]:
@@ -231,8 +240,9 @@ def _brownian(between: _Pairs, depth: float, ito: bool) -> tuple[Array, Array]:
         root, whole = np.sqrt(S), math.sqrt(depth)
         apart = between.short / (depth * root * (root + whole))
         together = (root - 1 / whole) / whole
-    together = together * between.inverse / (1 + between.ratio)
-    return -apart - together, apart - together
+    together *= between.inverse
+    together /= 1 + between.ratio
+    return -(apart + together), apart - together
 
 
 def _stretch(x: Array, depth: float) -> Array:

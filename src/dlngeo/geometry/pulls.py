@@ -65,14 +65,16 @@ def whole_pulls(ratio: Array, depth: int) -> tuple[Array, Array]:
 
     :math:`\varphi(t) = \sum_j (N-1-j)x^j/\sum_j x^j`, :math:`\varphi(-t) = \sum_j jx^j/\sum_j x^j`.
     """
-    total = np.ones_like(ratio)
     if depth == 1:
-        return 0 * total, 0 * total
-    up, down = np.ones_like(ratio), np.full_like(ratio, depth - 1)
-    total = total + ratio
+        return np.zeros_like(ratio), np.zeros_like(ratio)
+    up, down, total = np.ones_like(ratio), np.full_like(ratio, depth - 1), 1 + ratio
     for j in range(2, depth):
-        up, down, total = up * ratio + j, down * ratio + (depth - j), total * ratio + 1
-    return up / total, down / total
+        for polynomial, coefficient in ((up, j), (down, depth - j), (total, 1)):
+            polynomial *= ratio
+            polynomial += coefficient
+    up /= total
+    down /= total
+    return up, down
 
 
 def pull_fall(t: Array, s: Array, gap: Array, depth: float) -> Array:
