@@ -118,11 +118,10 @@ def verdict(config: Config, result: Comparison) -> str:
         )
     if is_hyperbola(config.build_energy()):
         a, distance = on_hyperbola(ensemble.W[:, -1])
-        far = band(distance)
+        far, place = band(distance), np.log(np.abs(a))
         said += (
-            f" The paths lie {_with_error(far.mean, far.error)} from the minimisers of rank one, where "
-            f"log|a| has mean {np.log(np.abs(a)).mean():.2g} and standard deviation "
-            f"{np.log(np.abs(a)).std():.2g}."
+            f" The paths lie {_with_error(far.mean, far.error)} from the minimisers of rank one, "
+            f"where log|a| has mean {place.mean():.2g} and standard deviation {place.std():.2g}."
         )
     return " ".join([said, *(f"Cut short: {note}." for note in result.notes)])
 
