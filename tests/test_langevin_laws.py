@@ -88,9 +88,9 @@ def start_near_the_boundary(d, depth, kappa):
 def both_ends(d, depth, kappa, n_paths):
     """Ends of paths upstairs, and of three times as many downstairs.
 
-    Upstairs the scheme is of first order, downstairs of second. At N = 5 from σ_1 = 2 it puts the
-    mean of λ_1 some 0.001 too low at dt = 0.005; with dt = 0.01/N and λ_1 = 1 at the start that
-    is a fraction of the standard errors.
+    Upstairs the scheme is of first order, downstairs of second. With dt = 0.01/N the drift's share
+    of the bias, measured without noise, is at most 0.0015 in λ and 0.0023 in an entry of W: below
+    0.4 standard errors of λ with 2000 paths. At twice that dt it shows at N = 5.
     """
     steps = 15 * depth
     energy = energies.MatrixCompletion(np.eye(d), np.eye(d, dtype=bool))
