@@ -3,7 +3,8 @@
 Depth 3, β = 10, a quadratic energy, dt = 1e-3. Ours is :func:`dlngeo.langevin.simulate` from end to
 end, with noise, cutting and reflection; ``svd`` the bare decomposition of such a stack; the peers
 run Euler-Maruyama in W, each written as a good user of it would, and without reflection. Every
-figure is the best of some rounds, in which all take turns; a library that is absent is left out.
+figure is the best of some rounds, in which all take turns, in processor time (of all threads, if
+a library starts some); a library that is absent is left out.
 
 OPENBLAS_NUM_THREADS=1 python -m pytest benchmarks/bench_langevin.py
 """
@@ -47,9 +48,10 @@ def sdeint_with(equations):
     def prepare(d):
         sdeint = pytest.importorskip("sdeint")
         f, G = equations(d)
-        t = np.linspace(0, 40 * DT, 41)
+        n = STEPS[d]
+        t = np.linspace(0, n * DT, n + 1)
         rng = np.random.default_rng(0)
-        return lambda: sdeint.itoEuler(f, G, start(d).ravel(), t, generator=rng), 40
+        return lambda: sdeint.itoEuler(f, G, start(d).ravel(), t, generator=rng), n
 
     return prepare
 
@@ -99,7 +101,8 @@ def jax_fields(d):
 
     def diffuse(W, B):
         U, s, Vt = jnp.linalg.svd(W)
-        return U @ (math.sqrt(2 / BETA) * jnp.sqrt(in_frames(jnp, U, s, Vt)[0]) * (U.T @ B @ Vt.T)) @ Vt
+        root = jnp.sqrt(2 / BETA * in_frames(jnp, U, s, Vt)[0])
+        return U @ (root * (U.T @ B @ Vt.T)) @ Vt
 
     return jax, drift, diffuse
 
