@@ -66,7 +66,7 @@ def test_readme_has_its_two_commands():
     (block,) = re.findall(r"```\w*\n(.*?)```", section, flags=re.DOTALL)
     main, tests = block.strip().splitlines()
     assert main.endswith("dlngeo complete")
-    assert tests.endswith("-m pytest")
+    assert tests.endswith("-m pytest -n auto")
 
 
 def test_documented_modules_exist():

@@ -113,12 +113,6 @@ def test_band_is_mean_and_standard_error(result, observable):
     assert_allclose(error, np.sqrt(variance / count), atol=1e-14)
 
 
-def test_error_of_one_path_is_unknown():
-    mean, error = simulation.band([[1.0, 2.0]])
-    assert_array_equal(mean, [1.0, 2.0])
-    assert_array_equal(error, [np.inf, np.inf])
-
-
 class Explosive:
     """E = -½‖W‖² from outside: everything runs to infinity in finite time."""
 

@@ -123,6 +123,6 @@ def test_verdict_is_one_line_with_the_numbers(tmp_path, kappa):
     result = store.run(told, tmp_path)
     said = report.verdict(told, result)
     assert "\n" not in said
-    expected = result.departure()[-1] if kappa == 0 else result.band("effective_rank").mean[-1]
+    expected = result.departure()[-1] if kappa == 0 else result.band("effective_rank").value[-1]
     assert f"{expected:.2g}" in said or f"{expected:.4g}" in said
     assert f"{result.gradient_flow.effective_rank[-1]:.4g}" in said

@@ -66,14 +66,14 @@ class Ensemble:
 
     def to_xarray(self) -> xarray.Dataset:
         """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
-        observables = {
+        observables: dict[str, Array | None] = {
             "energy": self.energy,
             "singular_values": self.singular_values,
             "effective_rank": self.effective_rank,
         }
         first = self.provenance.get("first_path", 0)
         coordinates = {"path": first + np.arange(len(self.W)), "time": self.t}
-        told = {
+        told: dict[str, float | str] = {
             name: float(value) if isinstance(value, int | float) else str(value)
             for name, value in self.provenance.items()
             if name != "entropy"

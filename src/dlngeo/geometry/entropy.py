@@ -25,6 +25,7 @@ from dlngeo.geometry.fibres import stiefel_log_volume as stiefel_log_volume
 from dlngeo.geometry.free_energy import free_energy as free_energy
 from dlngeo.geometry.free_energy import free_energy_gradient as free_energy_gradient
 from dlngeo.geometry.free_energy import free_energy_hessian as free_energy_hessian
+from dlngeo.geometry.laplacian import free_energy_laplacian as free_energy_laplacian
 from dlngeo.geometry.minimisers import Minimisers as Minimisers
 from dlngeo.geometry.minimisers import minimise_free_energy as minimise_free_energy
 

@@ -23,6 +23,7 @@ from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
 from dlngeo.dynamics import flows, langevin
 from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.estimates import Estimate, mean
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Energy, MatrixCompletion
 from dlngeo.weights import RNG
@@ -31,13 +32,6 @@ Observable = Literal["singular_values", "energy", "effective_rank"]
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
-
-
-class Band(NamedTuple):
-    """Mean over paths and its standard error, ``(time, ...)``; the error of one path is inf."""
-
-    mean: Array
-    error: Array
 
 
 @dataclass(frozen=True)
@@ -67,9 +61,9 @@ class Comparison:
         runs: dict[str, Ensemble | Trajectory] = {"ensemble": self.ensemble, **self.flows}
         return tuple(f"the {name}: {run.message}" for name, run in runs.items() if run.status != 0)
 
-    def band(self, observable: Observable) -> Band:
+    def band(self, observable: Observable) -> Estimate:
         """Mean and standard error of an observable over the ensemble."""
-        return band(getattr(self.ensemble, observable))
+        return mean(getattr(self.ensemble, observable))
 
     def departure(self) -> Array:
         """Root mean square over paths of ‖W - W_F‖_F, W_F on the free-energy flow; (time,).
@@ -80,16 +74,6 @@ class Comparison:
         count = int((flow.t == self.ensemble.t[: flow.t.size]).sum())
         apart = frobenius(self.ensemble.W[:, :count] - flow.W[:count])
         return np.asarray(np.sqrt((apart**2).mean(axis=0)))
-
-
-def band(values: ArrayLike) -> Band:
-    """Mean and standard error over the first axis, the paths."""
-    values = np.asarray(values, dtype=float)
-    count = len(values)
-    mean = values.mean(axis=0)
-    if count == 1:
-        return Band(mean, np.full(mean.shape, np.inf))
-    return Band(mean, values.std(axis=0, ddof=1) / np.sqrt(count))
 
 
 def beside_flow(

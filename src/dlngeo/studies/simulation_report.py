@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo.dynamics import estimates
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.studies.simulation import (
     Comparison,
     Observable,
-    band,
     is_hyperbola,
     on_hyperbola,
 )
@@ -87,9 +87,9 @@ def rows(result: Comparison) -> list[tuple[str, str, str, str]]:
     table = []
     free, plain = result.flows.values()
     sigma = result.band("singular_values")
-    for k in range(min(_SHOWN, sigma.mean.shape[1])):
+    for k in range(min(_SHOWN, sigma.value.shape[1])):
         ends = [f"{flow.singular_values[-1, k]:.4g}" for flow in (free, plain)]
-        middle = _with_error(sigma.mean[-1, k], sigma.error[-1, k])
+        middle = _with_error(sigma.value[-1, k], sigma.error[-1, k])
         table.append((f"σ_{k + 1}", middle, ends[0], ends[1]))
     names: tuple[Observable, ...] = ("energy", "effective_rank")
     for name in names:
@@ -109,18 +109,18 @@ def verdict(config: Config, result: Comparison) -> str:
             f"At t = {ensemble.t[apart.size - 1]:g} the paths are {apart[-1]:.2g} from the "
             "free-energy flow (root mean square)"
         )
-        said += f"; effective rank {rank.mean[-1]:.4g}, the gradient flow's {plain:.4g}."
+        said += f"; effective rank {rank.value[-1]:.4g}, the gradient flow's {plain:.4g}."
     else:
         said = (
             f"At t = {ensemble.t[-1]:g} the ensemble's effective rank is "
-            f"{_with_error(rank.mean[-1], rank.error[-1])}, the free-energy flow's {free:.4g}, the "
-            f"gradient flow's {plain:.4g}."
+            f"{_with_error(rank.value[-1], rank.error[-1])}, the free-energy flow's {free:.4g}, "
+            f"the gradient flow's {plain:.4g}."
         )
     if is_hyperbola(config.build_energy()):
         a, distance = on_hyperbola(ensemble.W[:, -1])
-        far, place = band(distance), np.log(np.abs(a))
+        far, place = estimates.mean(distance), np.log(np.abs(a))
         said += (
-            f" The paths lie {_with_error(far.mean, far.error)} from the minimisers of rank one, "
+            f" The paths lie {_with_error(far.value, far.error)} from the minimisers of rank one, "
             f"where log|a| has mean {place.mean():.2g} and standard deviation {place.std():.2g}."
         )
     return " ".join([said, *(f"Cut short: {note}." for note in result.notes)])
@@ -139,7 +139,7 @@ def _end(flow: Trajectory) -> dict[str, object]:
 
 
 def _distribution(values: Array) -> dict[str, object]:
-    mean, error = band(values)
+    mean, error = estimates.mean(values)
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     return {
         "mean": mean,
