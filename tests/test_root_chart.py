@@ -12,8 +12,8 @@ from dlngeo.dynamics.root_chart import (
     _entropic,
     _Pairs,
     _shortfall,
-    _stretch,
     reflected,
+    stretch,
 )
 from dlngeo.geometry import entropy, metric
 from dlngeo.geometry.pulls import mutual_pulls
@@ -100,14 +100,14 @@ def test_field_is_continuous_where_values_meet_or_vanish(depth, ito, rng):
 @pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 10, 100.5])
 def test_stretch_and_its_shortfall_against_many_digits(depth):
     for x in 10.0 ** np.arange(-12, 2.1, 0.5):
-        S = _stretch(np.array(x), depth)
+        S = stretch(np.array(x), depth)
         with mpmath.workdps(60):
             exact = mpmath.tanh(depth * mpmath.mpf(x) / 2) / mpmath.tanh(mpmath.mpf(x) / 2)
             short = depth - exact
         assert abs(S / exact - 1) < 1e-14
         got = float(_shortfall(np.array(x), S, depth))
         assert got == 0 if depth == 1 else abs(got / short - 1) < 2e-13
-    assert _stretch(np.zeros(()), depth) == depth
+    assert stretch(np.zeros(()), depth) == depth
 
 
 RATIOS = (0.0, 1e-200, 1e-9, 0.1, 0.5, 0.99, 1 - 1e-6, 1 - 1e-13, 1.0)

@@ -119,4 +119,4 @@ def row_sums(upper: Array, lower: Array) -> Array:
 def size(A: Array) -> Array:
     """The Frobenius norm of each matrix of a stack; infinite where a square is."""
     rows = np.ascontiguousarray(A).reshape(*A.shape[:-2], -1)
-    return np.sqrt((rows * rows).sum(axis=-1))
+    return np.sqrt(np.vecdot(rows, rows))

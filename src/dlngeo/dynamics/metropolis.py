@@ -30,7 +30,7 @@ from dlngeo._linalg import transpose
 from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat
 from dlngeo.dynamics.noise import Streams, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
-from dlngeo.dynamics.root_chart import Frames, RootChart, _stretch
+from dlngeo.dynamics.root_chart import Frames, RootChart, stretch
 from dlngeo.dynamics.schemes import turning
 from dlngeo.energies import Energy
 from dlngeo.geometry.spectrum import log_ratio, quotient
@@ -232,7 +232,7 @@ class _Walk:
         """Log density of the proposal Y from a state, but for a constant."""
         U, lam, Vt = state.frames
         R = transpose(U) @ (Y - state.Y - state.move) @ transpose(Vt)
-        S = _stretch(log_ratio(lam[..., :, None], lam[..., None, :]), self.setting.depth)
+        S = stretch(log_ratio(lam[..., :, None], lam[..., None, :]), self.setting.depth)
         turned = transpose(R)
         norm = (0.25 * (S * (R + turned) ** 2 + (R - turned) ** 2 / S)).sum(axis=(-2, -1))
         scale = self.setting.beta / (4 * self.setting.kappa) / state.h[:, 0, 0]

@@ -56,7 +56,7 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
 
 
 def _determinant(entries: Array) -> Array:
-    """Ad - bc, each product in two parts (Dekker, 1971)."""
+    """The determinant ad - bc, each product in two parts (Dekker, 1971)."""
     big = _SPLIT * entries
     high = big - (big - entries)
     low = entries - high

@@ -197,14 +197,14 @@ def _real(ratio: Array, gap: Array, depth: float) -> tuple[Array, Array, Array]:
     """The same at any depth, by exponentials of x = log λ_k/λ_l."""
     x = log_ratio(np.ones_like(ratio), ratio)
     apart = x > 0
-    stretch = _stretch(x, depth)
+    S = stretch(x, depth)
     steep = np.expm1(-depth * x) / np.where(apart, np.expm1(-x), 1.0)
-    short = _shortfall(x, stretch, depth) / np.where(gap > 0, gap, 1.0)
-    return stretch, np.where(apart, steep, depth), np.where(gap > 0, short, 0.0)
+    short = _shortfall(x, S, depth) / np.where(gap > 0, gap, 1.0)
+    return S, np.where(apart, steep, depth), np.where(gap > 0, short, 0.0)
 
 
 def _power(x: Array, exponent: float) -> Array:
-    """X to an exponent >= 0: a product where that is small and whole."""
+    """Powers of exponent >= 0: a product where that is small and whole."""
     if not (exponent <= 12 and float(exponent).is_integer()):
         return np.asarray(x**exponent)
     if exponent == 0:
@@ -245,7 +245,7 @@ def _brownian(between: _Pairs, depth: float, ito: bool) -> tuple[Array, Array]:
     return -(apart + together), apart - together
 
 
-def _stretch(x: Array, depth: float) -> Array:
+def stretch(x: Array, depth: float) -> Array:
     """S = tanh(Nx/2)/tanh(x/2), N at x = 0."""
     apart = x > 0
     safe = np.where(apart, x, 1.0)

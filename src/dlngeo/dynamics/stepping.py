@@ -19,8 +19,9 @@ from dlngeo._checks import Array
 from dlngeo.dynamics.noise import Streams, seed_sequence
 from dlngeo.weights import RNG
 
-_CHUNK = 1024  # paths that run side by side
-_BLOCK = 32  # steps whose noise is drawn at once
+# As many paths run side by side as keep Python's share of a step small and temporaries in cache.
+_CHUNK, _STATES = 8192, 2**17  # at most so many paths, and numbers in their states
+_BLOCK, _NOISE = 32, 2**20  # noise is drawn for at most so many steps, and numbers, at once
 _PARTS = 1000  # into which a step may be cut
 
 
@@ -104,7 +105,8 @@ def all_paths(
     """Run all paths from one start; a frame is ``record`` of the states."""
     begin = record(first[None])[0]
     frames = np.empty((len(plan.paths), len(plan.saved()), *begin.shape), begin.dtype)
-    size = max(1, min(_CHUNK, -(-len(plan.paths) // plan.workers)))
+    together = min(_CHUNK, max(1, _STATES // first.size))
+    size = max(1, min(together, -(-len(plan.paths) // plan.workers)))
 
     def chunk(start: int) -> tuple[int, int]:
         part = plan.paths[start : start + size]
@@ -132,11 +134,12 @@ def _run(
     """Run some paths side by side into ``frames``; the last good step, and how many were cut."""
     streams, bridges = Streams(plan.seed, paths), _Bridges(plan.seed, paths)
     state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
-    frames[:, 0] = record(state)
+    frames[:, 0] = record(first[None])
+    block = max(1, min(_BLOCK, _NOISE // (len(paths) * stepper.noise_size)))
     saved = plan.saved()
     step, slot = 0, 1
     while step < plan.n_steps:
-        for normals in streams.normals(min(_BLOCK, plan.n_steps - step), stepper.noise_size):
+        for normals in streams.normals(min(block, plan.n_steps - step), stepper.noise_size):
             with np.errstate(all="ignore"):
                 new = _attempt(stepper, state, normals, plan.dt, bridges)
             if new is None:
