@@ -64,6 +64,9 @@ def test_the_network_is_an_instance_of_the_driver():
     )
     assert np.array_equal(paths.x, run.W)
     assert np.array_equal(paths.m, weights.to_vector(run.weights))
+    G = weights.imbalance(run.weights)
+    assert_allclose(run.imbalance, np.max([np.linalg.norm(g, axis=(2, 3)) for g in G], axis=0))
+    assert run.imbalance.max() < 1e-13
 
 
 def test_steps_split_into_orbit_and_horizontal_part(rng):
@@ -103,7 +106,7 @@ def test_to_xarray_names_everything(upstairs):
     assert np.array_equal(
         data.singular_values.sel(path=5).isel(index=0), run.singular_values[1, :, 0]
     )
-    assert ("W_2" in data) == upstairs
+    assert ("W_2" in data) == ("imbalance" in data) == upstairs
     assert data.attrs["beta"] == 3.0
     assert int(data.attrs["entropy"]) == 2**100
 

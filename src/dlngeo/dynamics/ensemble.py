@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import svd
+from dlngeo._linalg import frobenius, svd
 from dlngeo.dynamics.datasets import dataset
 from dlngeo.energies import Energy
 from dlngeo.observables import effective_rank
+from dlngeo.weights import imbalances
 
 if TYPE_CHECKING:
     import xarray
@@ -58,6 +59,14 @@ class Ensemble:
         """Whether all steps were taken."""
         return self.status >= 0
 
+    @property
+    def imbalance(self) -> Array | None:
+        """The largest ‖G_p‖_F of each frame, (path, time); None downstairs."""
+        if self.weights is None:
+            return None
+        sizes = [np.zeros(self.W.shape[:2]), *(frobenius(G) for G in imbalances(self.weights))]
+        return np.asarray(np.max(sizes, axis=0))
+
     def __repr__(self) -> str:
         return (
             f"Ensemble({len(self.W)} paths, {self.t.size} times from {self.t[0]:g} to "
@@ -70,6 +79,7 @@ class Ensemble:
             "energy": self.energy,
             "singular_values": self.singular_values,
             "effective_rank": self.effective_rank,
+            "imbalance": self.imbalance,
         }
         first = self.provenance.get("first_path", 0)
         coordinates = {"path": first + np.arange(len(self.W)), "time": self.t}
