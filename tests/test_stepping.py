@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies, weights
-from dlngeo.dynamics import langevin, stepping
+from dlngeo.dynamics import equilibrium, langevin, stepping
 from dlngeo.dynamics.upstairs import lifted_gradient
 from dlngeo.geometry import balanced
 
@@ -125,3 +125,19 @@ def test_a_wrong_argument_of_the_driver_is_told():
         langevin.simulate(ENERGY, START, depth=2, beta=1, dt=0.1, n_steps=1, first_path=-1)
     with pytest.raises(ValueError, match="whole"):
         langevin.brownian_motion(START, on="orbit", depth=np.inf, beta=1, dt=0.1, n_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [("value", np.float64(0.0)), ("gradient", np.ones(7)), ("hessian", np.eye(2))],
+)
+def test_an_energy_that_knows_no_stacks_is_told(method, answer):
+    class Broken(energies.Quadratic):
+        pass
+
+    setattr(Broken, method, lambda self, *args: answer)
+    energy = Broken(np.eye(2))
+    with pytest.raises(ValueError, match=f"energy.{method} must give shape"):
+        langevin.simulate(energy, START, depth=2, beta=1, dt=0.1, n_steps=1)
+    with pytest.raises(ValueError, match=f"energy.{method} must give shape"):
+        equilibrium.metropolis(energy, START, depth=2, beta=1, dt=0.1, n_steps=1)

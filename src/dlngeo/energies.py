@@ -35,6 +35,29 @@ class Energy(Protocol):
         ...
 
 
+def require_stacks(energy: Energy, W: Array) -> None:
+    """Refuse an energy that does not keep the protocol on stacks of matrices like W (m, n).
+
+    Raises
+    ------
+    ValueError
+        It says what came back in which shape.
+    """
+    pair = np.stack((W, W))
+    with np.errstate(all="ignore"):
+        answers = {
+            "value": (energy.value(pair), (2,)),
+            "gradient": (energy.gradient(pair), pair.shape),
+            "hessian": (energy.hessian(pair, pair), pair.shape),
+        }
+    for name, (answer, wanted) in answers.items():
+        if np.shape(answer) != wanted:
+            raise ValueError(
+                f"energy.{name} must give shape {wanted} at matrices of shape {pair.shape}; it "
+                f"gives {np.shape(answer)}"
+            )
+
+
 class _LeastSquares:
     """E(W) = ½‖residual(W)‖², the residual being affine in W: the parts all energies share."""
 

@@ -38,7 +38,7 @@ from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
 from dlngeo.dynamics.upstairs import upstairs as _upstairs
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import balanced
 from dlngeo.geometry.charts import coordinates
 from dlngeo.weights import RNG, flatten, unflatten
@@ -131,6 +131,8 @@ def simulate(
 def _simulate(
     terms: _Terms, plan: Plan, point: Array, layers: Weights | None, depth: float, method: str
 ) -> Ensemble:
+    if terms.energy is not None:
+        require_stacks(terms.energy, point)
     if layers is not None:
         if method != "auto":
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")

@@ -32,7 +32,7 @@ from dlngeo.dynamics.noise import Streams, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
 from dlngeo.dynamics.root_chart import Frames, RootChart, stretch
 from dlngeo.dynamics.schemes import turning
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.spectrum import log_ratio, quotient
 from dlngeo.observables import effective_rank
 from dlngeo.weights import RNG
@@ -98,6 +98,7 @@ def metropolis(
     setting, point = _place(start, depth, beta, kappa, weight_decay)
     dt, saved = _checks.positive(dt, "dt"), _saved(n_steps, save_every)
     n_paths = _checks.integer(n_paths, "n_paths", 1)
+    require_stacks(energy, point)
     refuse_infinite(energy, setting)
     seed = seed_sequence(rng)
     walk = _Walk(energy, setting, dt, float(np.linalg.slogdet(point)[0]))

@@ -36,7 +36,7 @@ from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import Tangential
 from dlngeo.dynamics.upstairs import lifted_gradient
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.weights import RNG, flatten, unflatten
 
 
@@ -175,6 +175,8 @@ def simulate_unbalanced(
     layers = _checks.weights(weights)
     if any(W.ndim != 2 for W in layers):
         raise ValueError(f"weights must be one network; the shapes are {[W.shape for W in layers]}")
+    if energy is not None:
+        require_stacks(energy, np.zeros((layers[-1].shape[0], layers[0].shape[1])))
     space = TangentNoise(_widths(layers))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))
