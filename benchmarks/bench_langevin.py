@@ -18,7 +18,7 @@ import pytest
 from dlngeo import energies, langevin
 
 PATHS, DEPTH, BETA, DT, ROUNDS = 1000, 3, 10.0, 1e-3, 3
-STEPS = {2: 1000, 5: 400, 10: 200, 20: 80}
+STEPS = {2: 600, 5: 240, 10: 120, 20: 48}
 
 
 def start(d):
