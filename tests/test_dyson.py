@@ -158,6 +158,11 @@ def test_entropy_of_the_orbit():
     assert_allclose(drift, (1 / gap).sum(axis=1), rtol=1e-8)  # (11.6)
 
 
+def test_a_run_that_leaves_floating_point_is_told():
+    with pytest.raises(FloatingPointError, match="too long"):
+        dyson.simulate([0.0, 1e-10], beta=1, dt=1e300, n_steps=2, rng=0)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="strictly increasing"):
         dyson.simulate([1.0, 0.0], beta=2, dt=0.1, n_steps=1)

@@ -184,7 +184,7 @@ def test_depth_one_has_one_point_in_each_fibre(rng):
 
 
 def test_infinite_depth_is_the_limit(rng):
-    # errata: S_N (no constant) - d(d-1)/4 log N -> S_inf, grad S_N / N -> grad S_inf; O(1/N)
+    # S_N (no constant) - d(d-1)/4 log N -> S_inf, grad S_N / N -> grad S_inf; O(1/N)
     W = rng.standard_normal((3, 3)) + 2 * np.eye(3)
     gaps, slopes = [], []
     for depth in (1e3, 2e3, 4e3):

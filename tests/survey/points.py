@@ -40,7 +40,7 @@ class Critical(NamedTuple):
         return 0.5 * (self.net.sigma[self.Q] ** 2).sum()
 
     def is_critical(self):
-        """The exact condition of the errata, in Z."""
+        """The exact condition, in Z."""
         if not self.Q:
             return True
         h, back = self.net.h, self.Sigma_Q.T

@@ -102,7 +102,7 @@ PEAKED = [((2, 3, 4, 2), 2), ((2, 3, 4, 2), 3), ((2, 3, 5, 3, 2), 3), ((3, 3, 3,
 
 
 def golden_49():
-    """D = (2, 3, 5, 2) of the errata, σ in any order."""
+    """D = (2, 3, 5, 2), σ in any order."""
     W_1 = np.array([[1.0, 0], [0, 10], [0, 0]])
     W_2 = np.zeros((5, 3))
     W_3 = np.zeros((2, 5))

@@ -57,6 +57,8 @@ def simulate(
     ------
     ValueError
         If x is not strictly increasing, or beta < 1: the particles then collide.
+    FloatingPointError
+        If a path leaves the range of floating point.
 
     Notes
     -----
@@ -70,8 +72,8 @@ def simulate(
     if not beta >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
-    run = all_paths(_Implicit(start.size, beta), start, plan)
-    return Paths(plan.times(run.frames.shape[1]), run.frames, run.frames)
+    frames = all_paths(_Implicit(start.size, beta), start, plan).whole(plan)
+    return Paths(plan.times(frames.shape[1]), frames, frames)
 
 
 def simulate_lift(

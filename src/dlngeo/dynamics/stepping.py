@@ -98,6 +98,15 @@ class Paths(NamedTuple):
     reached: int
     cut: int
 
+    def whole(self, plan: Plan) -> Array:
+        """The frames; ``FloatingPointError`` where a path could not be followed to the end."""
+        if self.reached < plan.n_steps:
+            raise FloatingPointError(
+                f"a path could not be followed beyond t = {self.reached * plan.dt:g}; "
+                f"dt = {plan.dt:g} is too long"
+            )
+        return self.frames
+
 
 def all_paths(
     stepper: Stepper, first: Array, plan: Plan, record: Callable[[Array], Array] = np.asarray

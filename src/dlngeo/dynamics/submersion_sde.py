@@ -113,12 +113,8 @@ def submersion_sde(
         raise ValueError(
             f"gradient must keep the shape of a stack of points, (path, *{point.shape})"
         )
-    run = all_paths(stepper, point, plan)
-    if run.reached < n_steps:
-        raise FloatingPointError(
-            f"a path could not be followed beyond t = {run.reached * dt:g}; dt = {dt:g} is too long"
-        )
-    return Paths(plan.times(run.frames.shape[1]), run.frames, space.observe(run.frames))
+    frames = all_paths(stepper, point, plan).whole(plan)
+    return Paths(plan.times(frames.shape[1]), frames, space.observe(frames))
 
 
 class Tangential:

@@ -181,11 +181,7 @@ def simulate_unbalanced(
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))
     run = all_paths(stepper, flatten(layers), plan)
-    if run.reached < n_steps:
-        raise FloatingPointError(
-            f"a path could not be followed beyond t = {run.reached * dt:g}; dt = {dt:g} is too long"
-        )
-    frames = unflatten(run.frames, space.widths)
+    frames = unflatten(run.whole(plan), space.widths)
     provenance = plan.provenance() | {
         "upstairs": True, "depth": float(len(layers)), "beta": beta, "kappa": kappa,
     }  # fmt: skip
