@@ -48,7 +48,7 @@ class Ensemble:
     provenance : dict
         What it takes to run any path again: ``seed`` and ``spawn_key`` of the
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
-        ``first_path + k``), the equation, its parameters, whether ``entropy`` drives it, the
+        ``first_path + k``), the equation, its parameters, ``entropic_drift`` (whether grad S pulls W), the
         method, dt and the number of steps.
     """
 

@@ -37,6 +37,7 @@ from dlngeo.dynamics.unbalanced import TangentNoise as TangentNoise
 from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
+from dlngeo.dynamics.upstairs import end_to_end
 from dlngeo.dynamics.upstairs import upstairs as _upstairs
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import balanced
@@ -163,7 +164,7 @@ def _simulate(
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
     provenance = plan.provenance() | {
-        "equation": equation, "entropy": terms.entropy, "method": method,
+        "equation": equation, "entropic_drift": terms.entropy, "method": method,
         "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
         "weight_decay": terms.gamma, "cut": run.cut,
     }  # fmt: skip
@@ -189,7 +190,7 @@ def _start(
             )
         coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
         whole = float(len(layers))
-        return product(layers), layers if upstairs in (None, True) else None, whole
+        return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
     point = _checks.matrix(np.asarray(start), "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
