@@ -25,7 +25,6 @@ from dlngeo.energies import Energy
 from dlngeo.geometry.pulls import mutual_pulls
 from dlngeo.geometry.spectrum import quotient
 
-
 _NOISE, _NEWTON = 3.0, 6  # standard deviations of noise that are looked ahead; iterations
 
 
@@ -88,13 +87,13 @@ def curvature(energy: Energy, W: Array) -> Array | float:
 
 
 def ahead(rate: Array, top: Array, depth: float, spread: float) -> Array:
-    r"""How fast the drift turns where noise may lead: 1/h for the longest step h with
+    r"""How fast the drift turns where noise may lead: the inverse of the longest step h allowed.
 
-    .. math:: h\,R\,(1 + s\sqrt h/\lambda_1)^{2N-2} = 1,
+    .. math:: h\,R\,(1 + s\sqrt h/\lambda_1)^{2N-2} = 1
 
-    R the rate at hand, λ_1 = ``top`` (σ_1 at depth inf, where the power is e^{2s√h}) and s three
-    standard deviations of its noise in unit time. So a step is as short as it must be before its
-    noise is known: a step that is refused for where it led would favour those that led elsewhere.
+    with R the rate at hand, λ_1 = ``top`` (σ_1 at depth inf, where the power is e^{2s√h}) and s
+    three standard deviations of its noise in unit time (derived). So a step is as short as it must
+    be before its noise is known: to refuse a step for where it led favours those that led elsewhere.
     """
     far = _NOISE * spread
     there = np.isfinite(rate) & (rate > 0) & (top > 0)

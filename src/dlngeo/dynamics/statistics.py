@@ -53,7 +53,7 @@ def free_energy(ensemble: Ensemble, energy: Energy) -> Array:
     ------
     ValueError
         For an ensemble of other shape or without its parameters, and for weight decay at depth
-        ``inf``, where it has no limit.
+        ``inf``, where it has no limit. After the end of a path the values are NaN.
 
     Notes
     -----
@@ -105,7 +105,8 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     Raises
     ------
     ValueError
-        As for :func:`free_energy`.
+        As for :func:`free_energy`, and where paths ended early (:meth:`Ensemble.together` ends all
+        with the first).
     numpy.linalg.LinAlgError
         Where F has no gradient or Laplacian at a frame.
 
@@ -148,14 +149,19 @@ def _setting(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Energy) -> Array:
-    """A function of W at all frames, (path, time), some at a time: temporaries are large."""
+    """A function of W at all frames, (path, time), some at a time: temporaries are large.
+
+    NaN after the end of a path.
+    """
     known = _setting(ensemble)
-    paths, times, d, _ = ensemble.W.shape
-    W, result = ensemble.W.reshape(-1, d, d), np.empty(paths * times)
+    there = np.isfinite(ensemble.W).all(axis=(-2, -1))
+    d, W, values = ensemble.W.shape[-1], ensemble.W[there], np.full(there.shape, np.nan)
+    result = np.empty(len(W))
     size = max(1, _BLOCK // d**3)
     for first in range(0, len(W), size):
         part = slice(first, first + size)
         result[part] = function(
             energy, W[part], known["depth"], known["beta"], known["weight_decay"]
         )
-    return result.reshape(paths, times)
+    values[there] = result
+    return values
