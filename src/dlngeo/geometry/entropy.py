@@ -9,9 +9,10 @@ the weights (Frobenius), for rank r and hidden widths d_1, ..., d_{N-1},
    \qquad \lambda = \sigma^{1/N}
 
 and S = log vol(O_W). The keywords ``depth``, ``rank`` and ``widths`` are those of
-:mod:`dlngeo.metric`, its rule for a σ_r of rounding size included; ``widths`` None means hidden layers of W's own width: W must then be square.
-At depth ``inf`` S is the limit without its divergent constant, (14.11) corrected; for a real depth
-between whole numbers every formula is continued as it stands.
+:mod:`dlngeo.metric`, its rule for a σ_r of rounding size included; ``widths`` None means hidden
+layers of W's own width: W must then be square. At depth ``inf`` S is the limit without its
+divergent constant, (14.11) corrected; for a real depth between whole numbers every formula is
+continued as it stands.
 """
 
 from __future__ import annotations
