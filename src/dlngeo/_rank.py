@@ -26,6 +26,8 @@ from scipy.sparse.csgraph import structural_rank
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import graded, svd
 
+_EPS = float(np.finfo(float).eps)
+_SUBNORMAL = 5e-324
 MOVED = 1e-10  # relative change of an answer that counts as one
 
 
@@ -124,8 +126,7 @@ def refuse(found: Doubt, name: str, *, stated: bool = True) -> NoReturn:
 
 def _rounding(W: Array, sigma: Array) -> Array:
     """max(m, n) ε σ_1, (..., 1), no less than subnormal numbers can tell."""
-    error = np.maximum(np.finfo(float).eps * sigma[..., :1], np.finfo(float).smallest_subnormal)
-    return np.asarray(max(W.shape[-2:]) * error)
+    return np.asarray(max(W.shape[-2:]) * np.maximum(_EPS * sigma[..., :1], _SUBNORMAL))
 
 
 def _scaled_rank(W: Array) -> Array:
