@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry.charts import chart, rank_argument, to_svd
+from dlngeo.geometry.charts import chart, coordinates, layer_rank
 from dlngeo.geometry.tangent import Split, tangent_argument
 
 _ITERATIONS = 60
@@ -51,9 +51,8 @@ def retract(
     order (Absil and Malick, 2012).
     """
     vectors, layers = tangent_argument(weights, V), _checks.weights(weights)
-    to_svd(layers, rank=rank)  # refuses what is not balanced
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
+    r = layer_rank(layers, rank)
+    coordinates(layers, r, name="weights")  # refuses what is not balanced, or of lower rank
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
     nearest, found = projection(wanted, r)
     if not found.all():
@@ -69,6 +68,8 @@ def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
 
     Each network of a stack ends by itself; one that has no nearest weights does not stop the rest.
     """
+    if len(wanted) == 1 and r == min(wanted[0].shape[-2:]):  # every matrix is balanced
+        return wanted, np.isfinite(wanted[0]).all(axis=(-2, -1))
     stack = wanted[0].shape[:-2]
     goals = [W.reshape(-1, *W.shape[-2:]) for W in wanted]
     nearest, scale = [W.copy() for W in goals], np.max([frobenius(W) for W in goals], axis=0)
