@@ -147,7 +147,10 @@ def test_what_ends_early_is_kept_and_said(result):
 
 def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):
     run = result.ensemble
-    stopped = dataclasses.replace(run, t=run.t[:1], W=run.W[:, :1], status=-1, message="lost")
+    W = run.W.copy()
+    W[:, 1:] = np.nan
+    lost = np.full(len(W), -1)
+    stopped = dataclasses.replace(run, W=W, status=lost, message="lost")
     again = simulation.beside(DIAGONAL, stopped)
     assert again.notes == ("the ensemble: lost",)
     for flow in again.flows.values():

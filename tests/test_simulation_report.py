@@ -27,7 +27,7 @@ def with_ends(result, ends):
     W = np.stack([np.broadcast_to(result.ensemble.W[0, 0], ends.shape), ends], axis=1)
     run = result.ensemble
     made = ensemble.build(
-        TOLD.build_energy(), run.t[:2], W, None, run.status, run.message, run.provenance
+        TOLD.build_energy(), run.t[:2], W, None, run.ends, run.message, run.provenance
     )
     return Comparison(made, result.free_energy_flow, result.gradient_flow)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo.dynamics import langevin
+from dlngeo.dynamics import ensemble, langevin
 from dlngeo.studies import simulation_config as config
 from dlngeo.studies import simulation_store as store
 
@@ -56,7 +56,9 @@ def test_groups_are_one_run_in_parts(tmp_path, upstairs, depth):
     assert (result.weights is None) == (wanted.weights is None)
     for ours, theirs in zip(result.weights or (), wanted.weights or (), strict=True):
         assert_array_equal(ours, theirs)
-    assert (result.status, result.message) == (wanted.status, wanted.message)
+    assert_array_equal(result.status, wanted.status)
+    assert_array_equal(result.ends, wanted.ends)
+    assert result.message == wanted.message
     assert result.provenance == wanted.provenance
 
 
@@ -134,7 +136,7 @@ def test_file_that_is_no_group_is_named(tmp_path, content):
 
 def test_refused_start_leaves_nothing(tmp_path):
     told = TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]])
-    with pytest.raises(ValueError, match="full rank"):
+    with pytest.raises(ValueError, match="numerical rank is 1"):
         store.run(told, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -146,14 +148,17 @@ def test_all_paths_end_with_the_first_that_could_not_be_followed(tmp_path, monke
         run = simulate(*args, **kwargs)
         if kwargs["first_path"] != 2:
             return run
-        fields = {**vars(run), "t": run.t[:3], "W": run.W[:, :3], "status": -1, "message": "lost"}
-        return type(run)(**fields)
+        W, ends = run.W.copy(), run.ends.copy()
+        W[0, 3:], ends[0] = np.nan, run.t[2]
+        told = run.provenance
+        return ensemble.build(TOLD.build_energy(), run.t, W, None, ends, "lost", told)
 
     monkeypatch.setattr(langevin, "simulate", cut_short)
     result = store.run(TOLD, tmp_path)
     assert result.ensemble.W.shape == (5, 3, 2, 2)
-    assert (result.ensemble.status, result.ensemble.message) == (-1, "lost")
-    assert result.notes == ("the ensemble: lost",)
+    assert result.ensemble.status.tolist() == [0, 0, -1, 0, 0]
+    assert "1 of 5 paths ended early: path 2 at t = 0.1;" in result.ensemble.message
+    assert result.notes == (f"the ensemble: {result.ensemble.message}",)
     assert_array_equal(result.free_energy_flow.t, result.ensemble.t)
 
 

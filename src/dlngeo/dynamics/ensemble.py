@@ -112,6 +112,16 @@ class Ensemble:
         return data.assign(status=("path", self.status), ends=("path", self.ends))
 
 
+def refuse_early_ends(ensemble: Ensemble) -> None:
+    """Refuse an ensemble with paths that ended early: when they do may depend on where they are."""
+    lost = int((~np.isfinite(ensemble.W).all(axis=(1, 2, 3))).sum())
+    if lost:
+        raise ValueError(
+            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
+            "early: take ensemble.together()"
+        )
+
+
 def build(
     energy: Energy | None,
     t: Array,
