@@ -24,7 +24,7 @@ from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import MatrixCompletion
 from dlngeo.studies.baselines import Mask, Progress, Split
 
-_FOLDS = 5
+_FOLDS = 10
 _SMALL = 2000  # training entries; fewer take turns at validation
 _GROUPS = 10  # of the validation entries of one run, for the standard error
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
@@ -87,7 +87,8 @@ def choose_time(setting: Setting, split: Split, seed: np.random.SeedSequence) ->
         times, squares = _validate(setting, fit, groups, number / len(runs), 1 / len(runs))
         curves.append((times * (fit.sum() / len(entries)), squares))
     times, squares = _together(curves)
-    mean = squares.mean(axis=0)
+    sizes = [len(group) for _, groups in runs for group in groups]
+    mean = np.average(squares, axis=0, weights=sizes)
     best = int(mean.argmin())
     doubt = _doubt(times, squares, best)
     return Choice(float(times[best]), len(entries), times, np.sqrt(mean), len(runs), doubt)
@@ -174,8 +175,7 @@ def _together(curves: list[tuple[Array, Array]]) -> tuple[Array, Array]:
 def _doubt(times: Array, squares: Array, best: int) -> str:
     """Why the least error may stand elsewhere."""
     excess = squares - squares[:, best : best + 1]
-    groups = len(excess)
-    error = excess.std(axis=0, ddof=1) / math.sqrt(groups) if groups > 1 else 0 * times
+    error = excess.std(axis=0, ddof=1) / math.sqrt(len(excess))
     within = times[(excess.mean(axis=0) <= error) & (times > 0)]
     if best == 0:
         return "no time of training did better in validation than the start"
