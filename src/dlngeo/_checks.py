@@ -20,6 +20,8 @@ Weights: TypeAlias = tuple[Array, ...]
 
 def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     """A float64 array without NaN or infinity."""
+    if masked(value):
+        raise ValueError(f"{name} must not be masked: NumPy would read what its mask hides")
     try:
         array = np.asarray(value)
     except ValueError as error:  # a ragged list
@@ -33,6 +35,13 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
             f"{name} must be finite; {bad} of its {array.size} entries are NaN or infinite"
         )
     return array
+
+
+def masked(value: object) -> bool:
+    """Whether a masked array, alone or within lists, hides an entry."""
+    if isinstance(value, list | tuple):
+        return any(map(masked, value))
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.getmaskarray(value).any())
 
 
 def matrix(value: ArrayLike, name: str = "W", shape: tuple[int, int] | None = None) -> Array:
