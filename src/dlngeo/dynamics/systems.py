@@ -51,14 +51,14 @@ class WeightFlow:
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, layers: Weights, gamma: float) -> None:
+    def __init__(self, energy: Energy, layers: Weights, gamma: float, name: str = "start") -> None:
         if 0 in layers[0].shape[:-2]:
-            raise ValueError(f"start must hold a network; its first layer is {layers[0].shape}")
+            raise ValueError(f"{name} must hold a network; its first layer is {layers[0].shape}")
         with np.errstate(all="ignore"):
             W = product(layers)
         if not np.isfinite(W).all():
-            raise ValueError("start must have a product within the range of floating point")
-        require_stacks(energy, W, "start", hessian=False)
+            raise ValueError(f"{name} must have a product within the range of floating point")
+        require_stacks(energy, W, name, hessian=False)
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
@@ -161,8 +161,10 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
+        if 0 in np.shape(A):
+            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
-        WeightFlow(energy, layers, gamma)  # checks the energy and the stack
+        WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
         self._shape, self.start = matrix.shape, matrix.reshape(-1)
