@@ -442,7 +442,7 @@ def test_errors_of_an_energy_propagate(method):
         flows.gradient_flow(Raising([[0.0]]), [[1.0]], (0, 5), depth=1, method=method)
 
 
-@pytest.mark.parametrize("method", flows.METHODS)
+@pytest.mark.parametrize("method", ["RKC", "GaussLegendre", "RK45", "Radau", "LSODA"])
 def test_step_limit_bounds_evaluations_too(method):
     asked = []
 
@@ -452,13 +452,13 @@ def test_step_limit_bounds_evaluations_too(method):
             return super().gradient(W)
 
     # at rest, but for rounding: RKC would take steps of 670,000 stages
-    options = {"depth": 1, "gtol": 0, "method": method, "rtol": 1e-3, "max_steps": 60}
+    options = {"depth": 1, "gtol": 0, "method": method, "rtol": 1e-3, "max_steps": 100}
     run = flows.gradient_flow(Asked([[1.0]]), [[3.0]], (0, 1e12), **options)
-    assert len(asked) <= 100 * 60 + 2
-    assert run.stats["evaluations"] <= 100 * 60
+    assert len(asked) <= 100 * 100 + 2
+    assert run.stats["evaluations"] <= 100 * 100
     if method == "RKC":
         assert run.status == -1
-        assert "gave up after 6000 evaluations of the velocity, at t = " in run.message
+        assert "gave up after 10000 evaluations of the velocity, at t = " in run.message
 
 
 def test_bound_met_in_a_step_that_ends_at_time_zero():
