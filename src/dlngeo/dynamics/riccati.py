@@ -200,7 +200,7 @@ def _log_spent(rate: Array, t: Array) -> Array:
 
 
 def _symmetric_gauge(present: Array) -> Array:
-    """The rotation from M^{-1/2} O to the symmetric root M^{-1/2}: Oᵀ of the polar decomposition."""
+    """The rotation Oᵀ from a root M^{-1/2} O to the symmetric one, M^{-1/2}."""
     U, _, Vt = np.linalg.svd(present)
     gauge: Array = transpose(U @ Vt)
     return gauge
