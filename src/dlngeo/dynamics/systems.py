@@ -18,7 +18,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import entropy, metric
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
@@ -52,7 +52,14 @@ class WeightFlow:
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, layers: Weights, gamma: float) -> None:
+    def __init__(self, energy: Energy, layers: Weights, gamma: float, name: str = "start") -> None:
+        if 0 in layers[0].shape[:-2]:
+            raise ValueError(f"{name} must hold a network; its first layer is {layers[0].shape}")
+        with np.errstate(all="ignore"):
+            W = product(layers)
+        if not np.isfinite(W).all():
+            raise ValueError(f"{name} must have a product within the range of floating point")
+        require_stacks(energy, W, name, hessian=False)
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
@@ -81,6 +88,8 @@ class EndToEndFlow:
         self, energy: Energy, start: Any, depth: float, rank: int | None, gamma: float
     ) -> None:
         W = _checks.matrix(start, "start")
+        if 0 in W.shape:
+            raise ValueError(f"start must hold a matrix; its shape is {W.shape}")
         self.energy, self.gamma, self.rank = energy, gamma, rank
         self._depth, self._shape = _checks.depth(depth), W.shape
         self._rank = _checks.rank(rank, W.shape, None, self._depth)
@@ -90,6 +99,7 @@ class EndToEndFlow:
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
+        require_stacks(energy, W, "start", hessian=False)
         metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
         self.start = self._stratum(W).reshape(-1)
 
@@ -153,7 +163,10 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
+        if 0 in np.shape(A):
+            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
+        WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
         self._shape, self.start = matrix.shape, matrix.reshape(-1)

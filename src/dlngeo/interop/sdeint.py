@@ -21,7 +21,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import metric
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
@@ -68,6 +68,7 @@ def equations(
     d = _checks.integer(d, "d", 1)
     depth, kappa = _checks.depth(depth), _checks.non_negative(kappa, "kappa")
     beta, weight_decay = thermal(beta, weight_decay, depth)
+    require_stacks(energy, np.eye(d), "d", hessian=False)
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 
