@@ -168,9 +168,7 @@ def test_geodesics_of_stacks(depth, pairs, rng):
         equals_a_loop(points_first, (W, Z), (p, v))
         for ends in (metric.log, metric.distance):
             if depth == 1 or not p:
-                equals_a_loop(
-                    lambda A, B, f=ends: f(A, B, depth), (W, 2 * np.eye(2) + Z), (p, v)
-                )
+                equals_a_loop(lambda A, B, f=ends: f(A, B, depth), (W, 2 * np.eye(2) + Z), (p, v))
 
 
 # ------------------------------------------------------------------------- depth 1 and just above

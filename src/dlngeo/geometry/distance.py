@@ -184,11 +184,10 @@ def _ends(
 
 
 def _connect(start: Frame, end: Frame, rank: int) -> Connection:
-    A, B = _point(start), _point(end)
-    if math.isinf(start.depth) and rank < max(A.shape):
+    if math.isinf(start.depth) and rank < max(start.shape):
         return _within_frozen_spaces(start, end, rank)
     if (
-        A.shape == (rank, rank)
+        start.shape == (rank, rank)
         and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
     ):
         raise np.linalg.LinAlgError(

@@ -35,8 +35,8 @@ from dlngeo.landscape.blocks import blk as blk
 from dlngeo.landscape.blocks import blocks as blocks
 from dlngeo.landscape.blocks import from_weights as from_weights
 from dlngeo.landscape.blocks import mixed_product as mixed_product
-from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
 from dlngeo.landscape.blocks import network, place, square_matrix
+from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
 from dlngeo.landscape.blocks import powers as powers
 from dlngeo.landscape.blocks import rho as rho
 from dlngeo.landscape.blocks import to_weights as to_weights
