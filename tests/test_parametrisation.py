@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dlngeo import weights
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import parametrisation
+from dlngeo.landscape import critical_points, parametrisation
 
 CASES = [
     ([2.0, 1.0], (3, 3, 2), (0,)),
