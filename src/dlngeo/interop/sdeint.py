@@ -69,13 +69,19 @@ def equations(
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 
+    def matrix(y: Array) -> Array:
+        vector = _checks.real_array(y, "y")
+        if vector.shape != (d * d,):
+            raise ValueError(f"y must have shape ({d * d},), W.ravel(); it has {vector.shape}")
+        return vector.reshape(d, d)
+
     def drift(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         slope = entropy.free_energy_gradient(energy, W, depth, beta, weight_decay)
         return (kappa / beta * metric.ito_drift(W, depth) - slope).ravel()
 
     def diffusion(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         # 𝒜^{1/2} is symmetric: its rows are its columns
         return amplitude * metric.sqrt(W, basis, depth).reshape(d * d, d * d)
 
