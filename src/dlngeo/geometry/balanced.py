@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, svd, transpose
+from dlngeo._linalg import frobenius, svd, together, transpose
 from dlngeo.geometry.charts import chart, frame_argument, imbalance_argument, rank_argument
 from dlngeo.geometry.charts import chart_differential as chart_differential
 from dlngeo.geometry.charts import from_left_polar as from_left_polar
@@ -253,4 +253,4 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
         P = frame_argument(_checks.matrix(value, f"gauge[{p}]", (d, d)), f"gauge[{p}]", d)
         layers[p] = P @ layers[p]
         layers[p + 1] = layers[p + 1] @ transpose(P)
-    return tuple(layers)
+    return together(layers)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, transpose
+from dlngeo._linalg import frobenius, orthonormalise, svd, together, transpose
 from dlngeo.weights import imbalances
 
 _ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
@@ -52,7 +52,7 @@ def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
     if len(Q) < 2:
         raise ValueError(f"Q must hold at least Q_0 and Q_1, not {len(Q)} frames")
     frames = [frame_argument(value, f"Q_{p}", lam.shape[-1]) for p, value in enumerate(Q)]
-    return chart(frames, lam)
+    return together(chart(frames, lam))
 
 
 def to_svd(
@@ -201,7 +201,7 @@ def chart_differential(
             raise ValueError(f"A_{p} must be antisymmetric")
         turns.append(turn)
     stretched = chart(frames, theta)
-    return tuple(
+    return together(
         after @ W + change - W @ before
         for W, change, (before, after) in zip(
             layers, stretched, itertools.pairwise(turns), strict=True
@@ -259,7 +259,7 @@ def from_right_polar(
         W = layers[-1]
         P = _psd_root(W @ transpose(W) - wanted[p - 1], W, f"W_{p} W_{p}ᵀ - G_{p}")
         layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
-    return tuple(layers)
+    return together(layers)
 
 
 def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
@@ -301,7 +301,7 @@ def from_left_polar(
         W = layers[-1]
         R = _psd_root(transpose(W) @ W + wanted[p - 1], W, f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
         layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
-    return tuple(reversed(layers))
+    return together(reversed(layers))
 
 
 def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:

@@ -130,7 +130,15 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     shortest among all is not proved.
     """
     frames, r = _ends(W0, W1, depth, rank)
+    if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
+        ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
+        return _line(*ends)
     return _connect(*frames, r)
+
+
+def _line(A: Array, B: Array) -> Connection:
+    steps = np.linspace(0, 1, 17)[:, None, None]
+    return Connection(float(frobenius(B - A)), B - A, (1 - steps) * A + steps * B, False)
 
 
 def _boundary(found: Connection) -> str:
@@ -176,13 +184,10 @@ def _ends(
 
 
 def _connect(start: Frame, end: Frame, rank: int) -> Connection:
-    A, B = _point(start), _point(end)
-    if start.depth == 1:
-        return Connection(float(frobenius(B - A)), B - A, np.stack((A, B)), False)
-    if math.isinf(start.depth) and rank < max(A.shape):
+    if math.isinf(start.depth) and rank < max(start.shape):
         return _within_frozen_spaces(start, end, rank)
     if (
-        A.shape == (rank, rank)
+        start.shape == (rank, rank)
         and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
     ):
         raise np.linalg.LinAlgError(

@@ -72,14 +72,20 @@ def equations(
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 
+    def matrix(y: Array) -> Array:
+        vector = _checks.real_array(y, "y")
+        if vector.shape != (d * d,):
+            raise ValueError(f"y must have shape ({d * d},), W.ravel(); it has {vector.shape}")
+        return vector.reshape(d, d)
+
     def drift(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         frame, state = Frame.of(W, depth, d), State.of(W, depth, None, None)
         slope = gradient_at(energy, state, beta, weight_decay)
         return (kappa / beta * metric.drift(frame) - slope).ravel()
 
     def diffusion(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         # 𝒜^{1/2} is symmetric: its rows are its columns
         return amplitude * Frame.of(W, depth, d).sqrt(basis).reshape(d * d, d * d)
 

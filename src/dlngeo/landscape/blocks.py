@@ -65,15 +65,8 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
     ValueError
         If A has an entry outside the blocks (p, p-1).
     """
-    A, widths = state(A, widths)
-    weights = blocks(A, 1, widths)
-    outside = np.abs(A - blk(1, weights, widths)).max()
-    if outside > 0:
-        raise ValueError(
-            f"A must be in block-shift form for the widths {widths}; "
-            f"an entry outside has magnitude {outside:g}"
-        )
-    return weights
+    A, widths = network(A, widths)
+    return blocks(A, 1, widths)
 
 
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
@@ -217,3 +210,21 @@ def state(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
     return _checks.matrix(A, "A", _square(dims)), dims
+
+
+def network(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+    """A stack of matrices in block-shift form, A = blk_1(W_1, ..., W_N), and their widths.
+
+    Raises
+    ------
+    ValueError
+        If A has an entry outside the blocks (p, p-1).
+    """
+    A, dims = state(A, widths)
+    outside = np.abs(A - blk(1, blocks(A, 1, dims), dims)).max(initial=0.0)
+    if outside > 0:
+        raise ValueError(
+            f"A must be in block-shift form for the widths {dims}; "
+            f"an entry outside has magnitude {outside:g}"
+        )
+    return A, dims

@@ -8,7 +8,6 @@ and turns Q = [A, Aᵀ] into PQPᵀ (Prop. 8).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -84,8 +83,11 @@ def are_equivalent(
     """
     first, second = to_weights(A1, widths), to_weights(A2, widths)
     tol = _checks.non_negative(tol, "tol")
-    size = np.maximum(_size(first), _size(second))
-    equal: Array = frobenius(product(first) - product(second)) <= tol * size
+    (one, a), (two, b) = _scaled_product(first), _scaled_product(second)
+    top = np.maximum(a, b)
+    top = np.where(np.isfinite(top), top, 0.0)  # of two networks with a zero layer
+    one, two = (P * np.exp(size - top)[..., None, None] for P, size in ((one, a), (two, b)))
+    equal: Array = frobenius(one - two) <= tol
     return equal
 
 
@@ -101,7 +103,8 @@ def is_annihilated(
     A, Z : (..., n_v, n_v) arrays in block-shift form
     widths : (d_0, ..., d_N)
     tol : float >= 0
-        Relative to the norms of the factors.
+        Relative to the norms of the factors; and a layer of either network that is at most tol
+        times the other's counts as zero.
 
     Returns
     -------
@@ -111,15 +114,27 @@ def is_annihilated(
     -----
     Source: Wendin and Altafini, Props. 16 and 40, whose conditions are the same.
     """
-    layers, others = to_weights(A, widths), to_weights(Z, widths)
     tol = _checks.non_negative(tol, "tol")
-    verdicts = [frobenius(product(others)) <= tol * _size(others)]
+    pairs = zip(to_weights(A, widths), to_weights(Z, widths), strict=True)
+    layers, others = zip(*(_without_traces(W, X, tol) for W, X in pairs), strict=True)
+    chains = [others]
     for p in range(len(layers) - 1):
-        for below, above in ((others[p], layers[p + 1]), (layers[p], others[p + 1])):
-            verdicts.append(frobenius(above @ below) <= tol * frobenius(above) * frobenius(below))
+        chains += [(others[p], layers[p + 1]), (layers[p], others[p + 1])]
+    verdicts = [frobenius(_scaled_product(chain)[0]) <= tol for chain in chains]
     together: Array = np.logical_and.reduce(np.broadcast_arrays(*verdicts))
     return together
 
 
-def _size(layers: Weights) -> Array:
-    return np.asarray(math.prod(frobenius(W) for W in layers))
+def _scaled_product(layers: Weights) -> tuple[Array, Array]:
+    """The product of the layers over their norms, and the logarithm of the norms' product."""
+    norms = [frobenius(W) for W in layers]
+    lengths = [np.where(n > 0, n, 1.0)[..., None, None] for n in norms]
+    units = [W / n for W, n in zip(layers, lengths, strict=True)]
+    with np.errstate(divide="ignore"):
+        return product(units), np.asarray(sum(np.log(n) for n in norms))
+
+
+def _without_traces(W: Array, X: Array, tol: float) -> tuple[Array, Array]:
+    """Both layers, one that is at most ``tol`` times the other set to zero."""
+    w, x = frobenius(W)[..., None, None], frobenius(X)[..., None, None]
+    return np.where(w <= tol * x, 0.0, W), np.where(x <= tol * w, 0.0, X)
