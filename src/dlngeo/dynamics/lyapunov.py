@@ -195,7 +195,7 @@ def lyapunov(
     if rank == 1 and math.comb(n, batch) <= _MOST_BATCHES:
         top = commuting_exponent((G**2).sum(axis=(1, 2)), eta, batch=batch)[..., None]
         return LyapunovEstimate(top, np.zeros_like(top))
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     Q = np.linalg.qr(generator.standard_normal((n_chains, rank, k))).Q
     Q = np.broadcast_to(Q, (*eta.shape, *Q.shape))
     pace = eta[..., None, None, None] / batch

@@ -16,7 +16,7 @@ def seed_sequence(rng: RNG) -> np.random.SeedSequence:
     """The seed that ``numpy.random.default_rng(rng)`` would use."""
     if isinstance(rng, np.random.SeedSequence):
         return rng
-    sequence = np.random.default_rng(rng).bit_generator.seed_seq
+    sequence = _checks.rng(rng).bit_generator.seed_seq
     if not isinstance(sequence, np.random.SeedSequence):
         raise TypeError(
             f"rng must carry a SeedSequence to spawn from, not {type(sequence).__name__}"

@@ -210,7 +210,7 @@ def stability_map(
     """
     eta = np.atleast_1d(positive(steps, "steps"))
     sizes = tuple(_checks.integer(b, "batches", 1) for b in batches)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     estimates = [
         lyapunov(
             kernel,

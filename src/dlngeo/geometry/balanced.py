@@ -181,7 +181,7 @@ def lift(
     if rng is None:
         hidden = [_nearest_frame(first, d) for d in dims[1:-1]]
     else:
-        generator = np.random.default_rng(rng)
+        generator = _checks.rng(rng)
         hidden = [haar_frame(d, r, generator, stack) for d in dims[1:-1]]
     return chart([first, *hidden, last], sigma[..., :r] ** (1 / depth))
 
@@ -209,7 +209,7 @@ def random(
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
     r = rank_argument(sigma.shape[-1], widths)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     frames = [haar_frame(d, r, generator, _checks.stack(size)) for d in widths]
     return chart(frames, sigma ** (1 / (len(widths) - 1)))
 
@@ -231,6 +231,7 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
     Source: Menon, section 6.2; Wendin and Altafini, section 3.5.
     """
     layers = list(_checks.weights(weights))
+    gauge = _checks.sequence(gauge, "gauge")
     if len(gauge) != len(layers) - 1:
         raise ValueError(f"gauge must hold {len(layers) - 1} matrices, not {len(gauge)}")
     for p, value in enumerate(gauge):

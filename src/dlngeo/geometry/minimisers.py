@@ -136,7 +136,7 @@ def minimise_free_energy(
     d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
     Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
     """
-    F, generator = _arguments(energy, depth, beta, weight_decay, shape), np.random.default_rng(rng)
+    F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
     starts = _checks.integer(starts, "starts", 1)
     flat = recession.flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant

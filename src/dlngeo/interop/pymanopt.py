@@ -41,7 +41,7 @@ class DeepLinearManifold(Manifold):
         self._depth = _checks.depth(depth)
         if math.isinf(self._depth) and m != n:
             raise ValueError(f"at depth inf m and n must be equal, not {m} and {n}")
-        self._rng = np.random.default_rng(rng)
+        self._rng = _checks.rng(rng)
         name = f"Full-rank {m}x{n} matrices with the deep linear metric of depth {self._depth:g}"
         super().__init__(name, m * n)
 

@@ -40,8 +40,9 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     """
     widths = _checks.widths(widths)
     k = _band(k, widths)
+    blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
-        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
+        raise ValueError(f"blocks must be {len(widths) - k} matrices for k = {k}, not {len(blocks)}")
     arrays = [
         _checks.matrix(F, f"blocks[{j}]", (widths[j + k], widths[j])) for j, F in enumerate(blocks)
     ]
@@ -65,12 +66,17 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
     ValueError
         If A has an entry outside the blocks (p, p-1).
     """
-    A, widths = state(A, widths)
+    return shifted(A, widths, "A")
+
+
+def shifted(A: ArrayLike, widths: Sequence[int], name: str) -> Weights:
+    """:func:`to_weights` of an argument of that name."""
+    A, widths = state(A, widths, name)
     weights = blocks(A, 1, widths)
     outside = np.abs(A - blk(1, weights, widths)).max()
     if outside > 0:
         raise ValueError(
-            f"A must be in block-shift form for the widths {widths}; "
+            f"{name} must be in block-shift form for the widths {widths}; "
             f"an entry outside has magnitude {outside:g}"
         )
     return weights
@@ -133,6 +139,7 @@ def mixed_product(F: ArrayLike, G: ArrayLike, exponents: Sequence[int]) -> Array
     Source: Wendin and Altafini, (1) and (2).
     """
     F, G = _pair(F, G, "F", "G")
+    exponents = _checks.sequence(exponents, "exponents", "a sequence of integers")
     if len(exponents) < 1:
         raise ValueError("exponents must hold at least one integer; they are empty")
     counts = [_checks.integer(k, f"exponents[{j}]", 0) for j, k in enumerate(exponents)]
@@ -213,7 +220,9 @@ def place(widths: tuple[int, ...], row: int, column: int) -> tuple[slice, slice]
     return slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
 
 
-def state(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+def state(
+    A: ArrayLike, widths: Sequence[int], name: str = "A"
+) -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
-    return _checks.matrix(A, "A", _square(dims)), dims
+    return _checks.matrix(A, name, _square(dims)), dims

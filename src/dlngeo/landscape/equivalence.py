@@ -47,6 +47,7 @@ def change_basis(A: ArrayLike, bases: Sequence[ArrayLike], widths: Sequence[int]
     """
     widths = _checks.widths(widths)
     layers = to_weights(A, widths)
+    bases = _checks.sequence(bases, "bases")
     if len(bases) != len(widths) - 2:
         raise ValueError(f"bases must be {len(widths) - 2} matrices, not {len(bases)}")
     hidden = [

@@ -143,7 +143,7 @@ def converge(
     dims = [_checks.integer(d, "widths", 8) for d in widths]
     if len(set(dims)) < 3:
         raise ValueError(f"widths must be at least three different integers, not {widths!r}")
-    generators = np.random.default_rng(rng).spawn(len(dims))
+    generators = _checks.rng(rng).spawn(len(dims))
     x, worst = [], []
     for k, (d, generator) in enumerate(zip(dims, generators, strict=True)):
         report(f"width {d}", k / len(dims))
