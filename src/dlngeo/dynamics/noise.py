@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.weights import RNG
 
