@@ -27,10 +27,7 @@ Weights: TypeAlias = tuple[Array, ...]
 
 def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     """A float64 array without NaN or infinity."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array of numbers, its rows of one length") from None
+    array = any_array(value, name)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers; its dtype is {array.dtype}")
     array = np.asarray(array, dtype=np.float64)
@@ -40,6 +37,14 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
             f"{name} must be finite; {bad} of its {array.size} entries are NaN or infinite"
         )
     return array
+
+
+def any_array(value: ArrayLike, name: str) -> Array:
+    """What NumPy makes of an argument, whatever its type."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of numbers, its rows of one length") from None
 
 
 def matrix(value: ArrayLike, name: str = "W", shape: tuple[int, int] | None = None) -> Array:
@@ -257,6 +262,17 @@ def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weight
             f"{name} must share their leading dimensions; they have {sorted(map(str, stacks))}"
         )
     return arrays
+
+
+def common_stack(arrays: Sequence[Array], name: str) -> tuple[int, ...]:
+    """The leading dimensions of matrices that broadcast against each other."""
+    try:
+        return np.broadcast_shapes(*(A.shape[:-2] for A in arrays))
+    except ValueError:
+        raise ValueError(
+            f"{name} must have leading dimensions that broadcast; the shapes are "
+            f"{[A.shape for A in arrays]}"
+        ) from None
 
 
 def rank(

@@ -43,10 +43,14 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
         raise ValueError(f"blocks must be {len(widths) - k} matrices for k = {k}, not {len(blocks)}")
-    arrays = [
-        _checks.matrix(F, f"blocks[{j}]", (widths[j + k], widths[j])) for j, F in enumerate(blocks)
-    ]
-    result = np.zeros((*np.broadcast_shapes(*(F.shape[:-2] for F in arrays)), *_square(widths)))
+    arrays = [_checks.matrix(F, f"blocks[{j}]") for j, F in enumerate(blocks)]
+    for j, F in enumerate(arrays):
+        if F.shape[-2:] != (widths[j + k], widths[j]):
+            raise ValueError(
+                f"blocks[{j}] must have shape (..., {widths[j + k]}, {widths[j]}) for the widths "
+                f"{widths}, not {F.shape}"
+            )
+    result = np.zeros((*_checks.common_stack(arrays, "blocks"), *_square(widths)))
     for j, F in enumerate(arrays):
         result[(..., *place(widths, j + k, j))] = F
     return result
@@ -66,20 +70,8 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
     ValueError
         If A has an entry outside the blocks (p, p-1).
     """
-    return shifted(A, widths, "A")
-
-
-def shifted(A: ArrayLike, widths: Sequence[int], name: str) -> Weights:
-    """:func:`to_weights` of an argument of that name."""
-    A, widths = state(A, widths, name)
-    weights = blocks(A, 1, widths)
-    outside = np.abs(A - blk(1, weights, widths)).max()
-    if outside > 0:
-        raise ValueError(
-            f"{name} must be in block-shift form for the widths {widths}; "
-            f"an entry outside has magnitude {outside:g}"
-        )
-    return weights
+    A, widths = network(A, widths)
+    return blocks(A, 1, widths)
 
 
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
@@ -225,4 +217,29 @@ def state(
 ) -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
-    return _checks.matrix(A, name, _square(dims)), dims
+    matrix, n = _checks.matrix(A, name), sum(dims)
+    if matrix.shape[-2:] != (n, n):
+        raise ValueError(
+            f"{name} must have shape (..., {n}, {n}) for the widths {dims}, not {matrix.shape}"
+        )
+    return matrix, dims
+
+
+def network(
+    A: ArrayLike, widths: Sequence[int], name: str = "A"
+) -> tuple[Array, tuple[int, ...]]:
+    """A stack of matrices in block-shift form, A = blk_1(W_1, ..., W_N), and their widths.
+
+    Raises
+    ------
+    ValueError
+        If A has an entry outside the blocks (p, p-1).
+    """
+    A, dims = state(A, widths, name)
+    outside = np.abs(A - blk(1, blocks(A, 1, dims), dims)).max(initial=0.0)
+    if outside > 0:
+        raise ValueError(
+            f"{name} must be in block-shift form for the widths {dims}; "
+            f"an entry outside has magnitude {outside:g}"
+        )
+    return A, dims
