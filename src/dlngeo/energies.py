@@ -2,7 +2,8 @@
 
 An energy has three methods, each batched over the leading dimensions of W: ``value``, the Euclidean
 ``gradient`` E'(W) of Menon (3.7), and ``hessian``, the second derivative applied to a matrix. The
-:class:`Energy` protocol says so, and any object of yours that keeps it works everywhere.
+:class:`Energy` protocol says so, and any object of yours that keeps it works everywhere;
+:func:`check` tells whether it does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from scipy.special import expit
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._energy_checks import Misses as Misses
+from dlngeo._energy_checks import check as check
+from dlngeo._energy_checks import require_stacks as require_stacks
 
 
 @runtime_checkable
@@ -31,31 +35,8 @@ class Energy(Protocol):
         ...
 
     def hessian(self, W: Array, Z: Array) -> Array:
-        """The derivative of E' at W in direction Z, of shape ``(..., m, n)``."""
+        """The derivative of E' at W in direction Z, of the broadcast shape of W and Z."""
         ...
-
-
-def require_stacks(energy: Energy, W: Array) -> None:
-    """Refuse an energy that does not keep the protocol on stacks of matrices like W (m, n).
-
-    Raises
-    ------
-    ValueError
-        It says what came back in which shape.
-    """
-    pair = np.stack((W, W))
-    with np.errstate(all="ignore"):
-        answers = {
-            "value": (energy.value(pair), (2,)),
-            "gradient": (energy.gradient(pair), pair.shape),
-            "hessian": (energy.hessian(pair, pair), pair.shape),
-        }
-    for name, (answer, wanted) in answers.items():
-        if np.shape(answer) != wanted:
-            raise ValueError(
-                f"energy.{name} must give shape {wanted} at matrices of shape {pair.shape}; it "
-                f"gives {np.shape(answer)}"
-            )
 
 
 class _LeastSquares:

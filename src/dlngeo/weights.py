@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, orthonormalise, product, transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 
 RNG = np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | int | None
 
@@ -97,6 +97,7 @@ def gradient(energy: Energy, weights: Sequence[ArrayLike]) -> Weights:
     """
     layers = _checks.weights(weights)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    require_stacks(energy, prefixes[-1], "weights", hessian=False)
     return pull_back(energy.gradient(prefixes[-1]), layers, prefixes)
 
 
@@ -125,6 +126,7 @@ def end_to_end_velocity(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     """
     layers = _checks.weights(weights)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    require_stacks(energy, prefixes[-1], "weights", hessian=False)
     velocities = pull_back(-energy.gradient(prefixes[-1]), layers, prefixes)
     return push_forward(velocities, layers, prefixes)
 

@@ -136,7 +136,9 @@ def simulate(
     if engine not in ("auto", "numpy"):
         raise ValueError(f"engine must be 'auto' or 'numpy', not {engine!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    return _simulate(terms, plan, *_start(start, depth, upstairs), method, "Langevin")
+    point, layers, whole = _start(start, depth, upstairs)
+    require_stacks(energy, point, "start")
+    return _simulate(terms, plan, point, layers, whole, method, "Langevin")
 
 
 def _simulate(
@@ -148,8 +150,6 @@ def _simulate(
     method: str,
     equation: str,
 ) -> Ensemble:
-    if terms.energy is not None:
-        require_stacks(terms.energy, point)
     if layers is not None:
         if method != "auto":
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")

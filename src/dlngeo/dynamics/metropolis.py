@@ -98,7 +98,7 @@ def metropolis(
     setting, point = _place(start, depth, beta, kappa, weight_decay)
     dt, saved = _checks.positive(dt, "dt"), _saved(n_steps, save_every)
     n_paths = _checks.integer(n_paths, "n_paths", 1)
-    require_stacks(energy, point)
+    require_stacks(energy, point, "start")
     refuse_infinite(energy, setting)
     seed = seed_sequence(rng)
     walk = _Walk(energy, setting, dt, float(np.linalg.slogdet(point)[0]))

@@ -29,7 +29,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.gas import Potential
 from dlngeo.dynamics.unseen import KNOWN, judge
-from dlngeo.energies import Energy, Quadratic
+from dlngeo.energies import Energy, Quadratic, require_stacks
 from dlngeo.geometry.fibres import Widths
 from dlngeo.weights import haar_frame
 
@@ -191,6 +191,7 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     generator = np.random.default_rng(20)
     sizes = np.array([0.03, 1.0, 30.0])[:, None, None, None]
     W = sizes * generator.standard_normal((3, 1, m, n)) / math.sqrt(max(m, n))
+    require_stacks(energy, W, "d", hessian=False)
     P, Q = (haar_frame(k, k, generator, (6,)) for k in (m, n))
     with np.errstate(over="ignore", invalid="ignore"):
         turned, plain = energy.value(P @ W @ Q), energy.value(W)

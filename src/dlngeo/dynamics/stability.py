@@ -33,9 +33,9 @@ from dlngeo.dynamics.lyapunov import positive
 from dlngeo.dynamics.lyapunov import sum_of_exponents as sum_of_exponents
 from dlngeo.dynamics.lyapunov import tangent_kernel as tangent_kernel
 from dlngeo.dynamics.trajectory import Trajectory
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.landscape import hessian
-from dlngeo.weights import RNG
+from dlngeo.weights import RNG, end_to_end
 from dlngeo.weights import gradient as lifted_gradient
 
 # ---------------------------------------------------------------------------- gradient descent
@@ -69,6 +69,7 @@ def descend(
     EdgeRun
         ``sharpness`` has the shape (time, ...) of ``trajectory.energy``.
     """
+    require_stacks(energy, end_to_end(weights), "weights")
     run = flows.gradient_descent(energy, weights, step, n_steps, save_every=save_every)
     sharpness = hessian.sharpness(energy, run.weights or ())
     return EdgeRun(run, sharpness, 2 / float(step))

@@ -18,7 +18,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import entropy
 from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
@@ -52,6 +52,13 @@ class WeightFlow:
     rank: int | None = None
 
     def __init__(self, energy: Energy, layers: Weights, gamma: float) -> None:
+        if 0 in layers[0].shape[:-2]:
+            raise ValueError(f"start must hold a network; its first layer is {layers[0].shape}")
+        with np.errstate(all="ignore"):
+            W = product(layers)
+        if not np.isfinite(W).all():
+            raise ValueError("start must have a product within the range of floating point")
+        require_stacks(energy, W, "start", hessian=False)
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
@@ -80,6 +87,8 @@ class EndToEndFlow:
         self, energy: Energy, start: Any, depth: float, rank: int | None, gamma: float
     ) -> None:
         W = _checks.matrix(start, "start")
+        if 0 in W.shape:
+            raise ValueError(f"start must hold a matrix; its shape is {W.shape}")
         self.energy, self.gamma, self.rank = energy, gamma, rank
         self._depth, self._shape = _checks.depth(depth), W.shape
         self._rank = _checks.rank(rank, W.shape, None, self._depth)
@@ -89,7 +98,9 @@ class EndToEndFlow:
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
-        self.start = self._stratum(W).reshape(-1)
+        W = self._stratum(W)
+        require_stacks(energy, W, "start", hessian=False)
+        self.start = W.reshape(-1)
 
     def weights(self, y: Array) -> None:
         return None
@@ -151,6 +162,7 @@ class AdjacencyFlow:
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
+        WeightFlow(energy, layers, gamma)  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
         self._shape, self.start = matrix.shape, matrix.reshape(-1)

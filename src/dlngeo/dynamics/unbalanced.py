@@ -176,7 +176,7 @@ def simulate_unbalanced(
     if any(W.ndim != 2 for W in layers):
         raise ValueError(f"weights must be one network; the shapes are {[W.shape for W in layers]}")
     if energy is not None:
-        require_stacks(energy, np.zeros((layers[-1].shape[0], layers[0].shape[1])))
+        require_stacks(energy, product(layers), "weights")
     space = TangentNoise(_widths(layers))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State, Widths
 from dlngeo.geometry.frame import Frame, Parts
 from dlngeo.geometry.pulls import Curvature, entropy_curvature, power_curvature
@@ -53,6 +53,7 @@ def free_energy(
     Source: Menon, (6.6); Wendin and Altafini, (24).
     """
     state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
+    require_stacks(energy, state.point, hessian=False)
     value = energy.value(state.point) - state.entropy() / beta
     if gamma == 0:
         return np.asarray(value)
@@ -92,6 +93,7 @@ def free_energy_gradient(
     Source: Menon, (12.13).
     """
     state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
+    require_stacks(energy, state.point, hessian=False)
     force = -state.force() / beta
     if gamma > 0:
         force = force + gamma * state.depth * state.sigma
@@ -154,6 +156,7 @@ def free_energy_hessian(
     m, n = state.point.shape[-2:]
     Z = _checks.matrix(Z, "Z", (m, n))
     _require_full_rank(rank, (m, n), "Hessian")
+    require_stacks(energy, state.point)
     bend = np.asarray(energy.hessian(state.point, Z))
     if state.depth == 1:
         return bend + gamma * Z

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.pulls import pair_pull, pull_fall, signed_log_ratio, total_pull
 from dlngeo.geometry.spectrum import table
@@ -66,6 +66,7 @@ def squared_slope(
     """
     state, beta, gamma = _thermal(W, depth, beta, weight_decay)
     sigma, N = state.sigma, state.depth
+    require_stacks(energy, state.point, hessian=False)
     _refuse_singular(state, 0 if math.isinf(N) else 1)
     K = table(sigma, N)
     e = transpose(state.U) @ energy.gradient(state.point) @ transpose(state.Vt)
@@ -111,6 +112,7 @@ def free_energy_laplacian(
     """
     state, beta, gamma = _thermal(W, depth, beta, weight_decay)
     d = state.sigma.shape[-1]
+    require_stacks(energy, state.point)
     _refuse_singular(state, 1 if 2 < state.depth < math.inf else 0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         total = _energy_laplacian(energy, state)

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.distance import Connection as Connection
 from dlngeo.geometry.distance import NoGeodesicWarning as NoGeodesicWarning
 from dlngeo.geometry.distance import connect as connect
@@ -164,7 +164,9 @@ def gradient(
     (4.19) corrected.
     """
     frame, () = prepare(W, (), depth, rank, widths)
-    return frame.map(lambda K: K, energy.gradient(frame.point(np.asarray(W, dtype=float))))
+    point = frame.point(np.asarray(W, dtype=float))
+    require_stacks(energy, point, hessian=False)
+    return frame.map(lambda K: K, energy.gradient(point))
 
 
 def log_volume_density(

@@ -16,7 +16,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import recession
 from dlngeo.geometry.descent import (
     FreeEnergy,
@@ -161,7 +161,9 @@ def _arguments(
         raise ValueError("the energy has no attribute shape: pass shape=(d, d)")
     if np.shape(size) != (2,) or size[0] != size[1]:
         raise ValueError(f"the closure is that of square matrices; the shape is {size!r}")
-    return FreeEnergy(energy, _checks.integer(size[0], "shape", 1), depth, beta, gamma)
+    d = _checks.integer(size[0], "shape", 1)
+    require_stacks(energy, np.eye(d), "shape")
+    return FreeEnergy(energy, d, depth, beta, gamma)
 
 
 # -------------------------------------------------------------------- where F has no lower bound

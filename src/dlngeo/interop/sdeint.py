@@ -21,7 +21,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import entropy, metric
 
 
@@ -66,6 +66,7 @@ def equations(
     depth, beta = _checks.depth(depth), _checks.positive(beta, "beta")
     kappa = _checks.non_negative(kappa, "kappa")
     weight_decay = _checks.non_negative(weight_decay, "weight_decay")
+    require_stacks(energy, np.eye(d), "d", hessian=False)
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.landscape.block_svd import BlockSVD as BlockSVD
 from dlngeo.landscape.block_svd import StandardSVD as StandardSVD
 from dlngeo.landscape.block_svd import block_svd as block_svd
@@ -81,7 +81,7 @@ def loss(
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
-    (W,) = blocks(np.linalg.matrix_power(A, len(widths) - 1), len(widths) - 1, widths)
+    W = _end_to_end(A, energy, widths)
     total: Array = energy.value(W) + 0.5 * gamma * (A**2).sum(axis=(-2, -1))
     return total
 
@@ -118,6 +118,7 @@ def gradient(
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
+    _end_to_end(A, energy, widths)  # refuses what is no energy of it
     total = block_gradient(A, energy, widths) + gamma * A
     if mask is None:
         return total
@@ -244,9 +245,18 @@ def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
     return least
 
 
+def _end_to_end(A: Array, energy: Energy, widths: tuple[int, ...]) -> Array:
+    """The block of A^N that an energy is asked about."""
+    depth = len(widths) - 1
+    (W,) = blocks(np.linalg.matrix_power(A, depth), depth, widths)
+    require_stacks(energy, W, "A", hessian=False)
+    return W
+
+
 def _corner(A: Array, energy: Energy, widths: tuple[int, ...]) -> tuple[Array, Array]:
     """A^N and M = -blk_N(E'(W)), the residual E - A^N of a quadratic energy."""
     depth = len(widths) - 1
+    _end_to_end(A, energy, widths)
     power = np.linalg.matrix_power(A, depth)
     corner = (..., *place(widths, depth, 0))
     M = np.zeros_like(power)

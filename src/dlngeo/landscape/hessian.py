@@ -25,8 +25,9 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
 
 DENSE = 400  # up to this order eigenvalues of the whole matrix cost less than a Lanczos run
@@ -63,6 +64,7 @@ def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -
     """
     layers, V = _pair(weights, V)
     W, first, second = _expansion(layers, V)
+    require_stacks(energy, W, "weights")
     curvature = energy.hessian(W, first)
     total: Array = (curvature * first + 2 * energy.gradient(W) * second).sum(axis=(-2, -1))
     return total
@@ -86,6 +88,7 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
     """
     layers, V = _pair(weights, V)
+    require_stacks(energy, chain(layers), "weights")
     return _apply(energy, layers, V)
 
 
@@ -110,7 +113,9 @@ def dense(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     For small networks: n Hessian-vector products at once, in memory of order n² times a stack.
     Exactly symmetric.
     """
-    return _dense(energy, _checks.weights(weights))
+    layers = _checks.weights(weights)
+    require_stacks(energy, chain(layers), "weights")
+    return _dense(energy, layers)
 
 
 def _dense(energy: Energy, layers: Weights) -> Array:
@@ -161,6 +166,7 @@ def extreme_eigenvalues(
     vector is random with a fixed seed: results repeat.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
+    require_stacks(energy, chain(layers), "weights")
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
     if method not in ("auto", "dense", "lanczos"):
         raise ValueError(f'method must be "auto", "dense" or "lanczos", not {method!r}')
@@ -199,6 +205,7 @@ def nullity(energy: Energy, weights: Sequence[ArrayLike], *, tol: float = 1e-10)
     output widths and all weights zero, where the Hessian is regular (Prop. 20 corrected).
     """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
+    require_stacks(energy, chain(layers), "weights")
     spectrum = np.abs(np.linalg.eigvalsh(_dense(energy, layers)))
     W = _expansion(layers, layers)[0]
     norms = [np.linalg.norm(M, axis=(-2, -1)) for M in (*layers, energy.gradient(W))]
