@@ -26,6 +26,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
 
@@ -123,6 +124,7 @@ def _dense(energy: Energy, layers: Weights) -> Array:
     return matrix
 
 
+@one_blas_thread
 def extreme_eigenvalues(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -221,6 +223,7 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     return extreme_eigenvalues(energy, weights).greatest
 
 
+@one_blas_thread
 def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
     r"""Sharpness of the quadratic loss ½|Σ - W|² at weights that reach its minimum W = Σ.
 
