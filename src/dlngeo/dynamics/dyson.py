@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import HermitianMatrices, Paths, submersion_sde
 from dlngeo.weights import RNG
@@ -74,6 +75,7 @@ def simulate(
     return Paths.of(run, plan, run.frames)
 
 
+@one_blas_thread
 def simulate_lift(
     M: ArrayLike,
     *,

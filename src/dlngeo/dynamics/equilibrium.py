@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.gas import Gas, sample_gas
 from dlngeo.dynamics.large_width import limit_density as limit_density
 from dlngeo.dynamics.large_width import limit_edge_scale as limit_edge_scale
@@ -154,6 +155,7 @@ def sample_singular_values(
     return _chains(energy, setting, run, seed_sequence(rng))
 
 
+@one_blas_thread
 def sample(
     energy: Energy,
     *,

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.root_chart import RootChart
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
@@ -44,6 +45,7 @@ from dlngeo.geometry.charts import coordinates
 from dlngeo.weights import RNG, flatten, unflatten
 
 
+@one_blas_thread
 def simulate(
     energy: Energy,
     start: Sequence[ArrayLike] | Array,
@@ -225,6 +227,7 @@ def _downstairs(
     return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
 
 
+@one_blas_thread
 def brownian_motion(
     start: Sequence[ArrayLike] | Array,
     *,

@@ -23,6 +23,7 @@ from scipy.optimize import bisect, minimize_scalar
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import product, transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.weights import RNG
 
 _MOST_BATCHES = 200_000
@@ -134,6 +135,7 @@ class LyapunovEstimate(NamedTuple):
     standard_errors: Array
 
 
+@one_blas_thread
 def lyapunov(
     kernel: ArrayLike,
     step: ArrayLike,

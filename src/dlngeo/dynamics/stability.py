@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import flows
 from dlngeo.dynamics.lyapunov import LyapunovEstimate as LyapunovEstimate
 from dlngeo.dynamics.lyapunov import commuting_exponent as commuting_exponent
@@ -49,6 +50,7 @@ class EdgeRun(NamedTuple):
     edge: float
 
 
+@one_blas_thread
 def descend(
     energy: Energy,
     weights: Sequence[ArrayLike],

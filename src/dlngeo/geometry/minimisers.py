@@ -16,6 +16,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import recession
 from dlngeo.geometry.descent import (
@@ -87,6 +88,7 @@ class Minimisers:
     message: str
 
 
+@one_blas_thread
 def minimise_free_energy(
     energy: Energy,
     depth: float,

@@ -27,6 +27,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
 
@@ -128,6 +129,7 @@ def _dense(energy: Energy, layers: Weights) -> Array:
     return matrix
 
 
+@one_blas_thread
 def extreme_eigenvalues(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -228,6 +230,7 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     return extreme_eigenvalues(energy, weights).greatest
 
 
+@one_blas_thread
 def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
     r"""Sharpness of the quadratic loss ½|Σ - W|² at weights that reach its minimum W = Σ.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from dlngeo import _checks, observables, weights
 from dlngeo._checks import Array, Weights
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import MatrixCompletion
@@ -76,6 +77,7 @@ class Completion:
         return (self.network, self.truncated_svd, self.column_mean)
 
 
+@one_blas_thread
 def complete(
     table: Array,
     *,

@@ -25,6 +25,7 @@ from scipy.special import airy
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import equilibrium
 from dlngeo.dynamics.mixing import effective_size
 from dlngeo.energies import Quadratic
@@ -96,6 +97,7 @@ class LargeWidth:
         )
 
 
+@one_blas_thread
 def converge(
     depth: float,
     widths: Sequence[int] = (16, 32, 64, 128),
