@@ -60,6 +60,16 @@ def matrix(value: ArrayLike, name: str = "W", shape: tuple[int, int] | None = No
     return array
 
 
+def complex_array(value: ArrayLike, name: str) -> Array:
+    """A finite array of real or complex numbers."""
+    array = any_array(value, name)
+    if array.dtype.kind != "c":
+        return real_array(value, name)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite; it has NaN or infinite entries")
+    return array
+
+
 def singular_values(value: ArrayLike, name: str = "sigma") -> Array:
     """Finite non-negative numbers ``(..., r)``."""
     array = real_array(value, name)
@@ -175,7 +185,7 @@ def function(value: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 def instance(value: Any, name: str, *classes: type) -> Any:
     """An object of one of some classes."""
-    if not isinstance(value, classes):
+    if isinstance(value, type) or not isinstance(value, classes):
         wanted = " or ".join(cls.__name__ for cls in classes)
         raise TypeError(f"{name} must be of the class {wanted}, not {shown(value)}")
     return value

@@ -68,7 +68,7 @@ def simulate(
     start = _checks.real_array(x, "x")
     if start.ndim != 1 or start.size == 0 or not (np.diff(start) > 0).all():
         raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
-    if not beta >= 1:
+    if not _checks.real(beta, "beta") >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
     run = all_paths(_Implicit(start.size, beta), start, plan)
@@ -106,15 +106,12 @@ def simulate_lift(
     The instance of (12.1) on Her_d with inverse temperature 2 and anisotropy κ = 2/β: for (11.4)
     names β what there is κ (Remark 17). Source: Menon, (11.3)-(11.4), Theorem 15.
     """
-    matrix = np.asarray(M)
+    matrix = _checks.complex_array(M, "M")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise ValueError(f"M must be one square matrix; its shape is {matrix.shape}")
-    if (
-        not np.isfinite(matrix).all()
-        or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max()
-    ):
-        raise ValueError("M must be finite and Hermitian")
-    if not beta > 0:
+    if np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+        raise ValueError("M must be Hermitian")
+    if not _checks.real(beta, "beta") > 0:
         raise ValueError(f"beta must be > 0, not {beta!r}")
     return submersion_sde(
         HermitianMatrices(len(matrix)),

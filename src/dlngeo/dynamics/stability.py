@@ -212,7 +212,8 @@ def stability_map(
     StabilityMap
     """
     eta = np.atleast_1d(positive(steps, "steps"))
-    sizes = tuple(_checks.integer(b, "batches", 1) for b in batches)
+    batches = _checks.sequence(batches, "batches", "a sequence of integers")
+    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
     generator = _checks.rng(rng)
     estimates = [
         lyapunov(

@@ -94,6 +94,7 @@ def free_energy_gradient(
     """
     state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
     require_stacks(energy, state.point, hessian=False)
+    _checks.flag(riemannian, "riemannian")
     force = -state.force() / beta
     if gamma > 0:
         force = force + gamma * state.depth * state.sigma

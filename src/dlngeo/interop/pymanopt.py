@@ -37,7 +37,7 @@ class DeepLinearManifold(Manifold):
     """
 
     def __init__(self, m: int, n: int, depth: float, *, rng: RNG = None) -> None:
-        self._shape = _checks.integer(m, "m", 1), _checks.integer(n, "n", 1)
+        self._shape = m, n = _checks.integer(m, "m", 1), _checks.integer(n, "n", 1)
         self._depth = _checks.depth(depth)
         if math.isinf(self._depth) and m != n:
             raise ValueError(f"at depth inf m and n must be equal, not {m} and {n}")
@@ -51,17 +51,22 @@ class DeepLinearManifold(Manifold):
         self, point: ArrayLike, tangent_vector_a: ArrayLike, tangent_vector_b: ArrayLike
     ) -> float:
         """g^N of two tangent vectors; see :func:`dlngeo.metric.inner`."""
-        return float(metric.inner(point, tangent_vector_a, tangent_vector_b, self._depth))
+        point = self._matrix(point, "point")
+        a = self._matrix(tangent_vector_a, "tangent_vector_a")
+        b = self._matrix(tangent_vector_b, "tangent_vector_b")
+        return float(metric.inner(point, a, b, self._depth))
 
     def norm(self, point: ArrayLike, tangent_vector: ArrayLike) -> float:
         """The length of a tangent vector."""
-        return math.sqrt(self.inner_product(point, tangent_vector, tangent_vector))
+        vector = self._matrix(tangent_vector, "tangent_vector")
+        return math.sqrt(self.inner_product(point, vector, vector))
 
     def euclidean_to_riemannian_gradient(
         self, point: ArrayLike, euclidean_gradient: ArrayLike
     ) -> Array:
         """𝒜_{N,W} of the Euclidean gradient; see :func:`dlngeo.metric.apply`."""
-        return metric.apply(point, euclidean_gradient, self._depth)
+        gradient = self._matrix(euclidean_gradient, "euclidean_gradient")
+        return metric.apply(self._matrix(point, "point"), gradient, self._depth)
 
     # ---------------------------------------------------------------- points and vectors
 
@@ -76,16 +81,18 @@ class DeepLinearManifold(Manifold):
 
     def random_tangent_vector(self, point: ArrayLike) -> Array:
         """A tangent vector of length 1 whose direction is uniform in the sense of g^N."""
-        noise = self._rng.standard_normal(self._shape)
+        point, noise = self._matrix(point, "point"), self._rng.standard_normal(self._shape)
         return metric.sqrt(point, noise / np.linalg.norm(noise), self._depth)
 
     def zero_vector(self, point: ArrayLike) -> Array:
         """The zero matrix."""
+        self._matrix(point, "point")
         return np.zeros(self._shape)
 
     def projection(self, point: ArrayLike, vector: ArrayLike) -> Array:
         """The vector itself: the matrices of full rank are an open set."""
-        return _checks.matrix(vector, "vector", self._shape)
+        self._matrix(point, "point")
+        return self._matrix(vector, "vector")
 
     def to_tangent_space(self, point: ArrayLike, vector: ArrayLike) -> Array:
         """The vector itself."""
@@ -101,8 +108,8 @@ class DeepLinearManifold(Manifold):
         rank except for finitely many steps along a line; at those the metric raises
         ``numpy.linalg.LinAlgError``.
         """
-        step = _checks.matrix(tangent_vector, "tangent_vector", self._shape)
-        return np.asarray(_checks.matrix(point, "point", self._shape) + step)
+        step = self._matrix(tangent_vector, "tangent_vector")
+        return np.asarray(self._matrix(point, "point") + step)
 
     def transport(
         self, point_a: ArrayLike, point_b: ArrayLike, tangent_vector_a: ArrayLike
@@ -111,7 +118,9 @@ class DeepLinearManifold(Manifold):
 
         A vector transport that keeps inner products, but not parallel transport.
         """
-        solved = metric.solve(point_a, tangent_vector_a, self._depth)
+        point_a, point_b = self._ends(point_a, point_b)
+        vector = self._matrix(tangent_vector_a, "tangent_vector_a")
+        solved = metric.solve(point_a, vector, self._depth)
         return metric.sqrt(point_b, metric.sqrt(point_a, solved, self._depth), self._depth)
 
     def exp(self, point: ArrayLike, tangent_vector: ArrayLike) -> Array:
@@ -119,16 +128,29 @@ class DeepLinearManifold(Manifold):
 
         See :func:`dlngeo.metric.exp`.
         """
-        return metric.exp(point, tangent_vector, self._depth)
+        vector = self._matrix(tangent_vector, "tangent_vector")
+        return metric.exp(self._matrix(point, "point"), vector, self._depth)
 
     def log(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
         """The velocity at ``point_a`` of the geodesic to ``point_b``; :func:`dlngeo.metric.log`."""
-        return metric.log(point_a, point_b, self._depth)
+        return metric.log(*self._ends(point_a, point_b), self._depth)
 
     def dist(self, point_a: ArrayLike, point_b: ArrayLike) -> float:
         """The geodesic distance; see :func:`dlngeo.metric.distance`."""
-        return float(metric.distance(point_a, point_b, self._depth))
+        return float(metric.distance(*self._ends(point_a, point_b), self._depth))
 
     def pair_mean(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
         """The middle of the geodesic from one point to the other."""
         return self.exp(point_a, self.log(point_a, point_b) / 2)
+
+    # ---------------------------------------------------------------------------- arguments
+
+    def _matrix(self, value: ArrayLike, name: str) -> Array:
+        """One matrix of the manifold's shape."""
+        array = _checks.matrix(value, name, self._shape)
+        if array.ndim != 2:
+            raise ValueError(f"{name} must be one matrix, not a stack of shape {array.shape}")
+        return array
+
+    def _ends(self, point_a: ArrayLike, point_b: ArrayLike) -> tuple[Array, Array]:
+        return self._matrix(point_a, "point_a"), self._matrix(point_b, "point_b")

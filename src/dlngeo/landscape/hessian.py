@@ -170,8 +170,7 @@ def extreme_eigenvalues(
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     require_stacks(energy, chain(layers), "weights")
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
-    if method not in ("auto", "dense", "lanczos"):
-        raise ValueError(f'method must be "auto", "dense" or "lanczos", not {method!r}')
+    _checks.choice(method, "method", ("auto", "dense", "lanczos"))
     if method == "dense" or (method == "auto" and size <= DENSE):
         spectrum = np.linalg.eigvalsh(_dense(energy, layers))
         return Extremes(spectrum[..., 0][()], spectrum[..., -1][()])

@@ -217,6 +217,8 @@ def sample(
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)
     _check_rank(dims, kept)
     generator, shape = _checks.rng(rng), _checks.stack(size)
+    if tightened is not None:
+        _checks.flag(tightened, "tightened")
     layers = [np.empty((*shape, b, a)) for a, b in itertools.pairwise(dims)]
     for index in np.ndindex(shape):
         P = [_well_conditioned(d, generator) for d in dims[1:-1]]
