@@ -41,10 +41,19 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
 
 def any_array(value: ArrayLike, name: str) -> Array:
     """What NumPy makes of an argument, whatever its type."""
+    if masked(value):
+        raise ValueError(f"{name} must not be masked: NumPy would read what its mask hides")
     try:
         return np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be an array of numbers, its rows of one length") from None
+
+
+def masked(value: object) -> bool:
+    """Whether a masked array, alone or within lists, hides an entry."""
+    if isinstance(value, list | tuple):
+        return any(map(masked, value))
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.getmaskarray(value).any())
 
 
 def matrix(value: ArrayLike, name: str = "W", shape: tuple[int, int] | None = None) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from dlngeo import _checks
+from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array, Weights
 from dlngeo._energy_checks import Misses as Misses
 from dlngeo._energy_checks import check as check
@@ -240,6 +240,8 @@ class MatrixCompletion(_LeastSquares):
 
     def __init__(self, observed: ArrayLike, mask: ArrayLike) -> None:
         observed = _checks.real_array(observed, "observed", finite=False)
+        if _checks.masked(mask):
+            raise ValueError("mask must be an array of booleans, not itself masked")
         mask = np.array(mask)
         if mask.dtype != np.bool_:
             if not np.isin(mask, (0, 1)).all():
@@ -267,6 +269,8 @@ class MatrixCompletion(_LeastSquares):
         cls, i: ArrayLike, j: ArrayLike, values: ArrayLike, shape: tuple[int, int]
     ) -> MatrixCompletion:
         """The energy that observes W[i, j] = values, each entry at most once (0-based indices)."""
+        if _checks.masked(i) or _checks.masked(j):
+            raise ValueError("i and j must not be masked; leave such triplets out")
         rows, columns = np.atleast_1d(i), np.atleast_1d(j)
         values = np.atleast_1d(_checks.real_array(values, "values"))
         if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
@@ -298,10 +302,8 @@ class MatrixCompletion(_LeastSquares):
 
     @classmethod
     def from_nan(cls, table: ArrayLike) -> MatrixCompletion:
-        """The energy that observes every entry of a matrix that is not NaN."""
-        table = _checks.real_array(table, "table", finite=False)
-        if np.isinf(table).any():
-            raise ValueError("table must be finite or NaN; it has infinite entries")
+        """The energy that observes every entry that is neither NaN, nor masked, nor pandas' NA."""
+        table = _incomplete.array(table, "table")
         return cls(table, ~np.isnan(table))
 
     def _residual(self, W: Array) -> Array:
