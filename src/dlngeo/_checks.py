@@ -178,10 +178,15 @@ def flag(value: bool, name: str) -> bool:
 def choice(value: str, name: str, options: Sequence[str]) -> str:
     """One of some words."""
     if not (isinstance(value, str) and value in options):
-        words = [repr(option) for option in options]
-        raise ValueError(
-            f"{name} must be {', '.join(words[:-1])} or {words[-1]}, not {shown(value)}"
-        )
+        words = " or ".join(", ".join(map(repr, options)).rsplit(", ", 1))
+        raise ValueError(f"{name} must be {words}, not {shown(value)}")
+    return value
+
+
+def text(value: str, name: str) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {shown(value)}")
     return value
 
 

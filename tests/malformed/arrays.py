@@ -129,9 +129,13 @@ def family(
     return given(tuple(valid), values, without)
 
 
-def layers(valid: Sequence[Any], *, without: Sequence[str] = ()) -> Argument:
-    """Weights, whose shapes must chain."""
+def layers(
+    valid: Sequence[Any], *, driven: bool = False, without: Sequence[str] = ()
+) -> Argument:
+    """Weights, whose shapes must chain; ``driven``: by something that settles the input's width."""
     values = family(valid, count=False).malformed
+    if not driven:
+        del values["[0]: more columns"]
     if len(valid) > 1:
         d = np.shape(valid[0])[-2]
         values["broken chain"] = (*valid[:-1], np.ones((2, d + 3)))
@@ -139,7 +143,11 @@ def layers(valid: Sequence[Any], *, without: Sequence[str] = ()) -> Argument:
 
 
 def widths(
-    valid: Sequence[int], *, none: bool = False, fixed: bool = True, without: Sequence[str] = ()
+    valid: Sequence[int],
+    *,
+    none: bool = False,
+    fixed: bool = True,
+    without: Sequence[str] = (),
 ) -> Argument:
     """Widths (d_0, ..., d_N); ``fixed``: others of the call settle input, output and depth."""
     inside = {"half": 2.5, "text": "2", "zero": 0, "negative": -1, "bool": True, "10**400": HUGE}

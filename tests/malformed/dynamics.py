@@ -75,7 +75,7 @@ def _flows() -> dict[str, Call]:
     down: Call = {"depth": depth(2, infinite=True), "rank": rank(2)}
     steps: Call = {
         "energy": energy(),
-        "weights": network(),
+        "weights": network(driven=True),
         "step": number(0.01),
         "n_steps": integer(2, 0),
         "save_every": integer(1),
@@ -114,7 +114,7 @@ def _exact() -> dict[str, Call]:
         },
         "exact.two_layer": {
             "t": later,
-            "weights": layers(SQUARE),
+            "weights": layers(SQUARE, driven=True),
             "target": matrix(np.diag([3.0, 1.0])),
             "tol": number(1e-10, zero=True),
         },
@@ -163,7 +163,7 @@ def _stability() -> dict[str, Call]:
         }
         | runs,
         "stability.tangent_kernel": {
-            "weights": network(),
+            "weights": network(driven=True),
             "X": matrix(np.eye(2), without=["more columns"]),
         },
         "stability.minimal_sharpness": {
@@ -172,7 +172,7 @@ def _stability() -> dict[str, Call]:
         },
         "stability.imbalance_change": {
             "energy": energy(),
-            "weights": network(),
+            "weights": network(driven=True),
             "step": number(0.1),
         },
         "stability.two_cycle": {
@@ -222,7 +222,7 @@ def _paths() -> dict[str, Call]:
         | {"workers": among["workers"], "energy": energy(TARGET)},
         "langevin.simulate_unbalanced": {
             "energy": energy(TARGET, none=True),
-            "weights": network(),
+            "weights": network(driven=True),
         }
         | plan
         | among

@@ -34,8 +34,8 @@ SQUARE = balanced.lift(W, 2)
 WHERE: Call = {"depth": depth(2, infinite=True), "rank": rank(2), "widths": widths(DIMS, none=True)}
 
 
-def network() -> Argument:
-    return layers(NETWORK)
+def network(*, driven: bool = False) -> Argument:
+    return layers(NETWORK, driven=driven)
 
 
 def motion() -> Argument:
@@ -49,6 +49,7 @@ def _energies() -> dict[str, Call]:
     mask = np.array([[True, False], [True, True]])
     numbers = vector([1.0, 2.0], negative=True, length=True)
     found: dict[str, Call] = {
+        "energies.check": {"energy": energy(), "W": matrix(W), "tol": number(1e-5)},
         "energies.Quadratic": {"target": matrix(W, free=True, one=True)},
         "energies.LinearRegression": {
             "X": matrix(rows, free=True, square=True, one=True),
@@ -66,8 +67,8 @@ def _energies() -> dict[str, Call]:
             "table": matrix(W, free=True, one=True, without=["nan in it", "masked"])
         },
         "energies.MatrixCompletion.from_triplets": {
-            "i": indices([0, 1], 2),
-            "j": indices([0, 1], 2),
+            "i": indices([0, 1], 2, without=["bool in it"]),
+            "j": indices([0, 1], 2, without=["bool in it"]),
             "values": numbers,
             "shape": shape((2, 2)),
         },
@@ -75,8 +76,8 @@ def _energies() -> dict[str, Call]:
             "measurements": matrix([W, Z], free=True, without=["no rows"]),
             "values": numbers,
         },
-        "energies.WeightMaps.whiten": {"weights": layers(SQUARE)},
-        "energies.WeightMaps.unwhiten": {"weights": layers(SQUARE)},
+        "energies.WeightMaps.whiten": {"weights": layers(SQUARE, driven=True)},
+        "energies.WeightMaps.unwhiten": {"weights": layers(SQUARE, driven=True)},
     }
     for name in ("Quadratic", "LinearRegression", "Logistic", "MatrixCompletion", "MatrixSensing"):
         for method in ("value", "gradient"):
@@ -109,8 +110,8 @@ def _weights() -> dict[str, Call]:
     }
     sigma: Call = {"sigma": vector([2.0, 1.0])}
     found: dict[str, Call] = {
-        "weights.gradient": {"energy": energy(), "weights": network()},
-        "weights.end_to_end_velocity": {"energy": energy(), "weights": network()},
+        "weights.gradient": {"energy": energy(), "weights": network(driven=True)},
+        "weights.end_to_end_velocity": {"energy": energy(), "weights": network(driven=True)},
         "weights.from_vector": {
             "vector": vector(np.ones(12), negative=True, length=True),
             "widths": widths(DIMS),

@@ -151,8 +151,8 @@ def rng(valid: Any = 0) -> Argument:
     return Argument(valid, foreign(none=True) | bad | more)
 
 
-def text(valid: str) -> Argument:
-    return Argument(valid, foreign(text=True) | {"number": 3, "list": ["a"], "array": np.eye(2)})
+def text(valid: str | None) -> Argument:
+    return Argument(valid, foreign(none=valid is None, text=True) | {"number": 3, "list": ["a"], "array": np.eye(2)})
 
 
 def function(valid: Callable[..., Any] | None, *, none: bool = False) -> Argument:
@@ -184,9 +184,12 @@ class Scalars:
         return self.value(Z)
 
 
-def energy(valid: Any = None, *, none: bool = False) -> Argument:
+def energy(
+    valid: Any = None, *, none: bool = False, without: Sequence[str] = ()
+) -> Argument:
     """An energy of 2 × 2 matrices unless another is given."""
     valid = Quadratic(np.diag([3.0, 1.0])) if valid is None and not none else valid
     bad: Any = {"function": math.sqrt, "class of energies": Quadratic, "no methods": Silent()}
     more = {"number": 3.0, "list": [valid], "matrix": np.eye(2), "no gradient": Scalars()}
-    return Argument(valid, foreign(none=none) | bad | more | {"of 5 x 5": Quadratic(np.eye(5))})
+    values = foreign(none=none) | bad | more | {"of 5 x 5": Quadratic(np.eye(5))}
+    return given(valid, values, without)

@@ -121,6 +121,10 @@ def _critical_points() -> dict[str, Call]:
     alpha = vector([0.25, 0.5], scalar=True, empty=True)
     at: Call = {"weights": layers(saddle), "sigma": fitted, "tol": number(1e-9)}
     dims = widths(DIMS, fixed=False)
+
+    def lengths(count: int, *, none: bool = False) -> Argument:
+        return widths((2,) * count, none=none, without=["another input"])
+
     return {
         "critical_points.assemble": {
             "sigma": sigma,
@@ -142,15 +146,15 @@ def _critical_points() -> dict[str, Call]:
         "critical_points.negative_direction": at,
         "critical_points.arc": ends | {"alpha": alpha, "depth": depth(3, integral=True)},
         "critical_points.arc_minimum": ends,
-        "critical_points.arc_weights": ends | {"alpha": alpha, "widths": widths((2, 2, 2, 2))},
+        "critical_points.arc_weights": ends | {"alpha": alpha, "widths": lengths(4)},
         "critical_points.critical_value": {"sigma": sigma, "signature": kept},
-        "critical_points.graph": {"sigma": sigma, "widths": widths(DIMS, none=True)},
+        "critical_points.graph": {"sigma": sigma, "widths": lengths(3, none=True)},
         "critical_points.signatures": {"count": integer(2), "largest": integer(1, 0, none=True)},
     }
 
 
 def _curvature() -> dict[str, Call]:
-    at: Call = {"energy": energy(), "weights": network()}
+    at: Call = {"energy": energy(), "weights": network(driven=True)}
     infimum = number(0.0, zero=True, negative=True)
     layer = integer(1, none=True)
     own = layers((np.array([[2.0, 0.3], [0.1, 1.0]]), np.array([[1.0, 0.2], [0.0, 1.0]])))

@@ -18,6 +18,7 @@ from malformed.kinds import (
     choice,
     depth,
     energy,
+    flag,
     foreign,
     function,
     instance,
@@ -120,7 +121,9 @@ def _limits() -> dict[str, Call]:
         "large_width.tracy_widom": {
             "s": vector([0.5], negative=True, scalar=True, empty=True),
         },
-        "simulation.is_hyperbola": {"energy": energy(TARGET)},
+        "simulation.is_hyperbola": {
+            "energy": energy(TARGET, without=["of 5 x 5", "no gradient"])
+        },
         "simulation.on_hyperbola": {"W": matrix(W)},
         "simulation.Comparison.band": {"observable": choice("energy")},
     }
@@ -129,7 +132,8 @@ def _limits() -> dict[str, Call]:
 def _tables() -> dict[str, Call]:
     table = np.outer([1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 0.5, 2.0, 1.5])
     file = Path(__file__).parents[2] / "src" / "dlngeo" / "data" / "fertility.csv"
-    labels = Argument(("a", "b"), foreign() | {"number": 3, "numbers in it": (1.5, 2), "one": "ab"})
+    labels = Argument(("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)})
+    words = foreign(none=True) | {"numbers in it": (1, 2), "None in it": (None,)}
     result = instance(completed())
     return {
         "completion.complete": {
@@ -154,11 +158,24 @@ def _tables() -> dict[str, Call]:
         "tables.read": {
             "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
             "layout": choice("auto"),
+            "header": flag(None, none=True),
+            "labels": integer(1, 0, none=True),
+            "columns": Argument(None, words | {"numbers in it": (1.5, 2, 3), "two": ("a", "b")}),
+            "delimiter": text(None),
+            "decimal": choice("."),
+            "missing": Argument((), words),
+            "skip": integer(0, 0),
+        },
+        "tables.from_matrix": {
+            "matrix": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
+            "name": text("table"),
         },
         "tables.from_triplets": {
             "rows": labels,
             "columns": labels,
-            "values": vector([1.0, 2.0], negative=True, length=True),
+            "values": vector(
+                [1.0, 2.0], negative=True, nan=True, length=True, without=["masked"]
+            ),
             "name": text("triplets"),
         },
     }
