@@ -42,7 +42,7 @@ def bound(name: str) -> Callable[..., Any]:
 
 
 def outcome(function: Callable[..., Any], arguments: dict[str, Any], name: str) -> str:
-    """"clear", or what happened instead."""
+    """What a call ends in: clear, unclear and why, or silent."""
     signal.signal(signal.SIGALRM, _too_long)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:

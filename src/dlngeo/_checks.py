@@ -104,7 +104,9 @@ def real(value: float, name: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise ValueError(f"{name} must be a number that a float holds, not {shown(value)}") from None
+        raise ValueError(
+            f"{name} must be a number that a float holds, not {shown(value)}"
+        ) from None
 
 
 def depth(value: float) -> float:

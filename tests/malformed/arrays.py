@@ -23,8 +23,8 @@ def entries(valid: Any, *, nan: bool = False, infinite: bool = False) -> dict[st
         "array of text": V.astype(str),
         "array of dates": np.full(V.shape, np.datetime64("2020-01-01")),
         "structured array": np.zeros(V.shape, dtype=[("a", float), ("b", float)]),
-        "10**400 in it": np.where(V == V.flat[0], HUGE, V.astype(object)),
-        "None in it": np.where(V == V.flat[0], None, V.astype(object)),
+        "10**400 in it": np.where(V.flat[0] == V, HUGE, V.astype(object)),
+        "None in it": np.where(V.flat[0] == V, None, V.astype(object)),
         "masked": np.ma.masked_array(V, np.arange(V.size).reshape(V.shape) == 0),
         "set": {1.0, 2.0},
         "generator": (x for x in (1.0, 2.0)),
@@ -129,9 +129,7 @@ def family(
     return given(tuple(valid), values, without)
 
 
-def layers(
-    valid: Sequence[Any], *, driven: bool = False, without: Sequence[str] = ()
-) -> Argument:
+def layers(valid: Sequence[Any], *, driven: bool = False, without: Sequence[str] = ()) -> Argument:
     """Weights, whose shapes must chain; ``driven``: by something that settles the input's width."""
     values = family(valid, count=False).malformed
     if not driven:

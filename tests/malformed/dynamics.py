@@ -1,16 +1,15 @@
-"""Solvers, flows, exact solutions, stability, paths and equilibrium: arguments of every function."""
+"""Solvers, flows, exact solutions, stability, paths, equilibrium: arguments of every function."""
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from dlngeo import energies, langevin, statistics
-from malformed.arrays import family, layers, matrix, span, times, vector, widths
-from malformed.geometry import DIMS, NETWORK, SQUARE, W, Call, network
+from malformed.arrays import layers, matrix, span, times, vector, widths
+from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
 from malformed.kinds import (
     Argument,
     choice,
@@ -38,9 +37,9 @@ def _nothing(*_: Any) -> None:
     return None
 
 
-def start() -> Argument:
+def start(*, free: bool = False) -> Argument:
     """A matrix downstairs."""
-    return matrix(W, without=["masked"])
+    return matrix(W, free=free, square=True)
 
 
 def _solvers() -> dict[str, Call]:
@@ -114,7 +113,7 @@ def _exact() -> dict[str, Call]:
         },
         "exact.two_layer": {
             "t": later,
-            "weights": layers(SQUARE, driven=True),
+            "weights": layers(SQUARE),
             "target": matrix(np.diag([3.0, 1.0])),
             "tol": number(1e-10, zero=True),
         },
@@ -144,7 +143,7 @@ def _exact() -> dict[str, Call]:
 
 
 def _stability() -> dict[str, Call]:
-    kernel = matrix(np.array([[2.0, 0.5], [0.5, 1.0]]), one=True)
+    kernel = matrix(np.array([[2.0, 0.5], [0.5, 1.0]]), one=True, without=["more of both"])
     step = vector([0.1, 0.2], zero=False, scalar=True, empty=True)
     outputs, batch = integer(1), integer(1)
     runs: Call = {"n_steps": integer(4), "n_chains": integer(2, 2), "rng": rng()}
@@ -163,7 +162,7 @@ def _stability() -> dict[str, Call]:
         }
         | runs,
         "stability.tangent_kernel": {
-            "weights": network(driven=True),
+            "weights": network(),
             "X": matrix(np.eye(2), without=["more columns"]),
         },
         "stability.minimal_sharpness": {
@@ -193,7 +192,6 @@ def _paths() -> dict[str, Call]:
     }
     among: Call = {"first_path": integer(0, 0), "workers": integer(1)}
     kappa: Call = {"kappa": number(1.0, zero=True)}
-    often: Call = {"save_every": integer(1)}
     down: Call = {"depth": depth(2, infinite=True)}
     equal = (2, 2, 2)
     simulated: Call = {
@@ -227,7 +225,7 @@ def _paths() -> dict[str, Call]:
         | plan
         | among
         | kappa,
-        "langevin.brownian_motion": {"start": start(), "on": choice("end-to-end")}
+        "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
         | plan
         | among
         | down,
@@ -237,15 +235,16 @@ def _paths() -> dict[str, Call]:
             "gradient": function(lambda m: m, none=True),
         }
         | plan
-        | kappa
-        | often,
+        | kappa,
         "dyson.log_orbit_volume": {"x": vector([0.0, 1.0, 2.0], negative=True)},
-        "dyson.simulate": {"x": vector([0.0, 1.0], negative=True, one=True)} | plan | often,
+        "dyson.simulate": {"x": vector([0.0, 1.0], negative=True, one=True)}
+        | plan
+        | {"beta": number(2.0, infinite=True)},
         "dyson.simulate_lift": {
             "M": matrix(np.eye(2), square=True, free=True, one=True, without=["complex array"])
         }
         | plan
-        | often,
+        | {"beta": number(2.0, infinite=True)},
     }
 
 
@@ -264,7 +263,7 @@ def _statistics() -> dict[str, Call]:
         "statistics.mean": {"values": vector([1.0, 2.0, 3.0], negative=True)},
         "statistics.first_passage": {
             "t": t,
-            "values": matrix(values),
+            "values": matrix(values, without=["no rows", "more rows"]),
             "level": level,
             "origin": origin,
         },

@@ -49,7 +49,11 @@ def _energies() -> dict[str, Call]:
     mask = np.array([[True, False], [True, True]])
     numbers = vector([1.0, 2.0], negative=True, length=True)
     found: dict[str, Call] = {
-        "energies.check": {"energy": energy(), "W": matrix(W), "tol": number(1e-5)},
+        "energies.check": {
+            "energy": energy(without=["of 5 x 5"]),
+            "W": matrix(W),
+            "tol": number(1e-5),
+        },
         "energies.Quadratic": {"target": matrix(W, free=True, one=True)},
         "energies.LinearRegression": {
             "X": matrix(rows, free=True, square=True, one=True),
@@ -135,12 +139,17 @@ def _weights() -> dict[str, Call]:
 def _metric() -> dict[str, Call]:
     point, tangent = matrix(W, free=True), matrix(Z)
     ends: Call = {
-        "W0": matrix(W, without=["more rows", "more of both"]),
+        "W0": matrix(W, free=True),
         "W1": matrix(W + 0.1 * Z),
         "depth": depth(2, infinite=True),
         "rank": rank(2),
     }
-    along: Call = {"W": point, "Z": tangent, "depth": depth(2), "rank": rank(2)}
+    along: Call = {
+        "W": point,
+        "Z": tangent,
+        "depth": depth(2, infinite=True),
+        "rank": rank(2),
+    }
     found: dict[str, Call] = {
         "metric.spectrum": {"sigma": vector([2.0, 1.0]), "depth": depth(2, infinite=True)},
         "metric.inner": {"W": point, "Z1": tangent, "Z2": tangent} | WHERE,
@@ -161,7 +170,7 @@ def _balanced() -> dict[str, Call]:
     frames, lam = balanced.to_svd(NETWORK)
     still = tuple(np.zeros((d, d)) for d in DIMS)
     none = (np.zeros((3, 3)),)
-    chart: Call = {"Q": family(frames), "lam": vector(lam, length=True)}
+    chart: Call = {"Q": family(frames, count=False), "lam": vector(lam, length=True)}
     fixed: Call = {"weights": network(), "rank": rank(2)}
     moved: Call = fixed | {"V": motion()}
     W_1, upper, _ = balanced.to_right_polar(NETWORK)
@@ -172,13 +181,13 @@ def _balanced() -> dict[str, Call]:
         "balanced.chart_differential": chart
         | {"A": family(still), "theta": vector(lam, negative=True, length=True)},
         "balanced.from_right_polar": {
-            "W_1": matrix(W_1),
-            "Q": family(upper, without=["empty", "one too few"]),
+            "W_1": matrix(W_1, free=True),
+            "Q": family(upper, without=["empty", "one too few", "one too many"]),
             "G": imbalance,
         },
         "balanced.from_left_polar": {
-            "W_N": matrix(W_N),
-            "U": family(lower, without=["empty", "one too few"]),
+            "W_N": matrix(W_N, free=True),
+            "U": family(lower, without=["empty", "one too few", "one too many"]),
             "G": imbalance,
         },
         "balanced.to_left_polar": {"weights": network()},
@@ -238,10 +247,9 @@ def _entropy() -> dict[str, Call]:
         "entropy.free_energy": free,
         "entropy.free_energy_gradient": free | {"riemannian": flag(True)},
         "entropy.free_energy_hessian": free | {"Z": matrix(Z)},
-        "entropy.free_energy_laplacian": small
-        | {"W": matrix(W), "depth": depth(2, infinite=True)},
+        "entropy.free_energy_laplacian": small | {"W": matrix(W), "depth": depth(2, infinite=True)},
         "entropy.minimise_free_energy": small
-        | {"shape": shape((2, 2)), "starts": integer(2), "rng": rng(0)},
+        | {"shape": shape((2, 2), none=True), "starts": integer(2), "rng": rng(0)},
     }
 
 

@@ -134,10 +134,10 @@ def flag(valid: bool | None, *, none: bool = False) -> Argument:
     return Argument(valid, values | {"no": "no", "nan": math.nan})
 
 
-def shape(valid: tuple[int, int]) -> Argument:
+def shape(valid: tuple[int, int], *, none: bool = False) -> Argument:
     bad: Any = {"one": (2,), "three": (2, 2, 2), "number": 2, "half": (2.5, 2), "zero": (0, 2)}
     more = {"negative": (2, -1), "text in it": ("2", "2"), "huge": (HUGE, 2), "bool": (True, 2)}
-    return Argument(valid, foreign() | bad | more | {"nan": (math.nan, 2), "set": {2, 3}})
+    return Argument(valid, foreign(none=none) | bad | more | {"nan": (math.nan, 2), "set": {2, 3}})
 
 
 def size(valid: Any = ()) -> Argument:
@@ -152,7 +152,10 @@ def rng(valid: Any = 0) -> Argument:
 
 
 def text(valid: str | None) -> Argument:
-    return Argument(valid, foreign(none=valid is None, text=True) | {"number": 3, "list": ["a"], "array": np.eye(2)})
+    return Argument(
+        valid,
+        foreign(none=valid is None, text=True) | {"number": 3, "list": ["a"], "array": np.eye(2)},
+    )
 
 
 def function(valid: Callable[..., Any] | None, *, none: bool = False) -> Argument:
@@ -184,9 +187,7 @@ class Scalars:
         return self.value(Z)
 
 
-def energy(
-    valid: Any = None, *, none: bool = False, without: Sequence[str] = ()
-) -> Argument:
+def energy(valid: Any = None, *, none: bool = False, without: Sequence[str] = ()) -> Argument:
     """An energy of 2 × 2 matrices unless another is given."""
     valid = Quadratic(np.diag([3.0, 1.0])) if valid is None and not none else valid
     bad: Any = {"function": math.sqrt, "class of energies": Quadratic, "no methods": Silent()}

@@ -96,7 +96,10 @@ def _adjacency() -> dict[str, Call]:
         "adjacency.skip_mask": {"widths": widths(DIMS, fixed=False), "skips": _skips()},
         "adjacency.skip_widths": {"widths": widths(DIMS, fixed=False), "skips": _skips()},
         "adjacency.with_skips": {"weights": layers(LAYERS), "skips": _skips()},
-        "adjacency.without_skips": {"extended": family(wide), "widths": widths(DIMS)},
+        "adjacency.without_skips": {
+            "extended": family(wide, without=["[0]: more columns"]),
+            "widths": widths(DIMS),
+        },
         "adjacency.loss": driven | decay,
         "adjacency.norm_velocity": driven | decay,
         "adjacency.loss_velocity": driven | decay,

@@ -31,7 +31,10 @@ INNER = {
     "solvers.spectral_radius",
     "solvers.HermiteOutput",
     "energies.require_stacks",
-    *(f"metric.Frame.{method}" for method in ("join", "map", "of", "point", "split", "with_frames")),
+    *(
+        f"metric.Frame.{method}"
+        for method in ("join", "map", "of", "point", "split", "with_frames")
+    ),
     "submersion.thin_gradients",
     *(
         f"langevin.{space}.{stage}"

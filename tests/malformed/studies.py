@@ -52,12 +52,16 @@ def _learning() -> dict[str, Call]:
     inside = vector(SIGMA, length=True).malformed
     more: dict[str, Any] = {"one": (SIGMA,), "number": 3.0, "empty": ()}
     sigmas = Argument(
-        (SIGMA, SIGMA), foreign() | more | {f"[0]: {word}": (v, SIGMA) for word, v in inside.items()}
+        (SIGMA, SIGMA),
+        foreign() | more | {f"[0]: {word}": (v, SIGMA) for word, v in inside.items()},
     )
     return {
         "sequential.learning": learnt | {"rank": rank(2)},
         "sequential.saddle_distances": learnt | {"signatures": _signatures()},
-        "sequential.diagonal_target": {"sigma": vector(SIGMA, one=True, length=True), "widths": dims},
+        "sequential.diagonal_target": {
+            "sigma": vector(SIGMA, one=True, length=True),
+            "widths": dims,
+        },
         "sequential.train": {
             "scale": number(1.0),
             "sigma": vector(SIGMA, one=True, length=True),
@@ -121,9 +125,7 @@ def _limits() -> dict[str, Call]:
         "large_width.tracy_widom": {
             "s": vector([0.5], negative=True, scalar=True, empty=True),
         },
-        "simulation.is_hyperbola": {
-            "energy": energy(TARGET, without=["of 5 x 5", "no gradient"])
-        },
+        "simulation.is_hyperbola": {"energy": energy(TARGET, without=["of 5 x 5", "no gradient"])},
         "simulation.on_hyperbola": {"W": matrix(W)},
         "simulation.Comparison.band": {"observable": choice("energy")},
     }
@@ -132,8 +134,9 @@ def _limits() -> dict[str, Call]:
 def _tables() -> dict[str, Call]:
     table = np.outer([1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 0.5, 2.0, 1.5])
     file = Path(__file__).parents[2] / "src" / "dlngeo" / "data" / "fertility.csv"
-    labels = Argument(("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)})
-    words = foreign(none=True) | {"numbers in it": (1, 2), "None in it": (None,)}
+    labels = Argument(
+        ("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)}
+    )
     result = instance(completed())
     return {
         "completion.complete": {
@@ -158,24 +161,24 @@ def _tables() -> dict[str, Call]:
         "tables.read": {
             "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
             "layout": choice("auto"),
-            "header": flag(None, none=True),
-            "labels": integer(1, 0, none=True),
-            "columns": Argument(None, words | {"numbers in it": (1.5, 2, 3), "two": ("a", "b")}),
+            "header": flag(True, none=True),
+            "labels": integer(2, 0, none=True),
+            "columns": Argument(
+                None, foreign(none=True) | {"halves": (1.5, 2, 3), "two": ("a", "b")}
+            ),
             "delimiter": text(None),
             "decimal": choice("."),
-            "missing": Argument((), words),
+            "missing": Argument((), foreign(text=True) | {"numbers in it": (1, 2), "number": 3}),
             "skip": integer(0, 0),
         },
-        "tables.from_matrix": {
+        "tables.from_matrix": {  # messages call it what the caller does
             "matrix": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
-            "name": text("table"),
+            "name": text("matrix"),
         },
         "tables.from_triplets": {
             "rows": labels,
             "columns": labels,
-            "values": vector(
-                [1.0, 2.0], negative=True, nan=True, length=True, without=["masked"]
-            ),
+            "values": vector([1.0, 2.0], negative=True, nan=True, length=True, without=["masked"]),
             "name": text("triplets"),
         },
     }

@@ -24,6 +24,8 @@ from dlngeo.weights import RNG
 def log_orbit_volume(x: ArrayLike) -> Array:
     """S(x) = 2 log van(x), the entropy of the isospectral orbit up to a constant, (11.5)."""
     x = _checks.real_array(x, "x")
+    if x.ndim < 1 or x.shape[-1] == 0:
+        raise ValueError(f"x must have shape (..., d) with d >= 1, not {x.shape}")
     i, j = np.triu_indices(x.shape[-1], 1)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
         return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))

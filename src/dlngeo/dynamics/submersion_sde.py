@@ -131,8 +131,9 @@ def submersion_sde(
     stepper = Tangential(space, beta, kappa, gradient)
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
     point = _checks.complex_array(start, "start")
-    if point.size == 0 or space.split(point[None], point[None])[0].shape[1:] != point.shape:
-        raise ValueError(f"start must be a point of the space; its shape is {point.shape}")
+    own = space.noise(np.zeros((1, space.noise_size))).shape[1:]
+    if point.shape != own:
+        raise ValueError(f"start must be a point of the space, of shape {own}, not {point.shape}")
     if gradient is not None and np.shape(gradient(point[None])) != (1, *point.shape):
         raise ValueError(
             f"gradient must keep the shape of a stack of points, (path, *{point.shape})"

@@ -208,7 +208,9 @@ def random(
     singular values as well see :func:`dlngeo.weights.random_balanced`.
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
-    r = rank_argument(sigma.shape[-1], widths)
+    r = sigma.shape[-1]
+    if r > min(widths):
+        raise ValueError(f"sigma must hold at most {min(widths)} numbers, the least width, not {r}")
     generator = _checks.rng(rng)
     frames = [haar_frame(d, r, generator, _checks.stack(size)) for d in widths]
     return chart(frames, sigma ** (1 / (len(widths) - 1)))

@@ -132,7 +132,10 @@ def _thermal(
     gamma = _checks.non_negative(weight_decay, "weight_decay")
     if gamma > 0 and math.isinf(_checks.depth(depth)):
         raise ValueError("weight_decay must be 0 at depth inf: the penalty has no limit there")
-    return State.of(W, depth, None, None), beta, gamma
+    point = _checks.matrix(W)
+    if point.shape[-1] != point.shape[-2]:
+        raise ValueError(f"W must be square; its shape is {point.shape}")
+    return State.of(point, depth, None, None), beta, gamma
 
 
 def _refuse_singular(state: State, allowed: int) -> None:

@@ -35,8 +35,8 @@ from dlngeo.landscape.blocks import blk as blk
 from dlngeo.landscape.blocks import blocks as blocks
 from dlngeo.landscape.blocks import from_weights as from_weights
 from dlngeo.landscape.blocks import mixed_product as mixed_product
-from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
 from dlngeo.landscape.blocks import network, place, square_matrix
+from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
 from dlngeo.landscape.blocks import powers as powers
 from dlngeo.landscape.blocks import rho as rho
 from dlngeo.landscape.blocks import to_weights as to_weights
@@ -240,7 +240,10 @@ def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
     Source: Wendin and Altafini, section 7 ("Bottlenecked architectures"); Eckart and Young.
     """
     widths = _checks.widths(widths)
-    sigma = svd(_checks.matrix(target, "target", (widths[-1], widths[0])))[1]
+    target, shape = _checks.matrix(target, "target"), (widths[-1], widths[0])
+    if target.shape[-2:] != shape:
+        raise ValueError(f"target must be {shape} for the widths {widths}, not {target.shape}")
+    sigma = svd(target)[1]
     least: Array = 0.5 * (sigma[..., min(widths) :] ** 2).sum(axis=-1)
     return least
 

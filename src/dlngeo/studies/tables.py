@@ -83,7 +83,7 @@ def from_matrix(matrix: Any, name: str = "table") -> Table:
     name : str
         What messages call it.
     """
-    values = _incomplete.array(matrix, name)
+    values = _incomplete.array(matrix, _checks.text(name, "name"))
     if _incomplete.is_frame(matrix):
         rows, columns = _incomplete.labels(matrix.index), _incomplete.labels(matrix.columns)
         return Table(name, values, rows, columns, reading="a pandas frame")
