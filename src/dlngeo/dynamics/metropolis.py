@@ -27,6 +27,7 @@ from scipy.special import log_ndtr
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat, stood_still
 from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
@@ -41,6 +42,7 @@ _BLOCK = 32  # steps whose noise is drawn at once
 _LEAST = 8  # frames below which nothing is said of mixing
 
 
+@one_blas_thread
 def metropolis(
     energy: Energy,
     start: ArrayLike,

@@ -85,21 +85,27 @@ class EndToEndFlow:
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
-        self, energy: Energy, start: Any, depth: float, rank: int | None, gamma: float
+        self,
+        energy: Energy,
+        start: Any,
+        depth: float,
+        rank: int | None,
+        gamma: float,
+        name: str = "start",
     ) -> None:
-        W = _checks.matrix(start, "start")
+        W = _checks.matrix(start, name)
         if 0 in W.shape:
-            raise ValueError(f"start must hold a matrix; its shape is {W.shape}")
+            raise ValueError(f"{name} must hold a matrix; its shape is {W.shape}")
         self.energy, self.gamma, self.rank = energy, gamma, rank
         self._depth, self._shape = _checks.depth(depth), W.shape
         self._rank = _checks.rank(rank, W.shape, None, self._depth)
         if math.isinf(self._depth) and self._rank < max(W.shape[-2:]):
             raise ValueError(
-                "at depth inf the flow is defined for square matrices of full rank; start has "
+                f"at depth inf the flow is defined for square matrices of full rank; {name} has "
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
-        require_stacks(energy, W, "start", hessian=False)
+        require_stacks(energy, W, name, hessian=False)
         metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
         self.start = self._stratum(W).reshape(-1)
 
@@ -140,7 +146,7 @@ class FreeEnergyFlow(EndToEndFlow):
         gamma: float,
         widths: Sequence[int] | None,
     ) -> None:
-        super().__init__(energy, start, depth, rank, gamma)
+        super().__init__(energy, start, depth, rank, gamma, "W")
         self._beta, self._widths = _checks.positive(beta, "beta"), widths
         W = self.start.reshape(self._shape)
         entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none

@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import Tangential
@@ -129,6 +130,7 @@ def _eye(W: Array, d: int) -> Array:
     return np.broadcast_to(np.eye(d), (*W.shape[:-2], d, d))
 
 
+@one_blas_thread
 def simulate_unbalanced(
     energy: Energy | None,
     weights: Sequence[ArrayLike],

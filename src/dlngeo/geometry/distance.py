@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd
+from dlngeo._threads import one_blas_thread
 from dlngeo.geometry.chains import shortest
 from dlngeo.geometry.frame import Frame, prepare, require_invertible
 from dlngeo.geometry.geodesics import trace
@@ -55,6 +56,7 @@ class Connection(NamedTuple):
     touches_boundary: bool
 
 
+@one_blas_thread
 def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The Riemannian logarithm: the velocity at W0 of the shortest geodesic to W1.
 
@@ -89,6 +91,7 @@ def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) 
     return _stacked(velocities, W0, W1, np.shape(W0)[-2:])
 
 
+@one_blas_thread
 def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     r"""The Riemannian distance of g^N.
 
@@ -117,6 +120,7 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     return _stacked(lengths, W0, W1)
 
 
+@one_blas_thread
 def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Connection:
     """The shortest path from W0 to W1 that could be found, and what is known of it.
 

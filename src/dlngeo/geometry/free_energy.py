@@ -101,6 +101,7 @@ def free_energy_gradient(
     """
     beta, gamma = thermal(beta, weight_decay, depth)
     require_stacks(energy, _checks.matrix(W), hessian=False)
+    _checks.flag(riemannian, "riemannian")
     if riemannian:
         return continuous(
             lambda state: gradient_at(energy, state, beta, gamma), W, depth, rank, widths, 2

@@ -29,6 +29,7 @@ from scipy.integrate import solve_ivp
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.geometry.frame import Frame, Parts, inverse, prepare, require_invertible
 from dlngeo.geometry.spectrum import second_quotient
 
@@ -45,6 +46,7 @@ class Effort(NamedTuple):
 _FULL = Effort(1e-13, 3000)
 
 
+@one_blas_thread
 def geodesic(
     W: ArrayLike, Z: ArrayLike, depth: float, times: ArrayLike, *, rank: int | None = None
 ) -> Array:
@@ -78,6 +80,7 @@ def geodesic(
     return _from(frame, W, Z, moments)
 
 
+@one_blas_thread
 def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The exponential map of g^N: the end at t = 1 of the geodesic from W with velocity Z.
 

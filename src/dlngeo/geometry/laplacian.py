@@ -66,7 +66,7 @@ def squared_slope(
     Source: Menon, (4.15) with (12.13).
     """
     beta, gamma = thermal(beta, weight_decay, depth)
-    require_stacks(energy, _checks.matrix(W), hessian=False)
+    require_stacks(energy, _square(W), hessian=False)
 
     def slope(state: State) -> Array:
         _refuse_singular(state, 0 if math.isinf(state.depth) else 1)
@@ -122,7 +122,7 @@ def free_energy_laplacian(
     Takes d² products with E″. Source: derived.
     """
     beta, gamma = thermal(beta, weight_decay, depth)
-    require_stacks(energy, _checks.matrix(W))
+    require_stacks(energy, _square(W))
 
     def laplacian(state: State) -> Array:
         _refuse_singular(state, _corank(state.depth))
@@ -144,6 +144,13 @@ def laplacian_at(energy: Energy, state: State, beta: float, gamma: float) -> Arr
         total = _energy_laplacian(energy, state)
         total = total - entropy_laplacian(state.sigma, state.depth) / beta + gamma * d * d
     return np.where(_too_singular(state, _corank(state.depth)), np.nan, total)
+
+
+def _square(W: ArrayLike) -> Array:
+    point = _checks.matrix(W)
+    if point.shape[-1] != point.shape[-2]:
+        raise ValueError(f"W must be square; its shape is {point.shape}")
+    return point
 
 
 def _corank(depth: float) -> int:

@@ -57,7 +57,7 @@ class DeepLinearManifold(Manifold):
                 f"None; it is {component!r} at m, n = {m}, {n}"
             )
         self._metric: Any = metric if self._depth > 1 else _Euclidean
-        self._rng, self._component = np.random.default_rng(rng), component
+        self._rng, self._component = _checks.rng(rng), component
         name = f"Full-rank {m}x{n} matrices with the deep linear metric of depth {self._depth:g}"
         super().__init__(name, m * n)
 
@@ -107,7 +107,7 @@ class DeepLinearManifold(Manifold):
         Z = self._one(tangent_vector, "tangent_vector")
         if self._depth == 1:
             return bend.copy()
-        frame, () = prepare(W, (), self._depth, None, None)
+        frame, () = prepare(W, {}, self._depth, None, None)
         require_invertible(frame)
         return riemannian_hessian(frame, slope, bend, Z)
 

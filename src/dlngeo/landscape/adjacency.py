@@ -122,7 +122,7 @@ def gradient(
     total = block_gradient(A, energy, widths) + gamma * A
     if mask is None:
         return total
-    allowed = np.asarray(mask)
+    allowed = _checks.any_array(mask, "mask")
     if allowed.dtype != np.bool_ or allowed.shape != A.shape[-2:]:
         raise ValueError(
             f"mask must be a boolean array of shape {A.shape[-2:]}; it has shape "
@@ -240,7 +240,10 @@ def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
     Source: Wendin and Altafini, section 7 ("Bottlenecked architectures"); Eckart and Young.
     """
     widths = _checks.widths(widths)
-    sigma = svd(_checks.matrix(target, "target", (widths[-1], widths[0])))[1]
+    target, shape = _checks.matrix(target, "target"), (widths[-1], widths[0])
+    if target.shape[-2:] != shape:
+        raise ValueError(f"target must be {shape} for the widths {widths}, not {target.shape}")
+    sigma = svd(target)[1]
     least: Array = 0.5 * (sigma[..., min(widths) :] ** 2).sum(axis=-1)
     return least
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, product, transpose
-from dlngeo.landscape.blocks import from_weights, to_weights
+from dlngeo.landscape.blocks import blocks, from_weights, network, to_weights
 
 
 def change_basis(A: ArrayLike, bases: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
@@ -46,6 +46,7 @@ def change_basis(A: ArrayLike, bases: Sequence[ArrayLike], widths: Sequence[int]
     """
     widths = _checks.widths(widths)
     layers = to_weights(A, widths)
+    bases = _checks.sequence(bases, "bases")
     if len(bases) != len(widths) - 2:
         raise ValueError(f"bases must be {len(widths) - 2} matrices, not {len(bases)}")
     hidden = [
@@ -81,7 +82,7 @@ def are_equivalent(
     -----
     Source: Wendin and Altafini, section 4.3.
     """
-    first, second = to_weights(A1, widths), to_weights(A2, widths)
+    first, second = _layers(A1, widths, "A1"), _layers(A2, widths, "A2")
     tol = _checks.non_negative(tol, "tol")
     (one, a), (two, b) = _scaled_product(first), _scaled_product(second)
     top = np.maximum(a, b)
@@ -115,7 +116,7 @@ def is_annihilated(
     Source: Wendin and Altafini, Props. 16 and 40, whose conditions are the same.
     """
     tol = _checks.non_negative(tol, "tol")
-    pairs = zip(to_weights(A, widths), to_weights(Z, widths), strict=True)
+    pairs = zip(_layers(A, widths, "A"), _layers(Z, widths, "Z"), strict=True)
     layers, others = zip(*(_without_traces(W, X, tol) for W, X in pairs), strict=True)
     chains = [others]
     for p in range(len(layers) - 1):
@@ -123,6 +124,11 @@ def is_annihilated(
     verdicts = [frobenius(_scaled_product(chain)[0]) <= tol for chain in chains]
     together: Array = np.logical_and.reduce(np.broadcast_arrays(*verdicts))
     return together
+
+
+def _layers(A: ArrayLike, widths: Sequence[int], name: str) -> Weights:
+    A, dims = network(A, widths, name)
+    return blocks(A, 1, dims)
 
 
 def _scaled_product(layers: Weights) -> tuple[Array, Array]:

@@ -76,8 +76,8 @@ def assemble(
     kept = check_signature(signature, values.size)
     _check_rank(dims, kept)
     shapes = _block_shapes(dims, len(kept))
-    blocks = [np.zeros(shape) for shape in shapes] if Z is None else list(Z)
-    bases = [np.eye(d) for d in dims[1:-1]] if P is None else list(P)
+    blocks = [np.zeros(shape) for shape in shapes] if Z is None else _checks.sequence(Z, "Z")
+    bases = [np.eye(d) for d in dims[1:-1]] if P is None else _checks.sequence(P, "P")
     if len(blocks) != len(shapes) or len(bases) != len(dims) - 2:
         raise ValueError(
             f"{len(shapes)} layers take {len(dims) - 2} bases P and {len(shapes)} blocks Z, "
@@ -217,7 +217,9 @@ def sample(
     values = check_target(sigma, widths)
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)
     _check_rank(dims, kept)
-    generator, shape = np.random.default_rng(rng), _checks.stack(size)
+    generator, shape = _checks.rng(rng), _checks.stack(size)
+    if tightened is not None:
+        _checks.flag(tightened, "tightened")
     unit = values.max()  # Z and the kept part are of one size, whatever that of Σ
     values, root = values / unit, unit ** (1 / (len(dims) - 1))
     layers = [np.empty((*shape, b, a)) for a, b in itertools.pairwise(dims)]

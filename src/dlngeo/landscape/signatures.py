@@ -97,10 +97,7 @@ def check_signature(value: Iterable[int], count: int, name: str = "signature") -
     ValueError
         If one lies outside or stands twice.
     """
-    try:
-        members = tuple(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence of 0-based indices, not {value!r}") from None
+    members = _checks.sequence(value, name, "a sequence of 0-based indices")
     indices = tuple(sorted(_checks.integer(i, f"an index in {name}", 0) for i in members))
     if len(set(indices)) < len(indices) or (indices and indices[-1] >= count):
         raise ValueError(f"{name} must hold distinct indices in 0..{count - 1}; it is {members}")
