@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli
 from dlngeo.studies import completion, tables
@@ -72,7 +73,7 @@ def test_summary_agrees_with_the_files(fertility):
     test = result.split.test
     completed = np.load(out / "completed.npy")
     assert (summary["observed"], summary["held_out"]) == (10284, test.sum())
-    assert (summary["dlngeo"], summary["data"]) == (cli.__version__, "fertility")
+    assert (summary["dlngeo"], summary["data"]) == (dlngeo.__version__, "fertility")
     assert summary["held_out_rmse"]["network of depth 2"] == pytest.approx(
         np.sqrt(np.mean((completed - table)[test] ** 2))
     )

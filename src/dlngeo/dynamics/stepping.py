@@ -16,6 +16,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._environment import numerics
 from dlngeo.dynamics.noise import Streams, seed_sequence
 from dlngeo.weights import RNG
 
@@ -88,6 +89,7 @@ class Plan(NamedTuple):
         return {
             "entropy": self.seed.entropy, "spawn_key": self.seed.spawn_key, "dt": self.dt,
             "n_steps": self.n_steps, "first_path": self.paths.start,
+            "versions": numerics(),
         }  # fmt: skip
 
 
