@@ -61,8 +61,10 @@ class TangentNoise:
         return along, np.einsum("...ij,...j->...i", tangent, v) - along
 
     def move(self, m: Array, v: Array) -> Array:
-        """A straight line."""
-        return m + v
+        """A straight line, NaN where W leaves the range of floating point."""
+        new = m + v
+        there = np.isfinite(self.observe(new)).all(axis=(-2, -1))
+        return np.where(there[..., None], new, np.nan)
 
     def observe(self, m: Array) -> Array:
         """The end-to-end matrix."""
@@ -164,8 +166,6 @@ def simulate_unbalanced(
     ------
     ValueError
         For bad input.
-    FloatingPointError
-        If a path leaves the range of floating point; take a shorter dt.
 
     Notes
     -----
@@ -181,12 +181,14 @@ def simulate_unbalanced(
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))
     run = all_paths(stepper, flatten(layers), plan)
-    frames = unflatten(run.whole(plan), space.widths)
+    frames = unflatten(run.frames, space.widths)
     provenance = plan.provenance() | {
+        "equation": "Ito noise tangent to the G-balanced variety", "entropy": False,
         "upstairs": True, "depth": float(len(layers)), "beta": beta, "kappa": kappa,
+        "cut": run.cut,
     }  # fmt: skip
-    t = plan.times(run.frames.shape[1])
-    return build(energy, t, product(frames), frames, 0, "all steps were taken", provenance)
+    ends, message = run.ends(plan), run.message(plan)
+    return build(energy, plan.times(), product(frames), frames, ends, message, provenance)
 
 
 def imbalance_drift(weights: Sequence[ArrayLike], *, beta: float, kappa: float = 1.0) -> Weights:

@@ -55,36 +55,41 @@ def retract(
     widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
     r = min(widths) if rank is None else rank_argument(rank, widths)
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
-    here = _nearly_balanced(wanted, r)
-    scale = np.max([frobenius(W) for W in wanted], axis=0)
-    best = np.full(scale.shape, np.inf)
-    active = np.ones(scale.shape, dtype=bool)  # each network of a stack ends by itself
+    nearest, found = projection(wanted, r)
+    if not found.all():
+        raise ValueError(
+            f"V is too long for a projection on the balanced manifold of rank {r}: no nearest "
+            f"point was found in {_ITERATIONS} iterations; take a shorter step"
+        )
+    return nearest
+
+
+def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
+    """The nearest balanced weights of rank r, and where they were found; unchecked.
+
+    Each network of a stack ends by itself; one that has no nearest weights does not stop the rest.
+    """
+    scale = np.asarray(np.max([frobenius(W) for W in wanted], axis=0))
+    found = np.zeros(scale.shape, dtype=bool)
+    active = np.isfinite(scale) & (scale > 0)
+    layers = tuple(np.where(active[..., None, None], W, np.eye(*W.shape[-2:])) for W in wanted)
+    frames, lam = nearest_coordinates(layers, r)
+    here, best = chart(frames, lam), np.full(scale.shape, np.inf)
     for _ in range(_ITERATIONS):
-        if not _of_full_rank(here, r):
-            break
-        step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
+        step = Split.at(frames, lam, [a - b for a, b in zip(layers, here, strict=True)]).tangent()
         size = np.max([frobenius(T) for T in step], axis=0)
-        active &= (size > 1e-14 * scale) & ((size > 1e-11 * scale) | (size <= 0.5 * best))
+        active &= np.isfinite(size) & (lam[..., -1] > 0)
+        near = (size <= 1e-14 * scale) | ((size <= 1e-11 * scale) & (size > 0.5 * best))
+        found |= active & near
+        active &= ~near
         if not active.any():
-            return here
+            break
         best = np.minimum(best, size)
-        moved = _nearly_balanced([a + b for a, b in zip(here, step, strict=True)], r)
         choice = active[..., None, None]
-        here = tuple(np.where(choice, a, b) for a, b in zip(moved, here, strict=True))
-    raise ValueError(
-        f"V is too long for a projection on the balanced manifold of rank {r}: no nearest point "
-        f"was found in {_ITERATIONS} iterations; take a shorter step"
-    )
-
-
-def _of_full_rank(layers: Weights, r: int) -> bool:
-    """Whether every network of a stack still has rank r."""
-    lam = np.linalg.svd(layers[0], compute_uv=False)[..., r - 1]
-    return bool((lam > 0).all())
-
-
-def _nearly_balanced(layers: Sequence[Array], r: int) -> Weights:
-    return chart(*nearest_coordinates(layers, r))
+        moved = [np.where(choice, a + b, a) for a, b in zip(here, step, strict=True)]
+        frames, lam = nearest_coordinates(moved, r)
+        here = tuple(np.where(choice, a, b) for a, b in zip(chart(frames, lam), here, strict=True))
+    return here, found
 
 
 def nearest_coordinates(layers: Sequence[Array], r: int) -> tuple[list[Array], Array]:

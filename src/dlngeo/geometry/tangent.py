@@ -189,10 +189,15 @@ class Split(NamedTuple):
         layers, vectors = _pair_argument(weights, V)
         widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         r = min(widths) if rank is None else rank_argument(rank, widths)
-        frames, lam = coordinates(layers, r)
+        return cls.at(*coordinates(layers, r), vectors)
+
+    @classmethod
+    def at(cls, frames: Sequence[Array], lam: Array, vectors: Sequence[Array]) -> Split:
+        """Decompose vectors at the weights of these frames and λ."""
+        r = lam.shape[-1]
         stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
         lam = np.broadcast_to(lam, (*stack, r))
-        inside = np.empty((len(layers), *stack, r, r))
+        inside = np.empty((len(vectors), *stack, r, r))
         left: list[Array | None] = []
         right: list[Array | None] = []
         for vector, part, (P, Q) in zip(vectors, inside, pairwise(frames), strict=True):
