@@ -271,12 +271,13 @@ def _finish_simulation(
     summary["simulation_seconds"] = simulation_store.seconds(config, out)
     headline = report.headline(name, config)
     with together(out, last="summary.json") as folder:
-        simulation_store.save(config, result, folder)
+        simulation_store.save(config, result, folder, beside=out)
         figure = simulation_figures.comparison_figure(config, result, headline)
         plotting.save(figure, folder / "simulation.png")
         summary["total_seconds"] = time.perf_counter() - begun
         _write_json(folder / "summary.json", summary)
-    grid = Grid("at the end", "ensemble, mean ± s.e.", "free-energy flow", "gradient flow")
+    columns = ("ensemble, mean ± s.e.", "free-energy flow", "gradient flow")
+    grid = Grid(report.heading(result), *columns)
     for row in report.rows(result):
         grid.add_row(*row)
     wrote = f"Wrote {out}/: simulation.png, paths.npz, summary.json, config.toml"

@@ -231,7 +231,7 @@ def from_toml(text: str) -> Config:
         if field.default is dataclasses.MISSING and name not in table
     ]
     if missing:
-        raise ValueError(f"{' and '.join(missing)} must be given")
+        raise ValueError(f"{', '.join(missing)} must be given")
     return Config(**table)
 
 

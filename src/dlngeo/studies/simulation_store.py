@@ -21,6 +21,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._environment import differences, numerics
 from dlngeo.dynamics import ensemble, langevin
+from dlngeo.dynamics.stepping import report
 from dlngeo.studies import simulation_config
 from dlngeo.studies.files import replacing
 from dlngeo.studies.simulation import Comparison, beside
@@ -91,17 +92,24 @@ def _known(group: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(str(group["provenance"])))
 
 
-def save(config: Config, result: Comparison, folder: str | Path) -> None:
-    """Write ``paths.npz``, with the ensemble and both flows, and ``config.toml``."""
+def save(
+    config: Config, result: Comparison, folder: str | Path, beside: str | Path | None = None
+) -> None:
+    """Write ``paths.npz``, with the ensemble and both flows, and ``config.toml``.
+
+    Where ``beside`` holds an equal configuration, maybe with somebody's comments, that one stays.
+    """
     arrays: dict[str, Array] = {}
     paths, free, plain = result.ensemble, result.free_energy_flow, result.gradient_flow
     for prefix, part in (("", paths), ("free_energy_flow_", free), ("gradient_flow_", plain)):
         for name in ("t", "W", "singular_values", "energy", "effective_rank"):
             arrays[prefix + name] = getattr(part, name)
-    for p, layer in enumerate(paths.weights or (), start=1):
-        arrays[f"W_{p}"] = layer
+    arrays |= {"status": paths.status, "ends": paths.ends}
+    arrays |= dict(zip(_layers(config), paths.weights or (), strict=True))
     np.savez(Path(folder) / "paths.npz", **arrays)  # type: ignore[arg-type]
-    (Path(folder) / "config.toml").write_text(to_toml(config), encoding="utf-8")
+    there = None if beside is None else kept(Path(beside))
+    if there is None or to_toml(there) != to_toml(config):
+        (Path(folder) / "config.toml").write_text(to_toml(config), encoding="utf-8")
 
 
 # -------------------------------------------------------------------------------------- one group
@@ -125,44 +133,45 @@ def _group(config: Config, first: int, count: int) -> dict[str, Any]:
         upstairs=config.upstairs,
         save_every=config.save_every,
     )
-    layers = {f"W_{p}": layer for p, layer in enumerate(paths.weights or (), start=1)}
     return {
         "told": _told(config),
         "paths": (first, first + count - 1),
         "t": paths.t,
         "W": paths.W,
-        **layers,
-        "status": paths.status,
-        "message": paths.message,
+        **dict(zip(_layers(config), paths.weights or (), strict=True)),
+        "ends": paths.ends,
         "provenance": json.dumps(paths.provenance),
         "seconds": time.perf_counter() - begun,
     }
 
 
-def _together(config: Config, groups: list[dict[str, Array]]) -> ensemble.Ensemble:
-    """One ensemble; where a group could not be followed to the end, all end with it."""
-    shortest = min(groups, key=lambda group: group["t"].size)
-    frames = shortest["t"].size
-    status, message = int(shortest["status"]), str(shortest["message"])
+def _together(config: Config, groups: list[dict[str, Any]]) -> ensemble.Ensemble:
+    """One ensemble of all groups."""
     known = [_known(group) for group in groups]
-    cut = sum(provenance["cut"] for provenance in known)
-    if status == 0:
-        message = "all steps were taken"
-        if cut:
-            message += f", {cut} of {config.steps * config.paths} in parts"
-    layers = [
-        np.concatenate([group[name][:, :frames] for group in groups])
-        for name in (f"W_{p}" for p in range(1, len(shortest)) if f"W_{p}" in shortest)
-    ]
+    provenance = {
+        **known[0],
+        "spawn_key": tuple(known[0]["spawn_key"]),
+        "cut": sum(told["cut"] for told in known),
+    }
+    ends = np.concatenate([group["ends"] for group in groups])
+    message = report(ends, provenance)
+    mixed = sorted({differences(known[0]["versions"], told["versions"]) for told in known} - {""})
+    if mixed:
+        message += f", the paths of one seed in several environments ({'; '.join(mixed)})"
     return ensemble.build(
         config.build_energy(),
-        shortest["t"],
-        np.concatenate([group["W"][:, :frames] for group in groups]),
-        tuple(layers) or None,
-        status,
+        groups[0]["t"],
+        np.concatenate([group["W"] for group in groups]),
+        tuple(np.concatenate([group[p] for group in groups]) for p in _layers(config)) or None,
+        ends,
         message,
-        {**known[0], "spawn_key": tuple(known[0]["spawn_key"]), "cut": cut},
+        provenance,
     )
+
+
+def _layers(config: Config) -> list[str]:
+    """The names of the weights' arrays; none downstairs."""
+    return [f"W_{p}" for p in range(1, int(config.depth) + 1)] if config.upstairs else []
 
 
 # ----------------------------------------------------------------------------------------- files
@@ -191,7 +200,8 @@ def _require_room(config: Config, out: Path) -> None:
     there = kept(out)
     if there is None:
         return
-    _require_same(_told(there), _told(config), f"{out} holds the result")
+    if _told(there) != _told(config):
+        raise ValueError(_another(_told(there), config, f"{out} holds the result"))
     if there.paths > config.paths:
         raise ValueError(
             f"{out} holds the result of {there.paths} paths, which {config.paths} would overwrite; "
@@ -199,19 +209,18 @@ def _require_room(config: Config, out: Path) -> None:
         )
 
 
-def _require_same(theirs: str, ours: str, what: str) -> None:
-    if theirs == ours:
-        return
+def _another(told: str, config: Config, what: str) -> str:
+    """In what the run that wrote ``told`` differs from this one."""
     there, here = (
-        dict(line.split(" = ", 1) for line in told.splitlines() if " = " in line)
-        for told in (theirs, ours)
+        dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+        for text in (told, _told(config))
     )
-    key = next(key for key in {**here, **there} if here.get(key) != there.get(key))
-    other, own = (
-        f"{key} = {told[key]}" if key in told else f"{key} not given" for told in (there, here)
+    key = next((key for key in {**here, **there} if here.get(key) != there.get(key)), "file")
+    theirs, ours = (
+        f"{key} = {lines[key]}" if key in lines else f"{key} not given" for lines in (there, here)
     )
-    differs = f"with {other}, not {own}" if len(other + own) < 200 else f"with another {key}"
-    raise ValueError(f"{what} of another run, {differs}; choose another folder")
+    differs = f"with {theirs}, not {ours}" if len(theirs + ours) < 200 else f"with another {key}"
+    return f"{what} of another run, {differs}; choose another folder"
 
 
 def _require_environment(group: dict[str, Any], file: Path, mix: bool) -> None:
@@ -245,14 +254,26 @@ def _read(file: Path, config: Config) -> dict[str, Any]:
             with np.load(stream) as archive:
                 group = dict(archive)
             told, (first, last) = str(group["told"]), group["paths"].tolist()
-            if len(group["W"]) != last - first + 1 or not _known(group)["versions"]:
-                raise ValueError("paths are missing")
-        except Exception as error:  # the archive is whole: it was written by something else
+            same = told == _told(config)
+            if same:
+                _require_whole(group, config)
+        except Exception as error:  # whole, but written by something else: anything may be in it
             raise ValueError(f"{file} is no group of paths ({error!r}); remove it") from None
-    _require_same(told, _told(config), f"{file.parent.parent} holds paths")
+    if not same:
+        raise ValueError(_another(told, config, f"{file.parent.parent} holds paths"))
     if file.name != _name(first, last):
         raise ValueError(f"{file} holds the paths {first} to {last}; give it back its name")
     return group
+
+
+def _require_whole(group: dict[str, Any], config: Config) -> None:
+    first, last = group["paths"].tolist()
+    paths, frames = last - first + 1, len(group["t"])
+    shapes = {group[name].shape[:2] for name in ("W", *_layers(config))}
+    if shapes != {(paths, frames)} or group["ends"].shape != (paths,):
+        raise ValueError("arrays of other shapes")
+    if not {"cut", "versions"} <= set(_known(group)) or group["seconds"].shape != ():
+        raise ValueError("an incomplete record")
 
 
 def _digest(stream: BinaryIO, size: int) -> bytes:
