@@ -33,8 +33,9 @@ from dlngeo.dynamics.passage import first_passage_times as first_passage_times
 from dlngeo.dynamics.passage import mean_passage_time as mean_passage_time
 from dlngeo.dynamics.passage import survival as survival
 from dlngeo.energies import Energy
-from dlngeo.geometry import entropy
-from dlngeo.geometry.laplacian import free_energy_laplacian, squared_slope
+from dlngeo.geometry.fibres import State
+from dlngeo.geometry.free_energy import free_energy_at, thermal
+from dlngeo.geometry.laplacian import laplacian_at, squared_slope_at
 
 _BLOCK = 2**20  # numbers in the largest temporary array
 
@@ -59,17 +60,17 @@ def free_energy(ensemble: Ensemble, energy: Energy) -> Array:
     -----
     Source: Menon, (6.6).
     """
-    return _everywhere(entropy.free_energy, ensemble, energy)
+    return _everywhere(free_energy_at, ensemble, energy)
 
 
 def dissipation(ensemble: Ensemble, energy: Energy) -> Array:
     r"""The squared length :math:`|\mathrm{grad}\,F_\beta|^2_{g^N}` at every frame, (path, time).
 
-    Parameters and errors as :func:`free_energy`; ``LinAlgError`` where F has no gradient, at two
-    zero singular values, or one at depth ``inf``. It is summed in the frames of W, and finite
-    where one singular value comes to zero or several meet. Source: Menon, (4.15), (12.13).
+    Parameters and errors as :func:`free_energy`; NaN where F has no gradient, at two zero singular
+    values, or one at depth ``inf``. It is summed in the frames of W, and finite where one singular
+    value comes to zero or several meet. Source: Menon, (4.15), (12.13).
     """
-    return _everywhere(squared_slope, ensemble, energy)
+    return _everywhere(squared_slope_at, ensemble, energy)
 
 
 class Balance(NamedTuple):
@@ -122,9 +123,15 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
     if setting["kappa"] > 0:
-        laplacian = _everywhere(free_energy_laplacian, ensemble, energy)
+        laplacian = _everywhere(laplacian_at, ensemble, energy)
         gained = setting["kappa"] / setting["beta"] * _integral(laplacian, ensemble.t)
     parts = (change, spent, gained, change + spent - gained)
+    if not np.isfinite(parts[-1]).all():
+        raise np.linalg.LinAlgError(
+            "the balance needs the gradient and the Laplacian of F at every frame; at "
+            f"{int((~np.isfinite(parts[-1])).any(axis=1).sum())} of {len(F)} paths they are "
+            "infinite or without a limit somewhere"
+        )
     return Balance(ensemble.t, *(mean(part) for part in parts))
 
 
@@ -151,11 +158,11 @@ def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Ener
     """A function of W at all frames, (path, time), some at a time: temporaries are large."""
     known = _setting(ensemble)
     paths, times, d, _ = ensemble.W.shape
+    depth = known["depth"]
+    beta, gamma = thermal(known["beta"], known["weight_decay"], depth)
     W, result = ensemble.W.reshape(-1, d, d), np.empty(paths * times)
     size = max(1, _BLOCK // d**3)
     for first in range(0, len(W), size):
         part = slice(first, first + size)
-        result[part] = function(
-            energy, W[part], known["depth"], known["beta"], known["weight_decay"]
-        )
+        result[part] = function(energy, State.of(W[part], depth, None, None), beta, gamma)
     return result.reshape(paths, times)

@@ -24,7 +24,7 @@ from dlngeo.dynamics.schemes import Terms, turning
 from dlngeo.dynamics.submersion_sde import Tangential
 from dlngeo.energies import Energy
 from dlngeo.geometry.charts import coordinates
-from dlngeo.geometry.retraction import retract
+from dlngeo.geometry.retraction import nearest
 from dlngeo.geometry.tangent import Split
 from dlngeo.weights import flatten, gradient, unflatten
 
@@ -47,13 +47,13 @@ class BalancedWeights:
 
     def split(self, m: Array, v: Array) -> tuple[Array, Array]:
         """The vertical and the horizontal part."""
-        split = Split.of(unflatten(m, self.widths), unflatten(v, self.widths), None)
+        split = Split.within(unflatten(m, self.widths), unflatten(v, self.widths), self.widths[0])
         return flatten(split.vertical()), flatten(split.horizontal())
 
     def move(self, m: Array, v: Array) -> Array:
         """The metric projection of m + v, with λ_d reflected if det W changed its sign."""
         layers = unflatten(m, self.widths)
-        new = retract(layers, unflatten(v, self.widths))
+        new = nearest(layers, unflatten(v, self.widths), self.widths[0])
         return flatten(self._reflected(new, np.linalg.det(product(layers))))
 
     def observe(self, m: Array) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry.charts import chart, rank_argument, to_svd
+from dlngeo.geometry.charts import chart, coordinates, layer_rank
 from dlngeo.geometry.tangent import Split, tangent_argument
 
 _ITERATIONS = 60
@@ -51,9 +51,13 @@ def retract(
     order (Absil and Malick, 2012).
     """
     vectors, layers = tangent_argument(weights, V), _checks.weights(weights)
-    to_svd(layers, rank=rank)  # refuses what is not balanced
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
+    r = layer_rank(layers, rank)
+    coordinates(layers, r, name="weights")  # refuses what is not balanced, or of lower rank
+    return nearest(layers, vectors, r)
+
+
+def nearest(layers: Weights, vectors: Weights, r: int) -> Weights:
+    """:func:`retract` at weights of the library's own, of rank r."""
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
     here = _nearly_balanced(wanted, r)
     scale = np.max([frobenius(W) for W in wanted], axis=0)
@@ -62,7 +66,7 @@ def retract(
     for _ in range(_ITERATIONS):
         if not _of_full_rank(here, r):
             break
-        step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
+        step = Split.within(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
         size = np.max([frobenius(T) for T in step], axis=0)
         active &= (size > 1e-14 * scale) & ((size > 1e-11 * scale) | (size <= 0.5 * best))
         if not active.any():
