@@ -211,7 +211,8 @@ def on_hyperbola(W: ArrayLike) -> Position:
 
     Notes
     -----
-    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest; one is returned.
+    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest, and where
+    W_12 = -W_21, a and -1/a; up to rounding of the distance the larger is returned.
     Source: Menon, (14.1)-(14.3).
     """
     W = _checks.matrix(W, shape=(2, 2))
@@ -224,7 +225,7 @@ def on_hyperbola(W: ArrayLike) -> Position:
     roots = np.linalg.eigvals(companion).real
     roots = np.where(roots == 0, 1.0, roots)
     squares = (x[..., None] - roots) ** 2 + (y[..., None] - 1 / roots) ** 2
-    best = squares.argmin(axis=-1, keepdims=True)
-    a = np.take_along_axis(roots, best, axis=-1)[..., 0]
+    nearest = squares <= squares.min(axis=-1, keepdims=True) * (1 + 1e-12)
+    a = np.where(nearest, roots, -np.inf).max(axis=-1)
     diagonal = np.hypot(W[..., 0, 0] - 1, W[..., 1, 1] - 1)
     return Position(a, np.asarray(np.hypot(diagonal, np.hypot(x - a, y - 1 / a))))
