@@ -249,6 +249,11 @@ def test_time_must_be_finite():
         config.from_toml(with_line("dt = 1e308"))
 
 
+def test_energy_must_be_finite_at_the_start():
+    with pytest.raises(ValueError, match="energy must be finite at the start; it is beyond 1"):
+        config.from_toml(with_line("target = [[1e200, 0], [0, 1]]"))
+
+
 @pytest.mark.parametrize(
     ("content", "wanted"),
     [

@@ -98,6 +98,10 @@ class Config:
             raise ValueError(
                 f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
             )
+        with np.errstate(over="ignore"):
+            value = float(energy.value(point))
+        if not math.isfinite(value):
+            raise ValueError("energy must be finite at the start; it is beyond 1.8e308")
 
     def matrix(self) -> Array:
         """The start as an array."""
