@@ -117,7 +117,7 @@ def complete(
             table.values, width=width, t_max=t_max, progress=progress, **settings
         )
     source = {"data": table.name, "source": table.source, "layout": table.layout}
-    summary = completion.summary(result, [*_made_by(), *source.items(), *settings.items()])
+    summary = completion.summary(result, [*numerics().items(), *source.items(), *settings.items()])
     summary["total_seconds"] = time.perf_counter() - begun
     with held(out), together(out, last="summary.json") as folder:
         _write_completion(folder, table, result, summary)
@@ -267,7 +267,8 @@ def _finish_simulation(
 ) -> None:
     from dlngeo.studies import plotting, simulation_figures
 
-    summary = report.summary(config, result, [*_made_by(), ("run", name)])
+    made = result.ensemble.provenance["versions"]
+    summary = report.summary(config, result, [*made.items(), ("run", name)])
     summary["simulation_seconds"] = simulation_store.seconds(config, out)
     headline = report.headline(name, config)
     with together(out, last="summary.json") as folder:
@@ -285,10 +286,6 @@ def _finish_simulation(
 
 
 # ------------------------------------------------------------------------------- common to both
-
-
-def _made_by() -> list[tuple[str, object]]:
-    return list(numerics().items())
 
 
 @contextmanager
