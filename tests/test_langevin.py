@@ -134,11 +134,12 @@ def test_a_run_that_explodes_says_so_and_keeps_its_frames():
         save_every=1,
         method="euler",
     )
-    assert run.status == -1
+    assert (run.status == -1).all()
     assert not run.success
+    assert "3 of 3 paths ended early: path 0 at t = 0" in run.message
     assert "shorter dt" in run.message
-    assert np.isfinite(run.W).all()
-    assert run.t.size == run.W.shape[1] >= 1
+    assert np.isfinite(run.W[:, 0]).all() and np.isnan(run.W[:, 1:]).all()
+    assert run.t.size == run.W.shape[1] == 51
 
 
 def test_bad_input():
@@ -148,8 +149,6 @@ def test_bad_input():
         langevin.simulate(ZERO, START, depth=2, beta=1, kappa=-1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="square"):
         langevin.simulate(ZERO, np.ones((2, 3)), depth=2, beta=1, dt=0.1, n_steps=1)
-    with pytest.raises(ValueError, match="full rank"):
-        langevin.simulate(ZERO, np.diag([1.0, 0.0]), depth=2, beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="balanced"):
         langevin.simulate(ZERO, (np.eye(2), 2 * np.eye(2)), beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="whole depth"):

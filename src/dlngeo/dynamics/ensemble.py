@@ -48,8 +48,8 @@ class Ensemble:
     provenance : dict
         What it takes to run any path again: ``seed`` and ``spawn_key`` of the
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
-        ``first_path + k``), the equation, its parameters, whether ``entropy`` drives it, the
-        method, dt and the number of steps.
+        ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
+        driven by grad S), the method, dt and the number of steps.
     """
 
     t: Array
@@ -110,6 +110,16 @@ class Ensemble:
             attributes[name] = float(value) if number else str(value)
         data = dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
         return data.assign(status=("path", self.status), ends=("path", self.ends))
+
+
+def refuse_early_ends(ensemble: Ensemble) -> None:
+    """Refuse an ensemble with paths that ended early: when they do may depend on where they are."""
+    lost = int((~np.isfinite(ensemble.W).all(axis=(1, 2, 3))).sum())
+    if lost:
+        raise ValueError(
+            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
+            "early: take ensemble.together()"
+        )
 
 
 def build(

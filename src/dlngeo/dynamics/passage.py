@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.ensemble import Ensemble, refuse_early_ends
 from dlngeo.dynamics.estimates import Estimate
 from dlngeo.observables import effective_rank
 
@@ -100,7 +100,13 @@ def first_passage_times(
     -------
     Passages
         ``times`` (path,), inf where it was not seen, and ``watched`` (path,).
+
+    Raises
+    ------
+    ValueError
+        If paths ended early: where they did may depend on their rank.
     """
+    refuse_early_ends(ensemble)
     ranks = effective_rank(ensemble.singular_values, kind, threshold=threshold)
     return first_passage(ensemble.t, ranks, rank, origin=origin)
 
