@@ -250,10 +250,19 @@ def test_symmetries_and_stacks(rng):
     assert (alone.a, alone.distance) == (a[3, 1], distance[3, 1])
 
 
+@given(st.floats(-8, 8))
+def test_of_two_nearest_points_the_larger_is_returned(x):
+    # exact ties, which rounding alone would decide
+    assert simulation.on_hyperbola([[1.0, x], [-x, 1.0]]).a > 0
+    if abs(x) > 2.01:
+        a = simulation.on_hyperbola([[1.0, x], [x, 1.0]]).a
+        assert a == pytest.approx(x / 2 + np.sqrt(x**2 / 4 - 1), rel=1e-9)
+
+
 def test_centre_of_the_plane_has_a_nearest_point():
     # x = y = 0: a = ±1 at distance √2
     a, distance = simulation.on_hyperbola([[1.0, 0.0], [0.0, 1.0]])
-    assert abs(a) == pytest.approx(1.0)
+    assert a == pytest.approx(1.0)
     assert distance == pytest.approx(np.sqrt(2))
 
 

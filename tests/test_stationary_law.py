@@ -163,12 +163,11 @@ def late_means(depth, kappa, dt, n_paths, times, upstairs):
     return np.abs((values.mean(axis=0) - known) / error).max(), error / known
 
 
-@pytest.mark.parametrize(("depth", "kappa", "dt"), [(2, 1.0, 0.01), (3, 1.0, 0.02)])
-def test_upstairs_reaches_the_stationary_law(depth, kappa, dt):
-    """A few paths: standard errors of 1 % in λ_1 and 2 % in λ_2."""
-    off, error = late_means(depth, kappa, dt, 100, (1.0, 3.0), True)
+def test_upstairs_reaches_the_stationary_law():
+    """A few paths: standard errors of 1 % in λ_1 and 4 % in λ_2."""
+    off, error = late_means(2, 1.0, 0.01, 60, (0.8, 2.5), True)
     assert off < 5
-    assert error[0] < 0.02 and error[1] < 0.05
+    assert error[0] < 0.02 and error[1] < 0.06
 
 
 @pytest.mark.slow
@@ -183,10 +182,9 @@ def test_upstairs_reaches_the_stationary_law_with_many_paths(depth, kappa, dt, t
     assert (error[:3] < [0.005, 0.025, 0.015]).all()
 
 
-@pytest.mark.parametrize(("depth", "times"), [(7, (2.0, 5.0)), (10, (2.0, 4.0))])
-def test_deep_networks_at_a_long_step_keep_to_their_law(depth, times):
-    """dt = 0.05: σ_1 turns within 1/(19 σ_1^{1.8}); few paths, errors below 1 % in λ_1."""
-    off, error = late_means(depth, 1.0, 0.05, 60, times, False)
+def test_a_deep_network_at_a_long_step_keeps_to_its_law():
+    """At dt = 0.05 σ_1 turns within 1/(19 σ_1^{1.8}); few paths, errors below 1 % in λ_1."""
+    off, error = late_means(10, 1.0, 0.05, 40, (1.0, 2.5), False)
     assert off < 5
     assert error[0] < 0.01 and error[2] < 0.06
 

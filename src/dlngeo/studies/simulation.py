@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +30,7 @@ from dlngeo.energies import Energy, MatrixCompletion
 from dlngeo.weights import RNG
 
 Observable = Literal["singular_values", "energy", "effective_rank"]
+OBSERVABLES: tuple[Observable, ...] = get_args(Observable)
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
@@ -76,7 +77,7 @@ class Comparison:
 
     def band(self, observable: Observable) -> Estimate:
         """Mean and standard error of an observable over all paths, at the times of ``whole``."""
-        return mean(getattr(self.whole, observable))
+        return mean(getattr(self.whole, _checks.choice(observable, "observable", OBSERVABLES)))
 
     def departure(self) -> Array:
         """Root mean square over paths of ‖W - W_F‖_F, W_F on the free-energy flow; (time,).
@@ -152,6 +153,7 @@ def beside_flow(
 
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
+    _checks.instance(ensemble, "ensemble", Ensemble)
     known, t = ensemble.provenance, ensemble.together().t
     # Beside an ensemble that ended at once the flows have their start alone, as it has.
     span = (0.0, float(t[-1]) or np.finfo(float).tiny)
@@ -183,6 +185,7 @@ class Position(NamedTuple):
 
 def is_hyperbola(energy: Energy) -> bool:
     """Whether the energy is (14.1): a 2 × 2 matrix whose diagonal is observed to be 1, 1."""
+    _checks.instance(energy, "energy", Energy)
     return (
         isinstance(energy, MatrixCompletion)
         and energy.shape == (2, 2)
@@ -212,7 +215,8 @@ def on_hyperbola(W: ArrayLike) -> Position:
 
     Notes
     -----
-    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest; one is returned.
+    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest, and where
+    W_12 = -W_21, a and -1/a; up to rounding of the distance the larger is returned.
     Source: Menon, (14.1)-(14.3).
     """
     W = _checks.matrix(W, shape=(2, 2))
@@ -225,7 +229,7 @@ def on_hyperbola(W: ArrayLike) -> Position:
     roots = np.linalg.eigvals(companion).real
     roots = np.where(roots == 0, 1.0, roots)
     squares = (x[..., None] - roots) ** 2 + (y[..., None] - 1 / roots) ** 2
-    best = squares.argmin(axis=-1, keepdims=True)
-    a = np.take_along_axis(roots, best, axis=-1)[..., 0]
+    nearest = squares <= squares.min(axis=-1, keepdims=True) * (1 + 1e-12)
+    a = np.where(nearest, roots, -np.inf).max(axis=-1)
     diagonal = np.hypot(W[..., 0, 0] - 1, W[..., 1, 1] - 1)
     return Position(a, np.asarray(np.hypot(diagonal, np.hypot(x - a, y - 1 / a))))

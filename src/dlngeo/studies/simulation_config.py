@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import _checks, _rank
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import MatrixCompletion, Quadratic
 
@@ -94,8 +94,6 @@ class Config:
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
-        if self.depth > 1:
-            _rank.require_full(point, "start")
         if energy.shape != point.shape:
             raise ValueError(
                 f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
