@@ -34,6 +34,7 @@ OBSERVABLES: tuple[Observable, ...] = get_args(Observable)
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
+_LEAST = 1e-100  # time that a flow accepts
 _MORE_STEPS = 2000  # than the ensemble's: a flow that needs more gives up, and says so
 
 
@@ -156,7 +157,7 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     _checks.instance(ensemble, "ensemble", Ensemble)
     known, t = ensemble.provenance, ensemble.together().t
     # Beside an ensemble that ended at once the flows have their start alone, as it has.
-    span = (0.0, float(t[-1]) or np.finfo(float).tiny)
+    span = (0.0, max(float(t[-1]), _LEAST))
     start, common = (
         ensemble.W[0, 0],
         {

@@ -89,8 +89,10 @@ class Config:
         _checks.positive(self.dt, "dt")
         _checks.non_negative(self.kappa, "kappa")
         _checks.non_negative(self.weight_decay, "weight_decay")
-        if not math.isfinite(self.steps * self.dt):
-            raise ValueError(f"steps * dt must be finite; it is {self.steps} * {self.dt:g}")
+        if not 1e-100 <= self.steps * self.dt <= 1e100:  # as the flows beside the paths ask
+            raise ValueError(
+                f"steps * dt must be from 1e-100 to 1e100; it is {self.steps} * {self.dt:g}"
+            )
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
