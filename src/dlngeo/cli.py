@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -15,11 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-# Matrices here are small: BLAS threads that wait for each other cost more than they save, without
-# bound on a busy machine. Whoever sets these variables is obeyed.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-
 import numpy as np
 import scipy
 import typer
@@ -28,11 +22,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from dlngeo import __version__
-from dlngeo.studies import completion, simulation, simulation_config, simulation_store, tables
+from dlngeo.studies import (
+    completion,
+    completion_report,
+    simulation,
+    simulation_config,
+    simulation_store,
+    tables,
+)
 from dlngeo.studies import simulation_report as report
 
 # What typer raises for an argument that it cannot parse; it has no public name there.
 _UsageError: Any = typer.BadParameter.__base__
+
+# What is said of how DATA is laid out where nothing is said.
+_UNTOLD = {
+    "layout": "auto", "columns": None, "header": None, "labels": None, "delimiter": None,
+    "decimal": ".", "missing": (), "skip": 0,
+}  # fmt: skip
 
 app = typer.Typer(
     add_completion=False,
@@ -51,7 +58,7 @@ def complete(
     data: Annotated[
         Path | None,
         typer.Argument(
-            help="A table with gaps or triplets (row, column, value): .csv, .tsv, .npy or .npz. "
+            help="A table with gaps or triplets (row, column, value): text, .npy or .npz. "
             "Without it, the data set of --dataset.",
             show_default=False,
         ),
@@ -63,12 +70,41 @@ def complete(
     layout: Annotated[
         str, typer.Option(help="How DATA is laid out: auto, table or triplets.")
     ] = "auto",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Triplets: the columns of row, column and value, as user,item,rating or 1,2,3.",
+            show_default=False,
+        ),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header", help="Whether line 1 holds names.", show_default=False
+        ),
+    ] = None,
+    labels: Annotated[
+        int | None,
+        typer.Option(help="How many first columns hold labels.", show_default=False),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="What separates cells: ; or :: or tab or blank.", show_default=False),
+    ] = None,
+    decimal: Annotated[str, typer.Option(help="The decimal mark, . or a comma.")] = ".",
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(help="One more spelling of a missing value, like -999.", show_default=False),
+    ] = None,
+    skip: Annotated[int, typer.Option(help="Lines above the table.")] = 0,
     depth: Annotated[int, typer.Option(help="Number of weight matrices.")] = 3,
     width: Annotated[
         int | None,
         typer.Option(help="Hidden width; by default the smaller dimension, at most 100."),
     ] = None,
-    holdout: Annotated[float, typer.Option(help="Share of the entries to hold out.")] = 0.2,
+    holdout: Annotated[
+        float, typer.Option(help="Share of the entries to hold out; 0: no error estimate.")
+    ] = 0.2,
     scale: Annotated[
         float, typer.Option(help="Size of the start relative to the data; smaller: lower rank.")
     ] = 1e-3,
@@ -77,6 +113,9 @@ def complete(
     ] = 1e-6,
     rtol: Annotated[float, typer.Option(help="Relative tolerance of the integrator.")] = 1e-4,
     t_max: Annotated[float, typer.Option(help="Longest flow time.")] = 1e4,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Write the network's values for observed entries too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Chooses held-out entries and start.")] = 0,
     out: Annotated[
         Path, typer.Option(help="Folder for completed.csv, summary.json and completion.png.")
@@ -85,12 +124,23 @@ def complete(
     """Fill in an incomplete matrix by the gradient flow of a deep linear network.
 
     Holds out a share of the observed entries, trains on the rest, and sets the error on the
-    held-out entries beside the column mean and an iterated truncated SVD.
+    held-out entries beside the column mean and an iterated truncated SVD. What is written comes
+    from training on all observed entries; these stay as they are.
+
+    Reading: line 1 is a header where words stand over numbers; first columns of words are labels;
+    two columns of words that repeat and one of numbers are triplets. Where more than that is
+    needed, the option that settles it is named.
     """
     if data is not None and dataset is not None:
         raise ValueError("give DATA or --dataset, not both")
+    told: dict[str, Any] = {
+        "layout": layout, "columns": columns, "header": header, "labels": labels,
+        "delimiter": delimiter, "decimal": decimal, "missing": tuple(missing or ()), "skip": skip,
+    }  # fmt: skip
     if data is not None:
-        table = tables.read(data, layout)  # type: ignore[arg-type]
+        table = tables.read(data, **told)
+    elif told != _UNTOLD:
+        raise ValueError("--layout, --columns and the like say how DATA is read; DATA is missing")
     else:
         table = tables.dataset("fertility" if dataset is None else dataset)
     _require_folder(out)
@@ -101,58 +151,24 @@ def complete(
         "seed": seed,
     }  # fmt: skip
     with _bar() as progress:
-        result = completion.complete(
-            table.values, width=width, t_max=t_max, progress=progress, **settings
-        )
+        result = completion.complete(table, width=width, t_max=t_max, progress=progress, **settings)
     source = {"data": table.name, "source": table.source, "layout": table.layout}
-    summary = completion.summary(result, [*_made_by(), *source.items(), *settings.items()])
+    source["reading"] = table.reading
+    summary = completion_report.summary(result, [*_made_by(), *source.items(), *settings.items()])
     summary["total_seconds"] = time.perf_counter() - begun
+    from dlngeo.studies import completion_files
+
     with _draft(out) as folder:
-        _write_completion(folder, table, result, summary)
-    _show_completion(table, result, summary, out)
-
-
-def _write_completion(
-    out: Path, table: tables.Table, result: completion.Completion, summary: dict[str, object]
-) -> None:
-    from dlngeo.studies import plotting
-
-    _write_json(out / "summary.json", summary)
-    with (out / "completed.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["", *table.columns])
-        for label, row in zip(table.rows, result.completed, strict=True):
-            writer.writerow([label, *(f"{x:.6g}" for x in row)])
-    np.save(out / "completed.npy", result.completed)
-    m, n = result.table.shape
-    title = f"{Path(table.name).stem}, {m} × {n}: deep linear {result.network.name}"
-    plotting.save(plotting.completion_figure(result, title), out / "completion.png")
-
-
-def _show_completion(
-    table: tables.Table,
-    result: completion.Completion,
-    summary: dict[str, object],
-    out: Path,
-) -> None:
-    m, n = result.table.shape
-    lines = [
-        f"{table.name}, read as {table.layout}: {m} × {n}, {summary['observed']} entries "
-        f"observed, {summary['missing_share']:.0%} missing, {summary['held_out']} held out"
-    ]
-    if table.source:
-        lines.append(table.source)
-    grid = Grid("method", "held-out RMSE", "effective rank", "chosen", "time")
-    for method in result.methods:
-        grid.add_row(
-            method.name,
-            f"{method.rmse:.4g}",
-            f"{completion.rank_of(result, method):.2f}",
-            method.chosen or "-",
-            f"{method.seconds:.1f} s",
-        )
+        completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
+        _write_json(folder / "summary.json", summary)
+    grid = Grid(*completion_report.COLUMNS)
+    for row in completion_report.rows(result):
+        grid.add_row(*row)
     wrote = f"Wrote {out}/: completed.csv, completed.npy, summary.json, completion.png"
-    _say(*lines, grid, completion.verdict(result), wrote)
+    headline = completion_report.headline(table.name, table.reading, result)
+    verdict, empty = completion_report.verdict(result), completion_report.gaps_left(result)
+    above, below = [table.source] if table.source else [], [empty] if empty else []
+    _say(headline, *above, grid, verdict, *below, wrote)
 
 
 # --------------------------------------------------------------------------------------- simulate

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from dlngeo import _checks
+from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array, Weights
 from dlngeo._energy_checks import Misses as Misses
 from dlngeo._energy_checks import check as check
@@ -240,9 +240,11 @@ class MatrixCompletion(_LeastSquares):
 
     def __init__(self, observed: ArrayLike, mask: ArrayLike) -> None:
         observed = _checks.real_array(observed, "observed", finite=False)
-        mask = np.array(mask)
+        if _checks.masked(mask):
+            raise ValueError("mask must be an array of booleans, not itself masked")
+        mask = np.array(_checks.any_array(mask, "mask"))
         if mask.dtype != np.bool_:
-            if not np.isin(mask, (0, 1)).all():
+            if mask.dtype.kind not in "iuf" or not np.isin(mask, (0, 1)).all():
                 raise TypeError(f"mask must hold booleans; its dtype is {mask.dtype}")
             mask = mask.astype(bool)
         if observed.ndim != 2 or 0 in observed.shape or observed.shape != mask.shape:
@@ -267,16 +269,16 @@ class MatrixCompletion(_LeastSquares):
         cls, i: ArrayLike, j: ArrayLike, values: ArrayLike, shape: tuple[int, int]
     ) -> MatrixCompletion:
         """The energy that observes W[i, j] = values, each entry at most once (0-based indices)."""
-        rows, columns = np.atleast_1d(i), np.atleast_1d(j)
+        if _checks.masked(i) or _checks.masked(j):
+            raise ValueError("i and j must not be masked; leave such triplets out")
+        rows, columns = (np.atleast_1d(_checks.any_array(x, n)) for x, n in ((i, "i"), (j, "j")))
         values = np.atleast_1d(_checks.real_array(values, "values"))
         if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
             raise ValueError(
                 "i, j and values must be vectors of one length; "
                 f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
             )
-        if np.shape(shape) != (2,):
-            raise ValueError(f"shape must be two integers (m, n), not {shape!r}")
-        m, n = (_checks.integer(d, "shape", 1) for d in shape)
+        m, n = _checks.shape(shape)
         for name, index, bound in (("i", rows, m), ("j", columns, n)):
             if index.size and index.dtype.kind not in "iu":
                 raise TypeError(f"{name} must hold integers; its dtype is {index.dtype}")
@@ -298,10 +300,10 @@ class MatrixCompletion(_LeastSquares):
 
     @classmethod
     def from_nan(cls, table: ArrayLike) -> MatrixCompletion:
-        """The energy that observes every entry of a matrix that is not NaN."""
-        table = _checks.real_array(table, "table", finite=False)
-        if np.isinf(table).any():
-            raise ValueError("table must be finite or NaN; it has infinite entries")
+        """The energy that observes every entry that is neither NaN, nor masked, nor pandas' NA."""
+        table = _incomplete.array(table, "table")
+        if table.ndim != 2 or 0 in table.shape:
+            raise ValueError(f"table must be one matrix; its shape is {table.shape}")
         return cls(table, ~np.isnan(table))
 
     def _residual(self, W: Array) -> Array:

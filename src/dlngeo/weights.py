@@ -188,7 +188,7 @@ def random(
         Leading dimensions, for a stack of networks.
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     return tuple(
         scale * generator.standard_normal((*size, rows, columns))
         for columns, rows in itertools.pairwise(widths)
@@ -215,7 +215,7 @@ def random_balanced(
     Source: Menon, (5.15)-(5.20); the idea of Arora, Cohen, Golowich and Hu (2019), Procedure 1.
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     rank = min(widths)
     gaussian = generator.standard_normal((*size, widths[-1], widths[0]))
     lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., None, :rank]
@@ -242,7 +242,7 @@ def random_decoupled(
     Source: Wendin and Altafini, section 5, Props. 31 and 32 (corrected).
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     identity = [np.broadcast_to(np.eye(d), (*size, d, d)) for d in (widths[0], widths[-1])]
     hidden = [haar_frame(d, d, generator, size) for d in widths[1:-1]]
     frames = [identity[0], *hidden, identity[1]]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import HermitianMatrices, Paths, submersion_sde
 from dlngeo.weights import RNG
@@ -23,6 +24,8 @@ from dlngeo.weights import RNG
 def log_orbit_volume(x: ArrayLike) -> Array:
     """S(x) = 2 log van(x), the entropy of the isospectral orbit up to a constant, (11.5)."""
     x = _checks.real_array(x, "x")
+    if x.ndim < 1 or x.shape[-1] == 0:
+        raise ValueError(f"x must have shape (..., d) with d >= 1, not {x.shape}")
     i, j = np.triu_indices(x.shape[-1], 1)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
         return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))
@@ -57,8 +60,6 @@ def simulate(
     ------
     ValueError
         If x is not strictly increasing, or beta < 1: the particles then collide.
-    FloatingPointError
-        If a path leaves the range of floating point.
 
     Notes
     -----
@@ -69,13 +70,14 @@ def simulate(
     start = _checks.real_array(x, "x")
     if start.ndim != 1 or start.size == 0 or not (np.diff(start) > 0).all():
         raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
-    if not beta >= 1:
+    if not _checks.real(beta, "beta") >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
-    frames = all_paths(_Implicit(start.size, beta), start, plan).whole(plan)
-    return Paths(plan.times(frames.shape[1]), frames, frames)
+    run = all_paths(_Implicit(start.size, beta), start, plan)
+    return Paths.of(run, plan, run.frames)
 
 
+@one_blas_thread
 def simulate_lift(
     M: ArrayLike,
     *,
@@ -106,15 +108,12 @@ def simulate_lift(
     The instance of (12.1) on Her_d with inverse temperature 2 and anisotropy κ = 2/β: for (11.4)
     names β what there is κ (Remark 17). Source: Menon, (11.3)-(11.4), Theorem 15.
     """
-    matrix = np.asarray(M)
+    matrix = _checks.complex_array(M, "M")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise ValueError(f"M must be one square matrix; its shape is {matrix.shape}")
-    if (
-        not np.isfinite(matrix).all()
-        or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max()
-    ):
-        raise ValueError("M must be finite and Hermitian")
-    if not beta > 0:
+    if np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+        raise ValueError("M must be Hermitian")
+    if not _checks.real(beta, "beta") > 0:
         raise ValueError(f"beta must be > 0, not {beta!r}")
     return submersion_sde(
         HermitianMatrices(len(matrix)),
@@ -148,27 +147,32 @@ class _Implicit:
 def _implicit(x: Array, noise: Array, dt: float | Array) -> Array:
     """The solution z > in order of z_i - dt Σ_j 1/(z_i - z_j) = x_i + noise_i, by Newton's method.
 
-    Steps are cut so that no gap shrinks by more than half.
+    Steps are cut so that no gap shrinks by more than half. NaN where no solution is found.
     """
     y, z = x + noise, x
     d = x.shape[-1]
     if d == 1:
         return np.asarray(y)
     one = np.eye(d, dtype=bool)
-    active = np.ones(x.shape[:-1], dtype=bool)  # a path's numbers do not depend on its company
+    active = np.isfinite(y).all(axis=-1)  # a path's numbers do not depend on its company
+    found = np.zeros_like(active)
     for _ in range(200):
         gap = np.where(one, np.inf, z[..., :, None] - z[..., None, :])
         slope = z - y - dt * (1 / gap).sum(axis=-1)
         weight = np.asarray(dt)[..., None] / gap**2
         hessian = -weight
         hessian[..., one] = 1 + weight.sum(axis=-1)
+        active &= np.isfinite(hessian).all(axis=(-2, -1)) & np.isfinite(slope).all(axis=-1)
+        hessian = np.where(active[..., None, None], hessian, one)
         step = -np.linalg.solve(hessian, slope[..., None])[..., 0]
         rise, room = np.diff(step, axis=-1), np.diff(z, axis=-1)
         share = np.max(np.where(rise < 0, -rise / room, 0.0), axis=-1, keepdims=True)
         step = np.where(share > 0.5, 0.5 / np.maximum(share, 0.5), 1.0) * step
         z = np.where(active[..., None], z + step, z)
         size = np.abs(z) + room.max(axis=-1, keepdims=True)
-        active = active & (np.abs(step) > 1e-13 * size).any(axis=-1)
+        near = (np.abs(step) <= 1e-13 * size).all(axis=-1)
+        found |= active & near
+        active &= ~near
         if not active.any():
-            return np.asarray(z)
-    raise RuntimeError("the implicit step did not converge")
+            break
+    return np.where(found[..., None], z, np.nan)

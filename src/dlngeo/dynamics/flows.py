@@ -14,6 +14,7 @@ from scipy.integrate import OdeSolver
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.integration import METHODS as METHODS
 from dlngeo.dynamics.integration import Callback, Control, bound, hook, integrate, read_off
 from dlngeo.dynamics.systems import (
@@ -27,6 +28,7 @@ from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Energy
 
 
+@one_blas_thread
 def gradient_flow(
     energy: Energy,
     start: Sequence[ArrayLike] | Array,
@@ -109,6 +111,7 @@ def gradient_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def adjacency_flow(
     energy: Energy,
     A: ArrayLike,
@@ -153,6 +156,7 @@ def adjacency_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def free_energy_flow(
     energy: Energy,
     W: ArrayLike,
@@ -204,6 +208,7 @@ def free_energy_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def gradient_descent(
     energy: Energy,
     weights: Sequence[ArrayLike],

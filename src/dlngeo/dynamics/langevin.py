@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.root_chart import RootChart
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
@@ -37,6 +38,7 @@ from dlngeo.dynamics.unbalanced import TangentNoise as TangentNoise
 from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
+from dlngeo.dynamics.upstairs import end_to_end
 from dlngeo.dynamics.upstairs import upstairs as _upstairs
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import balanced
@@ -44,6 +46,7 @@ from dlngeo.geometry.charts import coordinates
 from dlngeo.weights import RNG, flatten, unflatten
 
 
+@one_blas_thread
 def simulate(
     energy: Energy,
     start: Sequence[ArrayLike] | Array,
@@ -81,7 +84,9 @@ def simulate(
     dt : float > 0
     n_steps, n_paths : int >= 1
     rng : anything that ``numpy.random.default_rng`` takes
-        Path k draws from child k of its seed, whatever the number of paths.
+        Path k draws from child k of its seed, whatever the number of paths. An integer or a
+        ``SeedSequence`` gives the same noise each time; a ``Generator`` other noise each time, for
+        a seed is spawned from it. ``provenance`` tells which.
     upstairs : bool or None
         None: upstairs exactly when weights were given. True lifts a matrix (whole depth).
     save_every : int or None
@@ -93,12 +98,19 @@ def simulate(
         - ``root``: Euler-Maruyama in the root chart.
         - ``euler``: Euler-Maruyama in W; the default at depth inf. Biased where singular values
           come close to zero.
+    engine : "auto" or "numpy"
+        What runs the steps; there is one so far.
+    first_path : int >= 0
+        Run paths ``first_path``, ..., ``first_path + n_paths - 1`` of the seed: with
+        ``n_paths=1`` one path of an earlier run again.
+    workers : int >= 1
+        Threads among which the paths are shared; the numbers do not depend on it.
 
     Returns
     -------
     Ensemble
-        With status -1 where a path could not be followed; the frames end before, and the message
-        says when.
+        A path that cannot be followed ends there, its later frames NaN, and the others go on:
+        ``status`` is -1 for it, and ``message`` says when and why.
 
     Raises
     ------
@@ -108,9 +120,11 @@ def simulate(
     Notes
     -----
     Where dt is too long for the drift at hand, dt [N σ_1^{2-2/N} ‖E″‖ + (N-1) σ_1^{1-2/N} ‖E′‖] > 1
-    for σ_1 the largest singular value, the step is taken in parts, up to 1000, with the increments
-    of a Brownian bridge; the message counts such steps. That keeps a run stable and its law right
-    as dt → 0. How exact it is at a given dt only a shorter dt tells.
+    for σ_1 the largest singular value, the step is taken in parts, with the increments of a
+    Brownian bridge; upstairs also where two singular values of a layer are so small that noise
+    would lead past both. A step that fails, or leads to where the drift turns 4 times too fast for
+    it, is tried again in halves, by that path alone. The message counts such steps. That keeps a
+    run stable and its law right as dt → 0. How exact it is at a given dt only a shorter dt tells.
 
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
     (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
@@ -122,44 +136,41 @@ def simulate(
         _checks.non_negative(weight_decay, "weight_decay"),
         entropy=True,
     )
-    if engine not in ("auto", "numpy"):
-        raise ValueError(f"engine must be 'auto' or 'numpy', not {engine!r}")
+    _checks.choice(engine, "engine", ("auto", "numpy"))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     point, layers, whole = _start(start, depth, upstairs)
     require_stacks(energy, point, "start")
-    return _simulate(terms, plan, point, layers, whole, method)
+    return _simulate(terms, plan, point, layers, whole, method, "Langevin")
 
 
 def _simulate(
-    terms: _Terms, plan: Plan, point: Array, layers: Weights | None, depth: float, method: str
+    terms: _Terms,
+    plan: Plan,
+    point: Array,
+    layers: Weights | None,
+    depth: float,
+    method: str,
+    equation: str,
 ) -> Ensemble:
     if layers is not None:
         if method != "auto":
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")
         space = BalancedWeights((len(point),) * (len(layers) + 1))
         run = all_paths(_upstairs(terms, space), flatten(layers), plan)
-        weights, W = unflatten(run.frames, space.widths), space.observe(run.frames)
+        weights = unflatten(run.frames, space.widths)
+        W = product(weights)
     else:
         method = _method(method, depth)
         scheme = _downstairs(method, terms, point, depth)
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
-    status, message = 0, "all steps were taken"
-    if run.cut:
-        message += f", {run.cut} of {plan.n_steps * len(plan.paths)} in parts"
-    if run.reached < plan.n_steps:
-        status = -1
-        message = (
-            f"a path could not be followed beyond t = {run.reached * plan.dt:g}, even in a "
-            f"thousand parts of a step: take a shorter dt than {plan.dt:g}, or see whether the "
-            "energy is bounded below"
-        )
     provenance = plan.provenance() | {
-        "method": method, "upstairs": layers is not None, "depth": depth, "beta": terms.beta,
-        "kappa": terms.kappa, "weight_decay": terms.gamma, "cut": run.cut,
+        "equation": equation, "entropic_drift": terms.entropy, "method": method,
+        "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
+        "weight_decay": terms.gamma, "cut": run.cut,
     }  # fmt: skip
-    t = plan.times(W.shape[1])
-    return build(terms.energy, t, W, weights, status, message, provenance)
+    ends, message = run.ends(plan), run.message(plan)
+    return build(terms.energy, plan.times(), W, weights, ends, message, provenance)
 
 
 # ------------------------------------------------------------------------------------ arguments
@@ -169,6 +180,8 @@ def _start(
     start: Sequence[ArrayLike] | Array, depth: float | None, upstairs: bool | None
 ) -> tuple[Array, Weights | None, float]:
     """The end-to-end matrix, the weights if the run is upstairs, and the depth."""
+    if upstairs is not None:
+        _checks.flag(upstairs, "upstairs")
     if depth is None:
         layers = _checks.weights(start, "start")
         if any(W.ndim != 2 or W.shape != layers[0].shape for W in layers) or (
@@ -180,9 +193,9 @@ def _start(
             )
         coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
         whole = float(len(layers))
-        return product(layers), layers if upstairs in (None, True) else None, whole
+        return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
-    point = _checks.matrix(np.asarray(start), "start")
+    point = _checks.matrix(start, "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
     if whole > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
@@ -195,10 +208,8 @@ def _start(
 
 
 def _method(method: str, depth: float) -> str:
-    if method == "auto":
+    if _checks.choice(method, "method", ("auto", "weak2", "root", "euler")) == "auto":
         return "euler" if math.isinf(depth) else "weak2"
-    if method not in ("weak2", "root", "euler"):
-        raise ValueError(f"method must be 'auto', 'weak2', 'root' or 'euler', not {method!r}")
     if math.isinf(depth) and method != "euler":
         raise ValueError(
             f"at depth inf there is no root chart: method must be 'euler', not {method!r}"
@@ -216,6 +227,7 @@ def _downstairs(
     return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
 
 
+@one_blas_thread
 def brownian_motion(
     start: Sequence[ArrayLike] | Array,
     *,
@@ -247,12 +259,12 @@ def brownian_motion(
     orbit: the orbit's mean curvature carries it, which is what (12.6)-(12.7) say.
     Source: Menon, Theorem 18, (12.1)-(12.2), item 3 of 12.1 corrected.
     """
-    if on not in ("end-to-end", "balanced", "orbit"):
-        raise ValueError(f"on must be 'end-to-end', 'balanced' or 'orbit', not {on!r}")
+    _checks.choice(on, "on", ("end-to-end", "balanced", "orbit"))
     up = on != "end-to-end"
     if up and depth is not None and not float(_checks.depth(depth)).is_integer():
         raise ValueError(f"on={on!r} moves weights: depth must be whole, not {depth:g}")
     beta = _checks.positive(beta, "beta")
     terms = _Terms(None, beta, 0.0 if on == "orbit" else 1.0, 0.0, up)
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    return _simulate(terms, plan, *_start(start, depth, up), "auto")
+    equation = f"Brownian motion, {on}"
+    return _simulate(terms, plan, *_start(start, depth, up), "auto", equation)

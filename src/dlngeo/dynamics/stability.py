@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import flows
 from dlngeo.dynamics.lyapunov import LyapunovEstimate as LyapunovEstimate
 from dlngeo.dynamics.lyapunov import commuting_exponent as commuting_exponent
@@ -49,6 +50,7 @@ class EdgeRun(NamedTuple):
     edge: float
 
 
+@one_blas_thread
 def descend(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -210,8 +212,9 @@ def stability_map(
     StabilityMap
     """
     eta = np.atleast_1d(positive(steps, "steps"))
-    sizes = tuple(_checks.integer(b, "batches", 1) for b in batches)
-    generator = np.random.default_rng(rng)
+    batches = _checks.sequence(batches, "batches", "a sequence of integers")
+    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
+    generator = _checks.rng(rng)
     estimates = [
         lyapunov(
             kernel,

@@ -19,7 +19,8 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.geometry import entropy
+from dlngeo.geometry import entropy, metric
+from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
@@ -84,23 +85,29 @@ class EndToEndFlow:
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
-        self, energy: Energy, start: Any, depth: float, rank: int | None, gamma: float
+        self,
+        energy: Energy,
+        start: Any,
+        depth: float,
+        rank: int | None,
+        gamma: float,
+        name: str = "start",
     ) -> None:
-        W = _checks.matrix(start, "start")
+        W = _checks.matrix(start, name)
         if 0 in W.shape:
-            raise ValueError(f"start must hold a matrix; its shape is {W.shape}")
+            raise ValueError(f"{name} must hold a matrix; its shape is {W.shape}")
         self.energy, self.gamma, self.rank = energy, gamma, rank
         self._depth, self._shape = _checks.depth(depth), W.shape
         self._rank = _checks.rank(rank, W.shape, None, self._depth)
         if math.isinf(self._depth) and self._rank < max(W.shape[-2:]):
             raise ValueError(
-                "at depth inf the flow is defined for square matrices of full rank; start has "
+                f"at depth inf the flow is defined for square matrices of full rank; {name} has "
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
-        W = self._stratum(W)
-        require_stacks(energy, W, "start", hessian=False)
-        self.start = W.reshape(-1)
+        require_stacks(energy, W, name, hessian=False)
+        metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
+        self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
         return None
@@ -113,7 +120,7 @@ class EndToEndFlow:
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
         frame = Frame.of(W, self._depth, self._rank)
-        velocity = -frame.map(lambda K: K, self.energy.gradient(frame.point(W)))
+        velocity = -frame.apply(self.energy.gradient(frame.point(W)))
         return (velocity - self._decay * W if self._decay else velocity).reshape(-1)
 
     def _stratum(self, W: Array) -> Array:
@@ -139,9 +146,10 @@ class FreeEnergyFlow(EndToEndFlow):
         gamma: float,
         widths: Sequence[int] | None,
     ) -> None:
-        super().__init__(energy, start, depth, rank, gamma)
+        super().__init__(energy, start, depth, rank, gamma, "W")
         self._beta, self._widths = _checks.positive(beta, "beta"), widths
-        self._push(self.start)  # refuses what has no entropy
+        W = self.start.reshape(self._shape)
+        entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none
 
     def velocity(self, t: float, y: Array) -> Array:
         if not np.isfinite(y).all():
@@ -150,7 +158,7 @@ class FreeEnergyFlow(EndToEndFlow):
 
     def _push(self, y: Array) -> Array:
         W = y.reshape(self._shape)
-        force = entropy.gradient(W, self._depth, rank=self.rank, widths=self._widths)
+        force = State.of(W, self._depth, self.rank, self._widths).gradient()
         return np.asarray(force / self._beta).reshape(-1)
 
 

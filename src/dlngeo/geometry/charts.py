@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, transpose
+from dlngeo._linalg import frobenius, orthonormalise, svd, together, transpose
 from dlngeo.weights import imbalances
 
 _ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
@@ -49,10 +49,11 @@ def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
     Source: Menon, (5.15)-(5.17), (5.20) corrected.
     """
     lam = _checks.singular_values(lam, "lam")
+    Q = _checks.sequence(Q, "Q")
     if len(Q) < 2:
         raise ValueError(f"Q must hold at least Q_0 and Q_1, not {len(Q)} frames")
     frames = [frame_argument(value, f"Q_{p}", lam.shape[-1]) for p, value in enumerate(Q)]
-    return chart(frames, lam)
+    return together(chart(frames, lam))
 
 
 def to_svd(
@@ -77,6 +78,9 @@ def to_svd(
     ------
     ValueError
         If the weights are not balanced, or have another rank.
+    numpy.linalg.LinAlgError
+        If the numerical rank of a layer is lower: σ_r(W_p) <= max(d_p, d_{p-1}) ε σ_1(W_p), the
+        layer's entries not determining it (graded ones do).
 
     Notes
     -----
@@ -85,27 +89,43 @@ def to_svd(
     by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
-    frames, lam = coordinates(layers, r, tol)
+    frames, lam = coordinates(layers, layer_rank(layers, rank), tol, "weights")
     return tuple(frames), lam
 
 
-def coordinates(layers: Weights, r: int, tol: float = 1e-8) -> tuple[list[Array], Array]:
-    """:func:`to_svd` of checked weights: frames and λ."""
+def layer_rank(layers: Weights, rank: int | None) -> int:
+    """The rank that weights are said to have: None stands for the least width."""
+    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    return min(widths) if rank is None else rank_argument(rank, widths)
+
+
+def coordinates(
+    layers: Weights, r: int, tol: float = 1e-8, name: str | None = None
+) -> tuple[list[Array], Array]:
+    """:func:`to_svd` of checked weights: frames and λ.
+
+    ``name`` is that of the argument which the weights are; every layer of one must have numerical
+    rank r. None: a state of the library.
+    """
     U, lam, Vt = svd(layers[0])
     scale = lam[..., 0]
-    if not (lam[..., r - 1] > 0).all() or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
+    open_set = len(layers) == 1 and r == lam.shape[-1]  # one layer of any rank: nothing is singular
+    if name is not None and not open_set:
+        _rank.require(layers[0], lam, r, f"{name}[0]")
+    lower = not open_set and not (lam[..., r - 1] > 0).all()
+    if lower or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
         raise ValueError(
             f"weights must have rank {r}; the singular values of W_1 are {lam[..., : r + 1]}"
         )
     lam = lam[..., :r]
     frames = [transpose(Vt)[..., :r], U[..., :r]]
     off, one = np.zeros_like(scale), np.eye(r)
-    for W in layers[1:]:
+    for p, W in enumerate(layers[1:], start=1):
         Q = W @ frames[-1] / lam[..., None, :]
         E = transpose(Q) @ Q - one
         largest = np.abs(E).max(axis=(-2, -1))
+        if name is not None and (largest > 0.5).any():  # λ_r is not this layer's σ_r
+            _rank.require(W, svd(W)[1], r, f"{name}[{p}]")
         if W.shape[-1] > r or (largest > 0.1 * tol).any():  # else its norm is below tol * r
             off = np.maximum(off, _imbalance_of(W, E, lam, scale))
         frames.append(_orthonormalised(Q, E, largest))
@@ -167,6 +187,7 @@ def chart_differential(
     -----
     Source: Menon, (8.1)-(8.3).
     """
+    Q, A = _checks.sequence(Q, "Q"), _checks.sequence(A, "A")
     layers = from_svd(Q, lam)
     theta = _checks.real_array(theta, "theta")
     r = np.shape(lam)[-1]
@@ -182,7 +203,7 @@ def chart_differential(
             raise ValueError(f"A_{p} must be antisymmetric")
         turns.append(turn)
     stretched = chart(frames, theta)
-    return tuple(
+    return together(
         after @ W + change - W @ before
         for W, change, (before, after) in zip(
             layers, stretched, itertools.pairwise(turns), strict=True
@@ -234,13 +255,14 @@ def from_right_polar(
     Source: Menon, (5.5)-(5.9), (5.9) corrected: P_1² = W_1ᵀ W_1.
     """
     layers = [_checks.matrix(W_1, "W_1")]
-    hidden = [layers[0].shape[-2], *(np.shape(q)[-2] for q in Q[:-1])] if len(Q) else []
+    upper = [_checks.matrix(q, f"Q_{p}") for p, q in enumerate(_checks.sequence(Q, "Q"), start=2)]
+    hidden = [W.shape[-2] for W in (*layers, *upper)][: len(upper)]
     wanted = imbalance_argument(G, hidden)
-    for p, value in enumerate(Q, start=1):
+    for p, value in enumerate(upper, start=1):
         W = layers[-1]
         P = _psd_root(W @ transpose(W) - wanted[p - 1], W, f"W_{p} W_{p}ᵀ - G_{p}")
         layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
-    return tuple(layers)
+    return together(layers)
 
 
 def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
@@ -276,13 +298,16 @@ def from_left_polar(
     Source: Menon, (5.11)-(5.12).
     """
     layers = [_checks.matrix(W_N, "W_N")]
-    hidden = [layers[0].shape[-1], *(np.shape(u)[-2] for u in U[:-1])] if len(U) else []
+    U = _checks.sequence(U, "U")
+    order = range(len(U), 0, -1)
+    lower = [_checks.matrix(u, f"U_{p}") for p, u in zip(order, U, strict=True)]
+    hidden = [layers[0].shape[-1], *(u.shape[-2] for u in lower)][: len(lower)]
     wanted = imbalance_argument(G, hidden[::-1])
-    for p, value in zip(range(len(U), 0, -1), U, strict=True):
+    for p, value in zip(order, lower, strict=True):
         W = layers[-1]
         R = _psd_root(transpose(W) @ W + wanted[p - 1], W, f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
         layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
-    return tuple(reversed(layers))
+    return together(reversed(layers))
 
 
 def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
@@ -306,8 +331,7 @@ def _psd_root(square: Array, W: Array, name: str) -> Array:
     return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
 
 
-def _isometry(value: ArrayLike, P: Array, name: str) -> Array:
-    Q = _checks.matrix(value, name)
+def _isometry(Q: Array, P: Array, name: str) -> Array:
     if Q.shape[-1] != P.shape[-1]:
         raise ValueError(f"{name} must have {P.shape[-1]} columns, not {Q.shape[-1]}")
     image = Q @ P
@@ -342,6 +366,7 @@ def imbalance_argument(G: Sequence[ArrayLike] | None, hidden: Sequence[int]) -> 
     """Symmetric matrices, one a hidden layer; zeros for None."""
     if G is None:
         return tuple(np.zeros((d, d)) for d in hidden)
+    G = _checks.sequence(G, "G")
     if len(G) != len(hidden):
         raise ValueError(f"G must hold {len(hidden)} matrices, one a hidden layer, not {len(G)}")
     matrices = []

@@ -26,6 +26,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.landscape.lanczos import extremes
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
@@ -128,6 +129,7 @@ def _dense(energy: Energy, layers: Weights) -> Array:
     return matrix
 
 
+@one_blas_thread
 def extreme_eigenvalues(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -168,8 +170,7 @@ def extreme_eigenvalues(
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     require_stacks(energy, chain(layers), "weights")
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
-    if method not in ("auto", "dense", "lanczos"):
-        raise ValueError(f'method must be "auto", "dense" or "lanczos", not {method!r}')
+    _checks.choice(method, "method", ("auto", "dense", "lanczos"))
     if method == "dense" or (method == "auto" and size <= DENSE):
         spectrum = np.linalg.eigvalsh(_dense(energy, layers))
         return Extremes(spectrum[..., 0][()], spectrum[..., -1][()])
@@ -228,6 +229,7 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     return extreme_eigenvalues(energy, weights).greatest
 
 
+@one_blas_thread
 def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
     r"""Sharpness of the quadratic loss ½|Σ - W|² at weights that reach its minimum W = Σ.
 

@@ -58,7 +58,7 @@ def measured(energy: Energy, weights: Sequence[ArrayLike], *, infimum: float = 0
     -----
     Source: Wendin and Altafini, (27) and (48).
     """
-    layers, infimum = _checks.weights(weights), _checks.real(infimum, "infimum")
+    layers, infimum = _checks.weights(weights), _checks.finite(infimum, "infimum")
     W = product(layers)
     require_stacks(energy, W, "weights", hessian=False)
     excess = energy.value(W) - infimum

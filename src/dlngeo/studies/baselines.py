@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from dlngeo import weights
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[str, float], None]
@@ -38,7 +40,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Method:
-    """How one method did: its completion, its error on the held-out entries, its price."""
+    """How one method did: its completion, its error on the held-out entries, its price.
+
+    The error is NaN where nothing was held out.
+    """
 
     name: str
     completed: Array
@@ -48,14 +53,17 @@ class Method:
 
 
 def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
-    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate."""
-    if not 0 < share < 1:
-        raise ValueError(f"holdout must lie in (0, 1), not {share!r}")
+    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate.
+
+    A share of 0 leaves nothing to test on.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"holdout must lie in [0, 1), not {share!r}")
     observed = np.argwhere(np.isfinite(table))
     count = len(observed)
     tests = round(share * count)
     validations = max(1, round(_VALIDATION * (count - tests)))
-    if tests < 1 or count - tests - validations < 1:
+    if tests < (share > 0) or count - tests - validations < 1:
         raise ValueError(
             f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
         )
@@ -70,7 +78,9 @@ def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
 
 
 def rmse(completed: Array, table: Array, mask: Mask) -> float:
-    """Root mean square error over the entries of ``mask``."""
+    """Root mean square error over the entries of ``mask``; NaN where it has none."""
+    if not mask.any():
+        return math.nan
     return float(np.sqrt(np.mean((completed[mask] - table[mask]) ** 2)))
 
 
@@ -90,6 +100,7 @@ def column_mean(table: Array, split: Split) -> Method:
     return Method("column mean", completed, error, time.perf_counter() - begun, "")
 
 
+@one_blas_thread
 def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
     """Iterated truncated SVD, rank after rank, of the rank that validates best.
 

@@ -1,44 +1,53 @@
-"""Reading an incomplete matrix: tables with gaps, triplets, and data sets that ship along.
+"""Incomplete matrices with labels: from files, triplets, arrays, pandas frames; data sets.
 
-A table is a matrix whose missing entries are NaN (in text: empty, ``nan``, ``na``, ``null`` or
-``..``), with or without a header line and leading columns of labels. Triplets are lines of row
-label, column label, value. Both come as text (``.csv``, ``.tsv``, ``.txt``; cells separated by
-commas, semicolons, tabs or blanks), ``.npy`` or ``.npz``.
-
-A first line is a header where it holds a word above numbers; or, above labelled rows, where its
-first cell is empty, or its other cells are three or more whole numbers rising by one (years). A
-first column of numbers is data unless the header's first cell is empty.
+A table is a matrix whose missing entries are NaN. A file is delimited text (``.csv``, ``.tsv``,
+``.txt``, ``.dat``, ``.data``), ``.npy`` or ``.npz``. Of a text the reading rule tells what is a
+name and what is a number (:mod:`dlngeo.studies.layouts`, docs/completion.md): what it does not
+decide is refused with the option that does.
 """
 
 from __future__ import annotations
 
-import csv
-import zipfile
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike
 
+from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array
-from dlngeo.energies import MatrixCompletion
+from dlngeo.studies import array_files, delimited, layouts, triplets
+from dlngeo.studies.numerals import MISSING as MISSING
+from dlngeo.studies.numerals import Numerals
 
 DATASETS = {
     "fertility": "Total fertility rate, 219 countries x 1960-2013. Source: World Bank, World "
     "Development Indicators SP.DYN.TFRT.IN (CC BY 4.0)",
 }
 Layout = Literal["auto", "table", "triplets"]
-_MISSING = {"", "nan", "na", "n/a", "null", "none", "..", "-"}
+_TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 
 
 @dataclass(frozen=True)
 class Table:
-    """An incomplete matrix: values with NaN where nothing was observed, and labels."""
+    """An incomplete matrix with its labels.
+
+    Attributes
+    ----------
+    name : str
+    values : (m, n) array, NaN where nothing was observed
+    rows, columns : tuple of str
+        Labels; numbers from 0 where the source has none.
+    source : str
+        Where data that ship along come from.
+    layout : "table" or "triplets"
+    reading : str
+        How a file was read, in words.
+    """
 
     name: str
     values: Array
@@ -46,6 +55,7 @@ class Table:
     columns: tuple[str, ...]
     source: str = ""
     layout: str = "table"
+    reading: str = "table"
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or 0 in self.values.shape:
@@ -58,248 +68,131 @@ class Table:
 
 def dataset(name: str) -> Table:
     """A data set that ships with the package; see ``DATASETS``."""
-    if name not in DATASETS:
-        raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
-    text = resources.files("dlngeo").joinpath("data", f"{name}.csv").read_text("utf-8")
-    return replace(_from_lines(_cells(text), name, "table"), source=DATASETS[name])
+    _checks.choice(name, "name", tuple(DATASETS))
+    with resources.as_file(resources.files("dlngeo") / "data" / f"{name}.csv") as path:
+        return replace(read(path, "table", header=True), name=name, source=DATASETS[name])
 
 
-def read(path: str | Path, layout: Layout = "auto") -> Table:
+def from_matrix(matrix: Any, name: str = "table") -> Table:
+    """The table of a matrix.
+
+    Parameters
+    ----------
+    matrix : (m, n) array, masked array, or pandas DataFrame
+        Missing are NaN, masked entries, and what pandas calls missing. A frame keeps its labels.
+    name : str
+        What messages call it.
+    """
+    values = _incomplete.array(matrix, _checks.text(name, "name"))
+    if values.ndim != 2:
+        raise ValueError(f"{name} must be a matrix; its shape is {values.shape}")
+    return Table(name, values, *_incomplete.labels(matrix, values.shape))
+
+
+def from_triplets(
+    rows: Sequence[Any], columns: Sequence[Any], values: ArrayLike, name: str = "triplets"
+) -> Table:
+    """The table of (row label, column label, value); a value that is NaN or masked is a gap.
+
+    Labels that are all whole numbers are ordered by size, others alphabetically.
+    """
+    rows = _checks.sequence(rows, "rows", "a sequence of labels")
+    columns = _checks.sequence(columns, "columns", "a sequence of labels")
+    _checks.text(name, "name")
+    if _checks.masked(rows) or _checks.masked(columns):
+        raise ValueError(f"{name}: labels must not be masked; leave such triplets out")
+    numbers = np.atleast_1d(_incomplete.array(values, f"the values of {name}"))
+    found = triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
+    return _table(name, found)
+
+
+def read(
+    path: str | Path,
+    layout: Layout = "auto",
+    *,
+    header: bool | None = None,
+    labels: int | None = None,
+    columns: str | Sequence[str | int] | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    missing: Sequence[str] = (),
+    skip: int = 0,
+) -> Table:
     """Read an incomplete matrix from a file.
 
     Parameters
     ----------
-    path : path of a ``.csv``, ``.tsv``, ``.txt``, ``.npy`` or ``.npz`` file
+    path : path of a text file, ``.npy`` or ``.npz``
         An ``.npz`` holds one array, or ``i``, ``j``, ``values`` and maybe ``shape``, or a matrix
-        that ``scipy.sparse.save_npz`` wrote.
+        that ``scipy.sparse.save_npz`` wrote. A file of any other name is text if a delimiter is
+        told.
     layout : {"auto", "table", "triplets"}
-        ``auto`` takes three columns for triplets if the first two hold labels or whole numbers that
-        repeat while no pair of them does.
+    header : bool or None
+        Whether the first line holds names. None, here and below: the reading rule decides, or
+        refuses and names the option (``--header`` is this keyword on the command line).
+    labels : int >= 0 or None
+        How many leading columns are labels.
+    columns : three names or numbers from 1, or None
+        The columns of a list of triplets: row, column, value, as "user,item,rating" or in a
+        sequence. The case of names does not matter.
+    delimiter : str or None
+        What separates cells: a character, several, or "tab" or "blank".
+    decimal : {".", ","}
+    missing : sequence of str
+        Spellings of a missing value besides ``MISSING``.
+    skip : int >= 0
+        Lines above the table.
 
     Raises
     ------
     ValueError, OSError
-        One line that says what was required and what was found.
+        One line that says what was required and what was found, with line and column.
     """
-    if layout not in ("auto", "table", "triplets"):
-        raise ValueError(f"layout must be 'auto', 'table' or 'triplets', not {layout!r}")
-    path = Path(path)
+    _checks.choice(layout, "layout", ("auto", "table", "triplets"))
+    _checks.text(decimal, "decimal")
+    _checks.instance(path, "path", str, os.PathLike)
+    if header is not None:
+        _checks.flag(header, "header")
+    if delimiter is not None:
+        _checks.text(delimiter, "delimiter")
+    if columns is not None:
+        columns = _checks.sequence(columns, "columns", "a sequence of names or numbers")
+        for k, column in enumerate(columns):
+            _checks.instance(column, f"columns[{k}]", str, int)
+    if not isinstance(missing, str):
+        missing = _checks.sequence(missing, "missing", "a sequence of strings")
+        missing = tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(missing))
+    if columns is not None and (layout == "table" or labels is not None):
+        raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
+    labels = labels if labels is None else _checks.integer(labels, "labels", 0)
+    path, skip = Path(path), _checks.integer(skip, "skip", 0)
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv", ".txt"):
-        try:
-            return _from_lines(_cells(path.read_text("utf-8-sig")), str(path), layout)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f"{path}: not a text table ({error})") from None
-    if suffix == ".npy":
-        arrays = _load(path)
-        if "" not in arrays:
-            raise ValueError(f"{path}: must hold one array; it is an .npz archive")
-        return _from_array(arrays[""], str(path), layout)
-    if suffix == ".npz":
-        return _from_npz(path, layout)
-    raise ValueError(f"{path}: must be a .csv, .tsv, .txt, .npy or .npz file")
-
-
-def from_triplets(
-    rows: Sequence[str], columns: Sequence[str], values: ArrayLike, name: str = "triplets"
-) -> Table:
-    """The table of (row label, column label, value).
-
-    Labels that are all whole numbers are ordered by size, others alphabetically.
-    """
-    row_labels, column_labels = _ordered(rows), _ordered(columns)
-    row_of = {label: k for k, label in enumerate(row_labels)}
-    column_of = {label: k for k, label in enumerate(column_labels)}
-    i = [row_of[label] for label in rows]
-    j = [column_of[label] for label in columns]
-    matrix = _unobserved((len(row_labels), len(column_labels)), name)
-    numbers = np.asarray(values, dtype=float)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name}: the values of triplets must be finite numbers")
-    if len(set(zip(i, j, strict=True))) < len(i):
-        raise ValueError(f"{name}: a (row, column) pair occurs twice")
-    matrix[i, j] = numbers
-    return Table(name, matrix, row_labels, column_labels, layout="triplets")
-
-
-def _unobserved(shape: tuple[int, int], name: str) -> Array:
-    try:
-        return np.full(shape, np.nan)
-    except MemoryError:
-        raise ValueError(f"{name}: a matrix of shape {shape} does not fit into memory") from None
-
-
-def _ordered(labels: Sequence[str]) -> tuple[str, ...]:
-    unique = set(labels)
-    if all(label.isdecimal() for label in unique):
-        return tuple(sorted(unique, key=int))
-    return tuple(sorted(unique))
-
-
-def _cells(text: str) -> list[list[str]]:
-    """The cells of a text table; the first line tells what separates them."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return []
-    delimiter = max(",;\t", key=lines[0].count)
-    if delimiter not in lines[0]:
-        return [line.split() for line in lines]
-    return [[cell.strip() for cell in line] for line in csv.reader(lines, delimiter=delimiter)]
-
-
-def _from_lines(lines: list[list[str]], name: str, layout: Layout) -> Table:
-    if not lines:
-        raise ValueError(f"{name}: empty")
-    width = len(lines[0])
-    for number, line in enumerate(lines, start=1):
-        if len(line) != width:
-            raise ValueError(
-                f"{name}: not a matrix, line {number} has {len(line)} cells and the first {width}"
-            )
-    if layout == "triplets" and width != 3:
-        raise ValueError(f"{name}: triplets need 3 columns (row, column, value), not {width}")
-    if layout != "table" and width == 3:
-        body = lines if _is_number(lines[0][2]) else lines[1:]
-        if layout == "triplets" or _looks_like_triplets(body):
-            i, j, values = zip(*body, strict=True) if body else ((), (), ())
-            return from_triplets(i, j, _numbers([values], name)[0], name)
-    labels, header = _margins(lines)
-    body = lines[1:] if header else lines
-    if not body:
-        raise ValueError(f"{name}: no line of numbers")
-    if labels == width:
+    if suffix in (".npy", ".npz") and delimiter is None:
+        if (header, labels, columns, decimal, tuple(missing), skip) != (None,) * 3 + (".", (), 0):
+            raise ValueError(f"{path}: only --layout belongs to NumPy files, other options to text")
+        return _table(str(path), array_files.read(path, layout))
+    if suffix not in _TEXT and delimiter is None:
         raise ValueError(
-            f"{name}: not a matrix of numbers, no column holds numbers throughout; "
-            "cells are separated by commas, semicolons, tabs or blanks"
+            f"{path}: must be a {', '.join(_TEXT)}, .npy or .npz file; other names are read as "
+            "text where --delimiter is told"
         )
-    matrix = _numbers([line[labels:] for line in body], name)
-    rows = tuple(line[0] if labels else str(k) for k, line in enumerate(body))
-    columns = tuple(lines[0][labels:]) if header else tuple(str(k) for k in range(width - labels))
-    return Table(name, matrix, rows, columns)
-
-
-def _margins(lines: list[list[str]]) -> tuple[int, bool]:
-    """How many leading columns are labels, and whether the first line is a header."""
-    first, below = lines[0], lines[1:] or lines
-    labels = 0
-    while labels < len(first) and not all(_cell(line[labels]) for line in below):
-        labels += 1
-    named = len(lines) > 1 and all(first[1:]) and len(set(first)) == len(first)
-    if named and not first[0] and all(line[0] for line in below):
-        return max(1, labels), True
-    heads = first[labels:]
-    if not all(_cell(cell) for cell in heads):
-        return labels, True
-    whole = labels > 0 and len(heads) >= 3 and all(cell.isdecimal() for cell in heads)
-    return labels, whole and all(int(b) - int(a) == 1 for a, b in pairwise(heads))
-
-
-def _looks_like_triplets(body: list[list[str]]) -> bool:
-    if not body or any(c.lower() in _MISSING for line in body for c in line):
-        return False
-    pairs = {(line[0], line[1]) for line in body}
-    labels = [{line[k] for line in body} for k in (0, 1)]
-    whole = all(not _is_number(c) or c.isdecimal() for found in labels for c in found)
-    numeric = all(_is_number(line[2]) for line in body)
-    # Entries share rows and columns; a column of row labels in a table repeats nothing.
-    repeats = all(len(found) < len(body) for found in labels)
-    return whole and numeric and repeats and len(pairs) == len(body)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.lower() not in _MISSING
-
-
-def _cell(cell: str) -> bool:
-    return cell.lower() in _MISSING or _is_number(cell)
-
-
-def _numbers(cells: Sequence[Sequence[str]], name: str) -> Array:
-    for row, line in enumerate(cells):
-        for cell in line:
-            if not _cell(cell):
-                raise ValueError(f"{name}: {cell!r} in row {row} is not a number")
-    return np.array([[np.nan if c.lower() in _MISSING else float(c) for c in r] for r in cells])
-
-
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
-    """The arrays of an ``.npz`` by name, or that of an ``.npy`` under the empty name."""
-    with path.open("rb") as file:
-        try:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"": loaded}
-            with loaded:
-                return {key: loaded[key] for key in loaded.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
-
-
-def _from_array(array: NDArray[np.generic], name: str, layout: Layout) -> Table:
-    if array.dtype.kind not in "buif" or array.ndim != 2 or 0 in array.shape:
-        raise ValueError(
-            f"{name}: must hold a real matrix, not {array.dtype} of shape {array.shape}"
-        )
-    matrix = array.astype(float)
-    if np.isinf(matrix).any():
-        raise ValueError(f"{name}: entries must be finite or missing, some are infinite")
-    whole = matrix.shape[1] == 3 and bool((matrix[:, :2] % 1 == 0).all())
-    if layout == "triplets" and not whole:
-        raise ValueError(f"{name}: triplets need shape (k, 3) and whole-number indices")
-    if layout != "table" and whole:
-        lines = [[str(int(i)), str(int(j)), repr(float(v))] for i, j, v in matrix]
-        if layout == "triplets" or _looks_like_triplets(lines):
-            i, j, _ = zip(*lines, strict=True)
-            return from_triplets(i, j, matrix[:, 2], name)
-    return _unlabelled(matrix, name)
-
-
-def _unlabelled(matrix: Array, name: str) -> Table:
-    rows, columns = (tuple(str(k) for k in range(d)) for d in matrix.shape)
-    return Table(name, matrix, rows, columns)
-
-
-def _from_npz(path: Path, layout: Layout) -> Table:
-    name, arrays = str(path), _load(path)
-    keys = set(arrays)
-    if {"format", "shape", "data"} <= keys:
-        try:
-            entries = sparse.load_npz(path).tocoo()
-        except (KeyError, ValueError, TypeError, NotImplementedError) as error:
-            raise ValueError(f"{name}: not a sparse matrix of SciPy's ({error})") from None
-        return _scatter(entries.row, entries.col, entries.data, np.array(entries.shape), name)
-    if {"i", "j", "values"} <= keys:
-        i, j, values = (np.atleast_1d(arrays[key]) for key in ("i", "j", "values"))
-        if any(index.dtype.kind not in "iu" for index in (i, j)):
-            raise ValueError(f"{name}: i and j must hold integers, not {i.dtype} and {j.dtype}")
-        guess = np.array([int(index.max(initial=0)) + 1 for index in (i, j)])
-        return _scatter(i, j, values, arrays.get("shape", guess), name)
-    if len(keys) == 1:
-        return _from_array(next(iter(arrays.values())), name, layout)
-    raise ValueError(
-        f"{name}: must hold one array, or i, j, values (and shape); "
-        f"it holds {', '.join(sorted(keys)) or 'nothing'}"
+    numerals = Numerals(decimal, (missing,) if isinstance(missing, str) else missing)
+    chosen = columns.split(",") if isinstance(columns, str) else columns
+    told = layouts.Told(
+        "triplets" if columns is not None else layout,
+        header,
+        labels,
+        None if chosen is None else tuple(str(column).strip() for column in chosen),
     )
+    records = delimited.records(path, delimiter, decimal, skip)
+    return _from_text(layouts.Lines(str(path), records, numerals, told), told)
 
 
-def _scatter(
-    i: NDArray[np.generic],
-    j: NDArray[np.generic],
-    values: NDArray[np.generic],
-    shape: NDArray[np.generic],
-    name: str,
-) -> Table:
-    if shape.shape != (2,) or shape.dtype.kind not in "iu":
-        raise ValueError(f"{name}: shape must hold two integers, not {shape.tolist()}")
-    try:
-        energy = MatrixCompletion.from_triplets(i, j, values, tuple(shape.tolist()))
-    except MemoryError:
-        raise ValueError(f"{name}: shape {shape.tolist()} does not fit into memory") from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {error}") from None
-    matrix = np.where(energy.mask, energy.observed, np.nan)
-    return replace(_unlabelled(matrix, name), layout="triplets")
+def _from_text(lines: layouts.Lines, told: layouts.Told) -> Table:
+    found = None if told.layout == "triplets" else layouts.table(lines, told)
+    return _table(lines.name, triplets.read(lines, told) if found is None else found)
+
+
+def _table(name: str, found: layouts.Arranged) -> Table:
+    layout = "triplets" if found.reading.startswith("triplets") else "table"
+    return Table(name, found.values, found.rows, found.columns, "", layout, found.reading)

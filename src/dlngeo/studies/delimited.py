@@ -1,0 +1,113 @@
+"""Delimited text as lines of cells: encoding, delimiter, the number of each line in its file.
+
+The cells are parsed by Python's ``csv`` in its strict form, line by line. What separates them is
+told, or is the one of comma, semicolon, tab and bar that the first line holds; blanks where it
+holds none.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+_NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "blank": " "}
+_SHOWN = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+
+
+class Record(NamedTuple):
+    """One line of the file, by its number there, and its cells."""
+
+    number: int
+    cells: list[str]
+
+
+def records(path: Path, delimiter: str | None, decimal: str, skip: int) -> Iterator[Record]:
+    """The lines below the first ``skip`` that are not blank, as cells without outer blanks."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            yield from _records(file, path, delimiter, decimal, skip)
+        except UnicodeDecodeError:
+            raise ValueError(_not_utf8(path)) from None
+
+
+def _records(
+    file: TextIO, path: Path, delimiter: str | None, decimal: str, skip: int
+) -> Iterator[Record]:
+    lines = _text(islice(file, skip, None), path)
+    before = []  # blank lines above the first
+    for line in lines:
+        before.append(line)
+        if line.strip():
+            break
+    else:
+        raise ValueError(f"{path}: no line of cells; it is empty" + (" below --skip" * (skip > 0)))
+    separator = _separator(before[-1], path, delimiter, decimal, skip + len(before))
+    if len(separator) > 1:
+        for number, line in enumerate(chain(before, lines), start=skip + 1):
+            if line.strip():
+                yield Record(number, [cell.strip() for cell in line.split(separator)])
+        return
+    if separator == " ":
+        lines = (line.rstrip(" \r\n") + "\n" for line in lines)
+        before[-1] = before[-1].rstrip(" \r\n") + "\n"
+    reader = csv.reader(
+        chain(before, lines), delimiter=separator, skipinitialspace=True, strict=True
+    )
+    number = 0
+    try:
+        for cells in reader:
+            if len(cells) > 1 or (cells and cells[0].strip()):
+                yield Record(skip + number + 1, [cell.strip() for cell in cells])
+            number = reader.line_num
+    except csv.Error as error:
+        if "end of data" in str(error):
+            error = csv.Error("a quotation mark opens and never closes")
+        raise ValueError(f"{path}: line {skip + number + 1}: {error}") from None
+
+
+def _text(lines: Iterator[str], path: Path) -> Iterator[str]:
+    for line in lines:
+        if "\0" in line:
+            raise ValueError(f"{path}: not a text table, it holds NUL; save it as UTF-8 text")
+        yield line
+
+
+def _separator(line: str, path: Path, told: str | None, decimal: str, number: int) -> str:
+    if told is not None:
+        separator = _NAMED.get(told, told)
+        if not separator or any(c in separator for c in '"\r\n') or separator == decimal:
+            raise ValueError(f"--delimiter must separate cells; {told!r} cannot")
+        return separator
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    if line.lower().startswith("sep="):
+        raise ValueError(
+            f"{path}: line {number} is Excel's note of the delimiter: say --skip {number}"
+        )
+    bare = re.sub(r'"[^"]*("|$)', "", line)
+    found = [c for c in _SHOWN if c in bare and c != decimal]
+    if len(found) > 1:
+        kinds = " and ".join(_SHOWN[c] for c in found)
+        raise ValueError(
+            f"{path}: line {number} holds {kinds}: say --delimiter, "
+            "and --decimal , where commas are decimal"
+        )
+    return found[0] if found else " "
+
+
+def _not_utf8(path: Path) -> str:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return (
+                    f"{path}: not a text table in UTF-8, line {number} holds the byte "
+                    f"0x{byte:02x}; save it as UTF-8"
+                )
+    return f"{path}: not a text table in UTF-8"  # a sequence cut off at the end
