@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli
 from dlngeo.studies import completion, tables, training
@@ -80,7 +81,7 @@ def test_summary_agrees_with_the_run(fertility):
     test = result.split.test
     fitted = result.network.completed
     assert (summary["observed"], summary["held_out"]) == (10284, test.sum())
-    assert (summary["dlngeo"], summary["data"]) == (cli.__version__, "fertility")
+    assert (summary["dlngeo"], summary["data"]) == (dlngeo.__version__, "fertility")
     assert summary["held_out_rmse"]["network of depth 2"] == pytest.approx(
         np.sqrt(np.mean((fitted - table)[test] ** 2))
     )
@@ -239,7 +240,7 @@ def test_bad_options_are_refused(call, small, tmp_path, capsys, options, wanted)
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["complete", "--dataset", "nope"], "one of fertility, not 'nope'"),
+        (["complete", "--dataset", "nope"], "must be 'fertility', not 'nope'"),
         (["complete", "--out"], "--out"),
         (["complete", "--columns", "1,2,3"], "say how DATA is read; DATA is missing"),
         (["complete", "--no-header"], "say how DATA is read; DATA is missing"),
