@@ -155,7 +155,7 @@ def read(
         _checks.flag(header, "header")
     if delimiter is not None:
         _checks.text(delimiter, "delimiter")
-    if columns is not None:
+    if columns is not None and not isinstance(columns, str):
         columns = _checks.sequence(columns, "columns", "a sequence of names or numbers")
         for k, column in enumerate(columns):
             _checks.instance(column, f"columns[{k}]", str, int)
