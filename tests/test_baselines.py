@@ -85,9 +85,16 @@ def test_too_few_entries_are_refused(count, share):
         baselines.hold_out(table, share, rng=0)
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, np.nan])
+def test_nothing_held_out_leaves_everything_to_learn_from(table):
+    split = baselines.hold_out(table, 0, rng=0)
+    assert_array_equal(split.train, np.isfinite(table))
+    assert not split.test.any()
+    assert np.isnan(baselines.column_mean(table, split).rmse)
+
+
+@pytest.mark.parametrize("share", [1, -0.1, 1.5, np.nan])
 def test_share_outside_the_unit_interval_is_refused(table, share):
-    with pytest.raises(ValueError, match=r"holdout must lie in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"holdout must lie in \[0, 1\)"):
         baselines.hold_out(table, share)
 
 

@@ -6,20 +6,29 @@ import sys
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli
-from dlngeo.studies import completion, tables
+from dlngeo.studies import completion, tables, training
 
 __all__ = ["call"]  # a fixture
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
 QUICK = ["--rtol", "1e-2"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_folds():
+    """Three runs to validate in place of ten, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_FOLDS", 3)
+        yield
+
+
 @pytest.fixture
 def small(tmp_path):
-    """A 12 x 8 table of rank 1 with labels and gaps, its matrix with NaN there."""
+    """A 12 x 8 table of rank 1 with labels and gaps."""
     rng = np.random.default_rng(0)
     matrix = np.outer(rng.uniform(1, 2, 12), rng.uniform(1, 2, 8)).round(4)
     matrix[rng.random(matrix.shape) < 0.2] = np.nan
@@ -65,19 +74,31 @@ def test_network_beats_the_column_mean_on_real_data(fertility):
     assert rmse["network of depth 2"] < 0.5 * rmse["column mean"]
 
 
-def test_summary_agrees_with_the_files(fertility):
+def test_summary_agrees_with_the_run(fertility):
     out, result = fertility
     summary = json.loads((out / "summary.json").read_text())
     table = tables.dataset("fertility").values
     test = result.split.test
-    completed = np.load(out / "completed.npy")
+    fitted = result.network.completed
     assert (summary["observed"], summary["held_out"]) == (10284, test.sum())
-    assert (summary["dlngeo"], summary["data"]) == (cli.__version__, "fertility")
+    assert (summary["dlngeo"], summary["data"]) == (dlngeo.__version__, "fertility")
     assert summary["held_out_rmse"]["network of depth 2"] == pytest.approx(
-        np.sqrt(np.mean((completed - table)[test] ** 2))
+        np.sqrt(np.mean((fitted - table)[test] ** 2))
     )
-    sigma = np.linalg.svd((completed - summary["centre"]) / summary["spread"], compute_uv=False)
+    sigma = np.linalg.svd((fitted - summary["centre"]) / summary["spread"], compute_uv=False)
     assert_allclose(summary["network"]["singular_values"], sigma[:20], rtol=1e-6)
+
+
+def test_observed_entries_stay_and_what_has_no_data_stays_empty(fertility):
+    out, result = fertility
+    table, completed = tables.dataset("fertility").values, np.load(out / "completed.npy")
+    seen = np.isfinite(table)
+    assert_array_equal(completed[seen], table[seen])
+    empty = ~seen.any(axis=1)[:, None] | ~seen.any(axis=0)
+    assert (empty.sum(axis=1) == 54).sum() == 9 and (empty.sum(axis=0) == 219).sum() == 2
+    assert_array_equal(np.isnan(completed), empty)
+    gaps = ~seen & ~empty
+    assert_array_equal(completed[gaps], result.completed[gaps])
 
 
 def test_csv_and_npy_hold_the_same_matrix_and_the_labels(fertility):
@@ -87,8 +108,8 @@ def test_csv_and_npy_hold_the_same_matrix_and_the_labels(fertility):
         header, *body = csv.reader(file)
     assert header[1:] == list(table.columns)
     assert [line[0] for line in body] == list(table.rows)
-    numbers = np.array([line[1:] for line in body], dtype=float)
-    assert_allclose(numbers, np.load(out / "completed.npy"), rtol=1e-5)
+    numbers = np.array([[float(cell or "nan") for cell in line[1:]] for line in body])
+    assert_array_equal(numbers, np.load(out / "completed.npy"))
 
 
 # --------------------------------------------------------------------------------------- good input
@@ -118,6 +139,53 @@ def test_options_reach_the_computation(call, small, tmp_path, monkeypatch):
     assert asked == wanted
 
 
+def test_options_of_reading_reach_the_file(call, tmp_path, monkeypatch):
+    path = tmp_path / "long.txt"
+    path.write_text("note\nv;u;i\n1,5;a;x\n-9;b;x\n2;a;y\n4;b;y\n")
+    seen = []
+
+    def stop(table, **options):
+        seen.append(table)
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(completion, "complete", stop)
+    told = ["--columns", "U,I,V", "--decimal", ",", "--delimiter", ";", "--missing", "-9"]
+    assert call("complete", path, *told, "--skip", "1", "--header", "--out", tmp_path / "o") == 1
+    assert_array_equal(seen[0].values, [[1.5, 2], [np.nan, 4]])
+    assert (seen[0].rows, seen[0].columns) == (("a", "b"), ("x", "y"))
+
+
+def test_smooth_writes_the_network_everywhere(call, small, tmp_path):
+    for option in ([], ["--smooth"]):
+        assert call("complete", small, *QUICK, *option, "--out", tmp_path / "".join(option)) == 0
+    kept, smooth = (np.load(tmp_path / f / "completed.npy") for f in (".", "--smooth"))
+    table = tables.read(small).values
+    seen = np.isfinite(table)
+    assert_array_equal(kept[seen], table[seen])
+    assert (smooth[seen] != table[seen]).all()
+    assert_array_equal(kept[~seen], smooth[~seen])
+
+
+def test_without_held_out_entries_no_error_is_reported(call, small, tmp_path, capsys):
+    assert call("complete", small, *QUICK, "--holdout", "0", "--out", tmp_path / "out") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0 held out" in said and "there is no estimate of the error" in said
+    assert "0." not in said.split("┃ time")[1].split("│")[3]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert set(summary["held_out_rmse"].values()) == {None}
+
+
+def test_what_stays_empty_is_said(call, small, tmp_path, capsys):
+    lines = small.read_text().splitlines()
+    path = tmp_path / "gap.csv"
+    path.write_text("\n".join([*lines, "lonely" + "," * 8]))
+    assert call("complete", path, *QUICK, "--out", tmp_path / "out") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Left empty, having no data: 1 row (lonely)." in said
+    *_, last = (tmp_path / "out" / "completed.csv").read_text().splitlines()
+    assert last == "lonely" + "," * 8
+
+
 def test_failed_training_is_one_line_and_exit_code_1(call, small, tmp_path, monkeypatch, capsys):
     def fail(values, **options):
         raise RuntimeError("the network's\ntraining failed")
@@ -142,8 +210,13 @@ def test_help(call, arguments, capsys):
         (["--depth", "0"], "depth must be an integer >= 1, not 0"),
         (["--depth", "2.5"], "--depth"),
         (["--width", "0"], "width must be an integer >= 1, not 0"),
-        (["--holdout", "0"], "holdout must lie in (0, 1), not 0"),
-        (["--holdout", "1"], "holdout must lie in (0, 1), not 1"),
+        (["--holdout", "-0.1"], "holdout must lie in [0, 1), not -0.1"),
+        (["--holdout", "1"], "holdout must lie in [0, 1), not 1"),
+        (["--columns", "1,2"], "--columns must name 3 columns"),
+        (["--columns", "name,c0,c9"], "--columns c9: no columns have that name"),
+        (["--labels", "9"], "no column holds numbers"),
+        (["--decimal", ";"], "--decimal must be . or ,"),
+        (["--skip", "-1"], "skip must be an integer >= 0, not -1"),
         (["--holdout", "0.001"], "too few observed entries"),
         (["--scale", "-1"], "scale must be finite and > 0, not -1"),
         (["--rtol", "0"], "rtol must be finite and > 0, not 0"),
@@ -169,6 +242,8 @@ def test_bad_options_are_refused(call, small, tmp_path, capsys, options, wanted)
     [
         (["complete", "--dataset", "nope"], "one of fertility, not 'nope'"),
         (["complete", "--out"], "--out"),
+        (["complete", "--columns", "1,2,3"], "say how DATA is read; DATA is missing"),
+        (["complete", "--no-header"], "say how DATA is read; DATA is missing"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -216,7 +291,8 @@ def test_out_that_is_a_file_is_refused_and_left_alone(call, small, tmp_path, cap
 # ------------------------------------------------------------------------------------- as a program
 
 
-def test_program_completes_a_table(small, tmp_path):
+def test_program_completes_a_table(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_FOLDS", 10)
     run = program("complete", small, *QUICK, "--out", tmp_path / "out")
     expected = completion.complete(tables.read(small).values, rtol=1e-2)
     assert (run.returncode, run.stderr) == (0, "")
@@ -224,7 +300,7 @@ def test_program_completes_a_table(small, tmp_path):
     assert f"12 × 8, {np.isfinite(expected.table).sum()} entries observed" in said
     assert f"{expected.network.rmse:.4g}" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
-    assert_allclose(np.load(tmp_path / "out" / "completed.npy"), expected.completed, rtol=1e-6)
+    assert_allclose(np.load(tmp_path / "out" / "completed.npy"), expected.filled, rtol=1e-6)
 
 
 def test_program_refuses_a_missing_file_in_one_line(tmp_path):
@@ -260,5 +336,5 @@ def test_odd_names_are_names(small, tmp_path):
 def test_what_is_written_reads_back(small, tmp_path):
     program("complete", small, *QUICK, "--out", tmp_path / "out")
     again = tables.read(tmp_path / "out" / "completed.csv")
-    exact = np.load(tmp_path / "out" / "completed.npy")
-    np.testing.assert_allclose(again.values, exact, rtol=1e-5)
+    assert_array_equal(again.values, np.load(tmp_path / "out" / "completed.npy"))
+    assert (again.rows, again.columns) == (tables.read(small).rows, tables.read(small).columns)

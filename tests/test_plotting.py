@@ -10,7 +10,9 @@ from dlngeo.studies import completion, plotting
 @pytest.fixture(scope="module")
 def result():
     rng = np.random.default_rng(0)
-    table = np.where(rng.random((15, 13)) < 0.8, rng.standard_normal((15, 13)), np.nan)
+    matrix = np.outer(rng.standard_normal(15), rng.standard_normal(13))
+    noisy = matrix + 0.1 * rng.standard_normal((15, 13))
+    table = np.where(rng.random((15, 13)) < 0.8, noisy, np.nan)
     return completion.complete(table, rtol=1e-2)
 
 
@@ -40,14 +42,14 @@ def test_every_panel_shows_finite_lines_over_positive_time(figure):
 
 def test_errors_end_at_the_reported_ones(figure, result):
     errors = figure.axes[0]
-    fit = (result.completed - result.table)[result.split.train]
+    fit = (result.network.completed - result.table)[result.split.train]
     assert line(errors, "held-out")[-1] == pytest.approx(result.network.rmse)
     assert line(errors, "training entries")[-1] == pytest.approx(np.sqrt(np.mean(fit**2)))
 
 
 def test_the_twelve_largest_singular_values_are_drawn(figure, result):
     ends = [x.get_ydata()[-1] for x in figure.axes[1].get_lines()]
-    standardised = (result.completed - result.centre) / result.spread
+    standardised = (result.network.completed - result.centre) / result.spread
     assert_allclose(ends, np.linalg.svd(standardised, compute_uv=False)[:12], rtol=1e-8)
 
 

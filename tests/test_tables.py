@@ -84,7 +84,6 @@ def test_unknown_dataset_is_refused_by_name():
         "\ufeffa,b,c,d\n" + PLAIN,
         "name,a,b,c,d\nx,1.5,,3,-4\ny,5,6e-3,,8\n",
         "name,code,a,b,c,d\nx,X,1.5,,3,-4\ny,Y,5,6e-3,,8\n",
-        "name,1960,1961,1962,1963\nx,1.5,,3,-4\ny,5,6e-3,,8\n",
         ",a,b,c,d\nx,1.5,,3,-4\ny,5,6e-3,,8\n",
     ],
     ids=[
@@ -99,7 +98,6 @@ def test_unknown_dataset_is_refused_by_name():
         "bom-header",
         "labels",
         "two-label-columns",
-        "header-of-years",
         "empty-corner",
     ],
 )
@@ -132,7 +130,7 @@ def test_without_labels_rows_and_columns_are_numbered(write):
 
 
 @pytest.mark.parametrize(
-    ("text", "shape"), [("1,2,3\n", (1, 3)), ("1\n2\n3\n", (3, 1)), ("7\n", (1, 1))]
+    ("text", "shape"), [("1,2,3\n", (1, 3)), ("1.5\n2\n3\n", (3, 1)), ("7\n", (1, 1))]
 )
 def test_vectors_and_numbers_are_matrices_too(write, text, shape):
     assert tables.read(write(text)).values.shape == shape
@@ -149,24 +147,30 @@ def triplet_text(row="{}", column="{}", header=""):
     return header + "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        triplet_text(),
-        triplet_text(header="row,column,value\n"),
-        triplet_text("u{}", "film {}", "user,item,rating\n"),
-        triplet_text("u{}", "{}", "user,item,rating\n"),
-        "".join(sorted(triplet_text().splitlines(keepends=True), reverse=True)),
-    ],
-    ids=["numbers", "header", "string-ids", "mixed-ids", "any-order"],
-)
-def test_triplets_are_recognised(write, text):
-    assert_array_equal(tables.read(write(text)).values, MATRIX)
+@pytest.mark.parametrize("header", ["", "user,item,rating\n"])
+def test_triplets_of_words_are_recognised(write, header):
+    assert_array_equal(tables.read(write(triplet_text("u{}", "f {}", header))).values, MATRIX)
+
+
+NUMBERED = [
+    triplet_text(),
+    triplet_text(header="row,column,value\n"),
+    triplet_text("u{}", "{}", "user,item,rating\n"),
+    "".join(sorted(triplet_text().splitlines(keepends=True), reverse=True)),
+]
+
+
+@pytest.mark.parametrize("text", NUMBERED, ids=["numbers", "header", "mixed-ids", "any-order"])
+def test_whole_numbers_are_triplets_when_told(write, text):
+    path = write(text)
+    assert "may be triplets" in refusal(path)
+    for told in ({"layout": "triplets"}, {"columns": "1,2,3"}, {"columns": [1, 2, 3]}):
+        assert_array_equal(tables.read(path, **told).values, MATRIX)
 
 
 def test_ids_from_one_leave_no_empty_row(write):
     text = "".join(f"{i + 1},{j + 1},{v}\n" for i, j, v in zip(ROWS, COLUMNS, VALUES, strict=True))
-    table = tables.read(write(text))
+    table = tables.read(write(text), "triplets")
     assert_array_equal(table.values, MATRIX)
     assert (table.rows, table.columns) == (("1", "2"), ("1", "2", "3", "4"))
 
@@ -177,18 +181,20 @@ def test_whole_number_ids_are_ordered_as_numbers():
     assert_array_equal(table.values, [[2], [1], [3]])
 
 
-def test_three_columns_of_numbers_that_repeat_a_pair_are_a_table(write):
+def test_three_columns_of_numbers_that_repeat_a_pair_are_neither_without_being_told(write):
     text = "1,2,5\n1,2,6\n3,4,7\n3,2,8\n"
-    assert_array_equal(tables.read(write(text)).values, np.loadtxt(text.split(), delimiter=","))
+    assert "may be triplets" in refusal(write(text))
+    read = tables.read(write(text), "table", header=False).values
+    assert_array_equal(read, np.loadtxt(text.split(), delimiter=","))
 
 
-def test_three_columns_whose_first_repeats_nothing_are_a_table(write):
-    assert tables.read(write("1,5,2\n2,5,4\n3,5,6\n")).values.shape == (3, 3)
+def test_three_columns_whose_names_repeat_nothing_are_a_table(write):
+    assert tables.read(write("1,5,2.5\n2,6,4\n3,7,6\n")).values.shape == (3, 3)
 
 
 @pytest.mark.parametrize(("layout", "shape"), [("triplets", (2, 4)), ("table", (6, 3))])
 def test_layout_overrules_the_guess(write, save, layout, shape):
-    assert tables.read(write(triplet_text()), layout).values.shape == shape
+    assert tables.read(write(triplet_text()), layout, header=False).values.shape == shape
     assert tables.read(save(np.column_stack((ROWS, COLUMNS, VALUES))), layout).values.shape == shape
 
 
@@ -198,7 +204,7 @@ def test_layout_overrules_the_guess(write, save, layout, shape):
 @pytest.mark.parametrize("kind", ["float64", "float32", "int16", "uint8", "bool"])
 def test_npy_of_any_real_kind(save, kind):
     array = np.arange(8).reshape(2, 4).astype(kind)
-    read = tables.read(save(array)).values
+    read = tables.read(save(array), "table").values
     assert read.dtype == np.float64
     assert_array_equal(read, array.astype(float))
 
@@ -208,8 +214,15 @@ def test_npy_and_npz_of_one_array_keep_the_gaps(save):
     assert_array_equal(tables.read(save(anything=MATRIX)).values, MATRIX)
 
 
-def test_npy_of_triplets_is_recognised(save):
-    assert_array_equal(tables.read(save(np.column_stack((ROWS, COLUMNS, VALUES)))).values, MATRIX)
+def test_npy_of_triplets_is_read_when_told(save):
+    path = save(np.column_stack((ROWS, COLUMNS, VALUES)))
+    assert "--layout triplets or --layout table" in refusal(path)
+    assert_array_equal(tables.read(path, "triplets").values, MATRIX)
+
+
+def test_options_of_text_do_not_belong_to_numpy_files(save):
+    with pytest.raises(ValueError, match="only --layout belongs to NumPy files"):
+        tables.read(save(MATRIX), header=True)
 
 
 def test_npz_of_triplets(save):
@@ -247,12 +260,12 @@ def refusal(path, layout="auto"):
         ("", "empty"),
         ("\n \n", "empty"),
         ("a,b,c\n", "no column holds numbers"),
-        ("1,2\n3,4,5\n", "line 2 has 3 cells and the first 2"),
+        ("1,2\n3,4,5\n", "line 2 has 3 cells and line 1 has 2"),
         ("a,b\nc,d\n", "no column holds numbers"),
-        ("1,2,3,4\n5,6,x,8\n", "'x' in row 1 is not a number"),
+        ("1,2,3,.4\n5,6,x,8\n", "line 2, column 3: 'x' is not a number"),
         ("nan,nan\nnan,nan\n", "no entry is observed"),
-        ("1,2\n3,inf\n", "infinite"),
-        ("1,2\n3,1e999\n", "infinite"),
+        ("1.5,2\n3,inf\n", "line 2, column 2: 'inf' is infinite"),
+        ("1.5,2\n3,1e999\n", "line 2, column 2: '1e999' is infinite"),
         (bytes(range(128, 256)), "not a text table"),
         ("1,2\n3,4\n".encode("utf-16"), "not a text table"),
     ],
@@ -266,9 +279,9 @@ def test_bad_text_is_refused(write, text, wanted):
     [
         (PLAIN, "3 columns"),
         (triplet_text() + "0,0,9\n", "twice"),
-        (triplet_text() + "0,7,nan\n", "finite"),
-        (triplet_text() + "0,7,inf\n", "finite"),
-        (triplet_text() + "0,7,many\n", "'many'"),
+        (triplet_text() + "0,7,inf\n", "line 7, column 3: 'inf' is infinite"),
+        (triplet_text() + "0,7,many\n", "line 7, column 3: 'many' is not a number"),
+        (triplet_text() + ",7,1\n", "line 7, column 1: a label is empty"),
     ],
 )
 def test_bad_triplets_are_refused(write, text, wanted):
@@ -327,7 +340,8 @@ def test_junk_is_no_numpy_file(write, name, content):
 
 @pytest.mark.parametrize("name", ["data", "data.xlsx", "data.csv.gz"])
 def test_other_endings_are_refused(write, name):
-    assert ".csv, .tsv, .txt, .npy or .npz" in refusal(write(PLAIN, name))
+    assert ".npy or .npz" in refusal(write(PLAIN, name))
+    assert_array_equal(tables.read(write(PLAIN, name), delimiter=",").values, MATRIX)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])
@@ -353,8 +367,8 @@ def test_unknown_layout_is_refused(write):
     [
         ("x,1.5,2\ny,3,4\n", (2, 2), 1.5),  # labels, no header
         (",0,1\n0,1.5,2\n1,3,4\n", (2, 2), 1.5),  # empty corner: numbers as labels
-        ("name,1960,1961,1962\nA,1.5,2,3\nB,4,5,6\n", (2, 3), 1.5),  # years
-        ("1960,1961,1962\n1.5,2,3\n", (2, 3), 1960),  # no labels: all data
+        (",1960,1961,1962\nA,1.5,2,3\nB,4,5,6\n", (2, 3), 1.5),  # years, and an empty corner
+        ("1960.5,1961,1962\n1.5,2,3\n", (2, 3), 1960.5),  # no name of anything
         ("a;b\n1.5;2\n3;4\n", (2, 2), 1.5),
         ("a\tb\n1.5\t2\n3\t4\n", (2, 2), 1.5),
         ("1.5 2\n3   nan\n", (2, 2), 1.5),

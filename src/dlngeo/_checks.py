@@ -323,13 +323,3 @@ def rank(
     if number > largest:
         raise ValueError(f"rank must be at most {largest}, the least dimension; it is {number}")
     return number
-
-
-def step_control(max_step: float, rtol: float, atol: float, first_step: float | None) -> None:
-    """What a solver of ordinary differential equations is told about its steps."""
-    if not max_step > 0:
-        raise ValueError(f"max_step must be > 0, not {max_step!r}")
-    if not (np.all(np.asarray(rtol) > 0) and np.all(np.asarray(atol) >= 0)):
-        raise ValueError(f"rtol must be > 0 and atol >= 0, not {rtol!r} and {atol!r}")
-    if first_step is not None and not first_step > 0:
-        raise ValueError(f"first_step must be > 0, not {first_step!r}")

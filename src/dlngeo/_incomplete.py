@@ -39,8 +39,15 @@ def is_frame(value: object) -> bool:
     return all(hasattr(value, name) for name in ("iloc", "index", "columns", "isna"))
 
 
-def labels(index: Any) -> tuple[str, ...]:
-    """The labels of a frame's rows or columns; those of several levels are joined by a slash."""
+def labels(value: Any, shape: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels of a frame's rows and columns; numbers from 0 for an array."""
+    if is_frame(value):
+        return _texts(value.index), _texts(value.columns)
+    return tuple(map(str, range(shape[0]))), tuple(map(str, range(shape[1])))
+
+
+def _texts(index: Any) -> tuple[str, ...]:
+    """Labels as text; those of several levels are joined by a slash."""
     return tuple(
         " / ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in index
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.linalg import lapack
 
-from dlngeo._checks import Array
+from dlngeo._checks import Array, Weights
 
 
 def transpose(W: Array) -> Array:
@@ -30,6 +30,16 @@ def product(factors: Sequence[Array]) -> Array:
     return result
 
 
+def together(layers: Iterable[Array]) -> Weights:
+    """The layers as weights: each with the leading dimensions that they have together."""
+    parts = tuple(layers)
+    stack = np.broadcast_shapes(*(W.shape[:-2] for W in parts))
+    return tuple(
+        W if W.shape[:-2] == stack else np.broadcast_to(W, (*stack, *W.shape[-2:])).copy()
+        for W in parts
+    )
+
+
 def orthonormalise(A: Array) -> Array:
     """Gram-Schmidt on the columns, first to last, by QR with the diagonal of R made positive."""
     Q, R = np.linalg.qr(A)
@@ -49,12 +59,12 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     """
     U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
     for index in map(tuple, np.argwhere(sigma[..., -1] < 1e-3 * sigma[..., 0])):
-        if _graded(W[index]):
+        if graded(W[index]):
             U[index], sigma[index], Vt[index] = _jacobi_svd(W[index])
     return U, sigma, Vt
 
 
-def _graded(W: Array) -> bool:
+def graded(W: Array) -> bool:
     size = np.abs(W)
     rows, columns = size.max(axis=-1), size.max(axis=-2)
     return bool(rows.min() < 1e-2 * rows.max() or columns.min() < 1e-2 * columns.max())

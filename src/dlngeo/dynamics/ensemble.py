@@ -48,8 +48,8 @@ class Ensemble:
     provenance : dict
         What it takes to run any path again: ``seed`` and ``spawn_key`` of the
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
-        ``first_path + k``), the equation, its parameters, whether ``entropy`` drives it, the
-        method, dt and the number of steps.
+        ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
+        driven by grad S), the method, dt and the number of steps.
     """
 
     t: Array

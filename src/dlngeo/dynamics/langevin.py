@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo._threads import one_blas_thread
@@ -38,6 +38,7 @@ from dlngeo.dynamics.unbalanced import TangentNoise as TangentNoise
 from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
+from dlngeo.dynamics.upstairs import end_to_end
 from dlngeo.dynamics.upstairs import upstairs as _upstairs
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import balanced
@@ -164,7 +165,7 @@ def _simulate(
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
     provenance = plan.provenance() | {
-        "equation": equation, "entropy": terms.entropy, "method": method,
+        "equation": equation, "entropic_drift": terms.entropy, "method": method,
         "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
         "weight_decay": terms.gamma, "cut": run.cut,
     }  # fmt: skip
@@ -190,15 +191,16 @@ def _start(
                 "start must be square weights of one width, one network; the shapes are "
                 f"{[W.shape for W in layers]}"
             )
+        _rank.require_full_layers(layers, "start")
         coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
         whole = float(len(layers))
-        return product(layers), layers if upstairs in (None, True) else None, whole
+        return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
     point = _checks.matrix(start, "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
-    if whole > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
-        raise ValueError("start must have full rank; its smallest singular value is 0")
+    if whole > 1:
+        _rank.require_full(point, "start")
     if not upstairs:
         return point, None, whole
     if not whole.is_integer():

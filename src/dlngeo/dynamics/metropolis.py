@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_ndtr
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
 from dlngeo._threads import one_blas_thread
-from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat
-from dlngeo.dynamics.noise import Streams, seed_sequence
+from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat, stood_still
+from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
 from dlngeo.dynamics.root_chart import Frames, RootChart, stretch
 from dlngeo.dynamics.schemes import pole, turning
@@ -85,7 +85,8 @@ def metropolis(
     GibbsSample
         An :class:`~dlngeo.dynamics.ensemble.Ensemble` with ``t`` in units of dt, ``acceptance``,
         also in ``provenance``, and of the second half of the frames the ``r_hat`` and
-        ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames.
+        ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
+        a path stood still, which its ``status`` then says.
 
     Raises
     ------
@@ -109,21 +110,24 @@ def metropolis(
     sigma = lam**setting.depth
     W = (U * sigma[..., None, :]) @ Vt
     late = lam[:, lam.shape[1] // 2 :]
-    enough = late.shape[1] >= _LEAST
-    provenance = {
-        "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": "metropolis",
+    status, message = stood_still(acceptance, n_steps)
+    enough = late.shape[1] >= _LEAST and not status.any()
+    t = dt * np.array(saved)
+    provenance = recorded(seed) | {
+        "equation": "Langevin", "entropic_drift": True, "method": "metropolis",
         "dt": dt, "n_steps": saved[-1], "depth": setting.depth, "beta": setting.beta,
         "kappa": setting.kappa, "weight_decay": setting.decay, "acceptance": acceptance,
     }  # fmt: skip
     return GibbsSample(
-        t=dt * np.array(saved),
+        t=t,
         W=W,
         weights=None,
         energy=np.asarray(energy.value(W)),
         singular_values=sigma,
         effective_rank=effective_rank(sigma),
-        status=0,
-        message="all steps were taken",
+        status=status,
+        message=message,
+        ends=np.full(n_paths, t[-1]),
         provenance=provenance,
         r_hat=split_rhat(late) if enough else np.full(setting.rank, np.inf),
         effective_size=effective_size(late) if enough else np.zeros(setting.rank),
@@ -143,8 +147,8 @@ def _place(
             "rotation-invariant energies have equilibrium.sample"
         )
     setting = Setting.of(point.shape, depth, beta, kappa, None, weight_decay)
-    if setting.depth > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
-        raise ValueError("start must have full rank; its smallest singular value is 0")
+    if setting.depth > 1:
+        _rank.require_full(point, "start")
     return setting, point
 
 

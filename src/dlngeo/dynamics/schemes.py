@@ -25,6 +25,8 @@ from dlngeo.energies import Energy
 from dlngeo.geometry.pulls import mutual_pulls
 from dlngeo.geometry.spectrum import quotient
 
+_NOISE, _NEWTON = 3.0, 6  # standard deviations of noise that are looked ahead; iterations
+
 
 class Terms(NamedTuple):
     """What stands in the equation."""
@@ -84,6 +86,31 @@ def curvature(energy: Energy, W: Array) -> Array | float:
     return size
 
 
+def ahead(rate: Array, top: Array, depth: float, spread: float) -> Array:
+    r"""How fast the drift turns where noise may lead: the inverse of the longest step h allowed.
+
+    .. math:: h\,R\,(1 + s\sqrt h/\lambda_1)^{2N-2} = 1
+
+    with R the rate at hand, λ_1 = ``top`` (σ_1 at depth inf, where the power is e^{2s√h}) and s
+    three standard deviations of its noise in unit time (derived). So a step is as short as it must
+    be before its noise is known: to refuse a step for where it led favours those that led elsewhere.
+    """
+    far = _NOISE * spread
+    there = np.isfinite(rate) & (rate > 0) & (top > 0)
+    log_rate = np.log(np.where(there, rate, 1.0))
+    u = -log_rate  # of log h: Newton's method from above, on a convex function
+    for _ in range(_NEWTON):
+        root = far * np.exp(0.5 * u)
+        if math.isinf(depth):
+            miss, slope = u + log_rate + 2 * root, 1 + root
+        else:
+            way = root / np.where(there, top, 1.0)
+            miss = u + log_rate + (2 * depth - 2) * np.log1p(way)
+            slope = 1 + (depth - 1) * way / (1 + way)
+        u = u - miss / slope
+    return np.where(there, np.exp(-u), rate)
+
+
 def pole(lam: Array, depth: float, beta: float, kappa: float) -> Array:
     """How fast the drift turns without an energy: where two λ vanish it has a pole (derived)."""
     if depth == 1 or lam.shape[-1] == 1:
@@ -114,8 +141,9 @@ class RootEuler:
             return np.full(len(state), float(chart.gamma)), Known(frames, None)
         W = chart.end_to_end(frames)
         slope = chart.energy.gradient(W)
-        top = frames.lam[:, 0] ** chart.depth
-        rate = _turning(chart.energy, W, slope, top, chart.depth, 1.0)
+        top, depth = frames.lam[:, 0], chart.depth
+        rate = _turning(chart.energy, W, slope, top**depth, depth, 1.0)
+        rate = ahead(rate, top, depth, math.sqrt(2 * chart.kappa / (chart.beta * depth)))
         return rate + chart.gamma, Known(frames, slope)
 
     def step(
@@ -187,7 +215,13 @@ class EulerDownstairs:
         if energy is None:
             return np.full(len(state), float(self._decay)), Known(frames, None)
         slope = energy.gradient(state)
-        rate = _turning(energy, state, slope, frames.lam[:, 0], self._depth, 2.0)
+        top, depth, terms = frames.lam[:, 0], self._depth, self._terms
+        rate = _turning(energy, state, slope, top, depth, 2.0)
+        spread = math.sqrt(2 * terms.kappa / terms.beta)
+        if math.isinf(depth):
+            rate = ahead(rate, top, depth, spread)
+        else:
+            rate = ahead(rate, top ** (1 / depth), depth, spread / math.sqrt(depth))
         return rate + self._decay, Known(frames, slope)
 
     def step(

@@ -19,7 +19,8 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.geometry import entropy
+from dlngeo.geometry import entropy, metric
+from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
@@ -51,14 +52,14 @@ class WeightFlow:
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, layers: Weights, gamma: float) -> None:
+    def __init__(self, energy: Energy, layers: Weights, gamma: float, name: str = "start") -> None:
         if 0 in layers[0].shape[:-2]:
-            raise ValueError(f"start must hold a network; its first layer is {layers[0].shape}")
+            raise ValueError(f"{name} must hold a network; its first layer is {layers[0].shape}")
         with np.errstate(all="ignore"):
             W = product(layers)
         if not np.isfinite(W).all():
-            raise ValueError("start must have a product within the range of floating point")
-        require_stacks(energy, W, "start", hessian=False)
+            raise ValueError(f"{name} must have a product within the range of floating point")
+        require_stacks(energy, W, name, hessian=False)
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
@@ -104,9 +105,9 @@ class EndToEndFlow:
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
-        W = self._stratum(W)
         require_stacks(energy, W, name, hessian=False)
-        self.start = W.reshape(-1)
+        metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
+        self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
         return None
@@ -119,7 +120,7 @@ class EndToEndFlow:
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
         frame = Frame.of(W, self._depth, self._rank)
-        velocity = -frame.map(lambda K: K, self.energy.gradient(frame.point(W)))
+        velocity = -frame.apply(self.energy.gradient(frame.point(W)))
         return (velocity - self._decay * W if self._decay else velocity).reshape(-1)
 
     def _stratum(self, W: Array) -> Array:
@@ -147,7 +148,8 @@ class FreeEnergyFlow(EndToEndFlow):
     ) -> None:
         super().__init__(energy, start, depth, rank, gamma, "W")
         self._beta, self._widths = _checks.positive(beta, "beta"), widths
-        self._push(self.start)  # refuses what has no entropy
+        W = self.start.reshape(self._shape)
+        entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none
 
     def velocity(self, t: float, y: Array) -> Array:
         if not np.isfinite(y).all():
@@ -156,7 +158,7 @@ class FreeEnergyFlow(EndToEndFlow):
 
     def _push(self, y: Array) -> Array:
         W = y.reshape(self._shape)
-        force = entropy.gradient(W, self._depth, rank=self.rank, widths=self._widths)
+        force = State.of(W, self._depth, self.rank, self._widths).gradient()
         return np.asarray(force / self._beta).reshape(-1)
 
 
@@ -167,8 +169,10 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
+        if 0 in np.shape(A):
+            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
-        WeightFlow(energy, layers, gamma)  # checks the energy and the stack
+        WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
         self._shape, self.start = matrix.shape, matrix.reshape(-1)

@@ -21,7 +21,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, product, transpose
-from dlngeo.dynamics.schemes import Terms, pole, turning, within_range
+from dlngeo.dynamics.schemes import Terms, ahead, pole, turning, within_range
 from dlngeo.dynamics.submersion_sde import Tangential
 from dlngeo.energies import Energy
 from dlngeo.geometry.charts import coordinates
@@ -80,6 +80,15 @@ class BalancedWeights:
         return (*layers[:-1], last)
 
 
+def end_to_end(layers: Weights, name: str) -> Array:
+    """W of the weights that a run starts from; refused where it leaves floating point."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = product(layers)
+    if not np.isfinite(W).all():
+        raise ValueError(f"{name} must have a finite end-to-end matrix; its entries overflow")
+    return W
+
+
 def lifted_gradient(
     energy: Energy | None, widths: tuple[int, ...], weight_decay: float = 0.0
 ) -> Callable[[Array], Array]:
@@ -99,6 +108,8 @@ def upstairs(terms: Terms, space: BalancedWeights) -> Tangential:
         layers = unflatten(m, space.widths)
         lam, depth = np.linalg.svd(layers[0], compute_uv=False), len(layers)
         energetic = turning(terms.energy, product(layers), lam[..., 0] ** depth, depth)
+        spread = math.sqrt(2 * terms.kappa / (terms.beta * depth))
+        energetic = ahead(energetic, lam[..., 0], depth, spread)
         return energetic + terms.gamma + pole(lam, depth, terms.beta, terms.kappa)
 
     slope = lifted_gradient(terms.energy, space.widths, terms.gamma)

@@ -134,7 +134,15 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     shortest among all is not proved.
     """
     frames, r = _ends(W0, W1, depth, rank)
+    if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
+        ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
+        return _line(*ends)
     return _connect(*frames, r)
+
+
+def _line(A: Array, B: Array) -> Connection:
+    steps = np.linspace(0, 1, 17)[:, None, None]
+    return Connection(float(frobenius(B - A)), B - A, (1 - steps) * A + steps * B, False)
 
 
 def _boundary(found: Connection) -> str:
@@ -172,21 +180,18 @@ def _ends(
         raise ValueError(f"W0 must be one matrix (m, n); its shape is {first.shape}")
     second = _checks.matrix(W1, "W1", (first.shape[0], first.shape[1]))
     frames = []
-    for point in (first, second):
-        frame, () = prepare(point, (), depth, rank, None)
+    for name, point in (("W0", first), ("W1", second)):
+        frame, () = prepare(point, {}, depth, rank, None, name)
         require_invertible(frame)
         frames.append(frame)
     return (frames[0], frames[1]), frames[0].sigma.size
 
 
 def _connect(start: Frame, end: Frame, rank: int) -> Connection:
-    A, B = _point(start), _point(end)
-    if start.depth == 1:
-        return Connection(float(frobenius(B - A)), B - A, np.stack((A, B)), False)
-    if math.isinf(start.depth) and rank < max(A.shape):
+    if math.isinf(start.depth) and rank < max(start.shape):
         return _within_frozen_spaces(start, end, rank)
     if (
-        A.shape == (rank, rank)
+        start.shape == (rank, rank)
         and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
     ):
         raise np.linalg.LinAlgError(

@@ -56,6 +56,7 @@ def geodesic(
     ----------
     W, Z : (..., m, n) arrays
     depth : real number >= 1, or inf
+        At 1 the geodesic is the straight line W + tZ, at any rank.
     times : (time,) array, in any order, negative ones too
     rank : int or None
         As for :func:`dlngeo.metric.solve`: an integer gives the geodesic in the rank-r stratum, Z
@@ -71,12 +72,12 @@ def geodesic(
     numpy.linalg.LinAlgError
         If 𝒜 is singular at W, or the geodesic reaches a matrix of lower rank before the last time.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
     moments = _checks.real_array(times, "times")
     if moments.ndim != 1 or moments.size == 0:
         raise ValueError(f"times must have shape (time,), time >= 1; its shape is {moments.shape}")
     require_invertible(frame)
-    return trace(frame, Z, moments)
+    return _from(frame, W, Z, moments)
 
 
 @one_blas_thread
@@ -85,24 +86,31 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
 
     Parameters and errors as :func:`geodesic`; shape ``(..., m, n)``.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
     require_invertible(frame)
-    return np.asarray(trace(frame, Z, np.ones(1))[0])
+    return np.asarray(_from(frame, W, Z, np.ones(1))[0])
+
+
+def _from(frame: Frame, W: ArrayLike, Z: Array, times: Array) -> Array:
+    """The geodesic; at depth 1, where g is the Frobenius metric, the straight line."""
+    if frame.depth > 1:
+        return trace(frame, Z, times)
+    point, Z = np.broadcast_arrays(frame.point(np.asarray(W, dtype=float)), Z)
+    return np.asarray(point + np.multiply.outer(times, Z))
 
 
 def trace(frame: Frame, Z: Array, times: Array, effort: Effort = _FULL) -> Array:
-    """:func:`geodesic` of a frame, unchecked; a stack takes common steps."""
+    """:func:`geodesic` of a frame at depth > 1, unchecked; a stack takes common steps."""
     shape = np.broadcast_shapes(frame.shape, Z.shape)
+    if 0 in shape:
+        return np.empty((times.size, *shape))
     r = frame.sigma.shape[-1]
-    if frame.depth == 1:
-        W = frame.join(Parts(_diagonal(frame.sigma), None, None))
-        return np.asarray(W + np.multiply.outer(times, Z))
     if math.isinf(frame.depth) and max(shape[-2:]) > r:  # row and column spaces are frozen
         core = Frame.of(_diagonal(frame.sigma), frame.depth, r)
         inside = trace(core, frame.split(Z).inside, times, effort)
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
-    scale = frame.sigma.max()
+    scale = frame.sigma[..., :1, None]  # of each member of a stack its own
     frame = Frame.of(frame.join(Parts(_diagonal(frame.sigma), None, None)) / scale, frame.depth, r)
     W = np.broadcast_to(frame.join(Parts(_diagonal(frame.sigma), None, None)), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)

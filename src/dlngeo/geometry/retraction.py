@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry.charts import chart, rank_argument, to_svd
+from dlngeo.geometry.charts import chart, coordinates, layer_rank
 from dlngeo.geometry.tangent import Split, tangent_argument
 
 _ITERATIONS = 60
@@ -51,9 +51,8 @@ def retract(
     order (Absil and Malick, 2012).
     """
     vectors, layers = tangent_argument(weights, V), _checks.weights(weights)
-    to_svd(layers, rank=rank)  # refuses what is not balanced
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
+    r = layer_rank(layers, rank)
+    coordinates(layers, r, name="weights")  # refuses what is not balanced, or of lower rank
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
     nearest, found = projection(wanted, r)
     if not found.all():
@@ -69,27 +68,35 @@ def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
 
     Each network of a stack ends by itself; one that has no nearest weights does not stop the rest.
     """
-    scale = np.asarray(np.max([frobenius(W) for W in wanted], axis=0))
-    found = np.zeros(scale.shape, dtype=bool)
-    active = np.isfinite(scale) & (scale > 0)
-    layers = tuple(np.where(active[..., None, None], W, np.eye(*W.shape[-2:])) for W in wanted)
-    frames, lam = nearest_coordinates(layers, r)
-    here, best = chart(frames, lam), np.full(scale.shape, np.inf)
+    if len(wanted) == 1 and r == min(wanted[0].shape[-2:]):  # every matrix is balanced
+        return wanted, np.isfinite(wanted[0]).all(axis=(-2, -1))
+    stack = wanted[0].shape[:-2]
+    goals = [W.reshape(-1, *W.shape[-2:]) for W in wanted]
+    nearest, scale = [W.copy() for W in goals], np.max([frobenius(W) for W in goals], axis=0)
+    found, best = np.zeros(scale.shape, dtype=bool), np.full(scale.shape, np.inf)
+    rows = np.flatnonzero(np.isfinite(scale) & (scale > 0))  # where the search goes on
+    here = tuple(W[rows] for W in goals)
     for _ in range(_ITERATIONS):
-        step = Split.at(frames, lam, [a - b for a, b in zip(layers, here, strict=True)]).tangent()
-        size = np.max([frobenius(T) for T in step], axis=0)
-        active &= np.isfinite(size) & (lam[..., -1] > 0)
-        near = (size <= 1e-14 * scale) | ((size <= 1e-11 * scale) & (size > 0.5 * best))
-        found |= active & near
-        active &= ~near
-        if not active.any():
+        frames, lam = nearest_coordinates(here, r)
+        here = chart(frames, lam)
+        away = [W[rows] - X for W, X in zip(goals, here, strict=True)]
+        step = Split.at(frames, lam, away).tangent()
+        size, width = np.max([frobenius(T) for T in step], axis=0), scale[rows]
+        there = np.isfinite(size) & (lam[..., -1] > 0)
+        near = there & (
+            (size <= 1e-14 * width) | ((size <= 1e-11 * width) & (size > 0.5 * best[rows]))
+        )
+        found[rows] = near
+        for layer, X in zip(nearest, here, strict=True):
+            layer[rows[near]] = X[near]
+        going = there & ~near
+        best[rows] = np.minimum(best[rows], size)
+        rows = rows[going]
+        if not rows.size:
             break
-        best = np.minimum(best, size)
-        choice = active[..., None, None]
-        moved = [np.where(choice, a + b, a) for a, b in zip(here, step, strict=True)]
-        frames, lam = nearest_coordinates(moved, r)
-        here = tuple(np.where(choice, a, b) for a, b in zip(chart(frames, lam), here, strict=True))
-    return here, found
+        here = tuple(X[going] + T[going] for X, T in zip(here, step, strict=True))
+    layers = (layer.reshape(*stack, *layer.shape[-2:]) for layer in nearest)
+    return tuple(layers), found.reshape(stack)
 
 
 def nearest_coordinates(layers: Sequence[Array], r: int) -> tuple[list[Array], Array]:

@@ -212,9 +212,7 @@ def place(widths: tuple[int, ...], row: int, column: int) -> tuple[slice, slice]
     return slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
 
 
-def state(
-    A: ArrayLike, widths: Sequence[int], name: str = "A"
-) -> tuple[Array, tuple[int, ...]]:
+def state(A: ArrayLike, widths: Sequence[int], name: str = "A") -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
     matrix, n = _checks.matrix(A, name), sum(dims)
@@ -225,9 +223,7 @@ def state(
     return matrix, dims
 
 
-def network(
-    A: ArrayLike, widths: Sequence[int], name: str = "A"
-) -> tuple[Array, tuple[int, ...]]:
+def network(A: ArrayLike, widths: Sequence[int], name: str = "A") -> tuple[Array, tuple[int, ...]]:
     """A stack of matrices in block-shift form, A = blk_1(W_1, ..., W_N), and their widths.
 
     Raises

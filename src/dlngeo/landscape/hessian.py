@@ -16,12 +16,11 @@ stands beside the weights, their leading dimensions broadcast.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
@@ -29,6 +28,7 @@ from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
+from dlngeo.landscape.lanczos import extremes
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
 
 DENSE = 400  # up to this order eigenvalues of the whole matrix cost less than a Lanczos run
@@ -163,9 +163,9 @@ def extreme_eigenvalues(
 
     Notes
     -----
-    Lanczos finds the end of larger modulus first and then the other end of the Hessian shifted by
-    it, so that an end at zero, of whatever multiplicity, is found as well as another. The starting
-    vector is random with a fixed seed: results repeat.
+    Lanczos is that of :func:`dlngeo.landscape.lanczos.extremes`; an end at zero, of whatever
+    multiplicity, and a multiple of the identity are found as well as others. The starting vector
+    is random with a fixed seed: results repeat.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     require_stacks(energy, chain(layers), "weights")
@@ -181,7 +181,7 @@ def extreme_eigenvalues(
         def product(vector: Array, point: Weights = point) -> Array:
             return flatten(_apply(energy, point, unflatten(vector.ravel(), widths)))
 
-        ends[index] = _lanczos(product, size, tol)
+        ends[index] = extremes(product, size, tol)
     return Extremes(ends[..., 0][()], ends[..., 1][()])
 
 
@@ -269,7 +269,7 @@ def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
         def product(vector: Array, point: Weights = point) -> Array:
             return _gram(point, vector.reshape(shape)).ravel()
 
-        result[index] = _lanczos(product, size, tol=1e-6)[1]
+        result[index] = extremes(product, size, tol=1e-6)[1]
     return result[()]
 
 
@@ -277,39 +277,6 @@ def _gram(layers: Weights, Z: Array) -> Array:
     """dφ dφᵀ of a matrix: Σ A_{j+1}A_{j+1}ᵀ Z B_{j-1}ᵀB_{j-1}."""
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
     return push_forward(pull_back(Z, layers, prefixes), layers, prefixes)
-
-
-def _lanczos(product: Callable[[Array], Array], size: int, tol: float) -> tuple[float, float]:
-    """The least and the greatest eigenvalue of a symmetric operator."""
-    start = np.random.default_rng(0).standard_normal(size)
-    if not product(start).any():  # a generic vector in the null space: the operator is zero
-        return 0.0, 0.0
-    if size <= 2:
-        columns = [product(unit) for unit in np.eye(size)]
-        spectrum = np.linalg.eigvalsh(np.array(columns))
-        return float(spectrum[0]), float(spectrum[-1])
-
-    def end(shift: float) -> float:
-        operator = LinearOperator(
-            (size, size), matvec=lambda v: product(v) - shift * v, dtype=np.float64
-        )
-        values = eigsh(
-            operator,
-            k=1,
-            which="LM",
-            v0=start,
-            maxiter=10_000,
-            tol=tol,
-            return_eigenvectors=False,
-        )
-        return float(values[0]) + shift
-
-    try:
-        one = end(0.0)
-        other = end(one)
-    except ArpackNoConvergence as error:
-        raise np.linalg.LinAlgError(f"Lanczos has not converged: {error}") from None
-    return min(one, other), max(one, other)
 
 
 def _expansion(layers: Weights, V: Weights) -> tuple[Array, Array, Array]:

@@ -211,7 +211,8 @@ def sample(
     -----
     Z by strings of random lengths in random bases (:mod:`~dlngeo.landscape.strings`), which reaches
     every Z that is critical, with fewer than two zero blocks too; hidden bases P random of
-    condition at most 4. Source: Wendin and Altafini, (32)-(33), the exact condition (corrected).
+    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and Altafini,
+    (32)-(33), the exact condition (corrected).
     """
     values = check_target(sigma, widths)
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)
@@ -219,12 +220,14 @@ def sample(
     generator, shape = _checks.rng(rng), _checks.stack(size)
     if tightened is not None:
         _checks.flag(tightened, "tightened")
+    unit = values.max()  # Z and the kept part are of one size, whatever that of Σ
+    values, root = values / unit, unit ** (1 / (len(dims) - 1))
     layers = [np.empty((*shape, b, a)) for a, b in itertools.pairwise(dims)]
     for index in np.ndindex(shape):
         P = [_well_conditioned(d, generator) for d in dims[1:-1]]
         Z = _random_blocks(values, dims, kept, generator, tightened)
         for layer, W in zip(layers, _assemble(values, dims, kept, P, Z), strict=True):
-            layer[index] = W
+            layer[index] = root * W
     return tuple(layers)
 
 
@@ -262,9 +265,6 @@ def _well_conditioned(d: int, generator: np.random.Generator) -> Array:
     scale = 2.0 ** generator.uniform(-1, 1, size=d)
     matrix: Array = (haar_frame(d, d, generator) * scale) @ haar_frame(d, d, generator)
     return matrix
-
-
-# ------------------------------------------------------- what points and fibres have in common
 
 
 def prepare(weights: Sequence[ArrayLike], sigma: ArrayLike) -> tuple[Weights, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,7 +40,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Method:
-    """How one method did: its completion, its error on the held-out entries, its price."""
+    """How one method did: its completion, its error on the held-out entries, its price.
+
+    The error is NaN where nothing was held out.
+    """
 
     name: str
     completed: Array
@@ -49,14 +53,17 @@ class Method:
 
 
 def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
-    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate."""
-    if not 0 < share < 1:
-        raise ValueError(f"holdout must lie in (0, 1), not {share!r}")
+    """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate.
+
+    A share of 0 leaves nothing to test on.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"holdout must lie in [0, 1), not {share!r}")
     observed = np.argwhere(np.isfinite(table))
     count = len(observed)
     tests = round(share * count)
     validations = max(1, round(_VALIDATION * (count - tests)))
-    if tests < 1 or count - tests - validations < 1:
+    if tests < (share > 0) or count - tests - validations < 1:
         raise ValueError(
             f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
         )
@@ -71,7 +78,9 @@ def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
 
 
 def rmse(completed: Array, table: Array, mask: Mask) -> float:
-    """Root mean square error over the entries of ``mask``."""
+    """Root mean square error over the entries of ``mask``; NaN where it has none."""
+    if not mask.any():
+        return math.nan
     return float(np.sqrt(np.mean((completed[mask] - table[mask]) ** 2)))
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from dlngeo._checks import Array
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.observables import effective_rank
+from dlngeo.studies.baselines import Method
 from dlngeo.studies.completion import Completion
 
 _LINE: dict[str, Any] = {"linewidth": 1.4}
@@ -64,11 +65,24 @@ def _draw_errors(axes: Axes, result: Completion) -> None:
     path, t = result.trajectory, _shown_times(result.trajectory)
     training = result.spread * np.sqrt(2 * path.energy / result.entries)
     axes.plot(t, training, color="black", label="training entries", **_LINE)
-    completed = result.centre + result.spread * path.W
+    choice = result.choice
+    shown = choice.times > 0
     axes.plot(
-        t, _held_out(result, completed), color="0.45", linestyle="--", label="held-out", **_LINE
+        choice.times[shown],
+        result.spread * choice.errors[shown],
+        color="0.65",
+        linewidth=0.8,
+        label="validation",
     )
-    svd = result.truncated_svd
+    if result.split.test.any():
+        held_out = _held_out(result, result.centre + result.spread * path.W)
+        axes.plot(t, held_out, color="0.45", linestyle="--", label="held-out", **_LINE)
+        _draw_baseline(axes, result.truncated_svd)
+    axes.set(title="Loss", ylabel="root mean square error", yscale="log")
+    axes.legend(frameon=False)
+
+
+def _draw_baseline(axes: Axes, svd: Method) -> None:
     axes.axhline(svd.rmse, color="black", linestyle=":", linewidth=1)
     axes.annotate(
         f"{svd.name}, {svd.chosen}",
@@ -78,8 +92,6 @@ def _draw_errors(axes: Axes, result: Completion) -> None:
         xytext=(0, 3),
         fontsize=8,
     )
-    axes.set(title="Loss", ylabel="root mean square error", yscale="log")
-    axes.legend(frameon=False)
 
 
 def _held_out(result: Completion, completed: Array) -> Array:

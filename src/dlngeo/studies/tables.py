@@ -84,13 +84,9 @@ def from_matrix(matrix: Any, name: str = "table") -> Table:
         What messages call it.
     """
     values = _incomplete.array(matrix, _checks.text(name, "name"))
-    if _incomplete.is_frame(matrix):
-        rows, columns = _incomplete.labels(matrix.index), _incomplete.labels(matrix.columns)
-        return Table(name, values, rows, columns, reading="a pandas frame")
     if values.ndim != 2:
         raise ValueError(f"{name} must be a matrix; its shape is {values.shape}")
-    rows, columns = (tuple(map(str, range(d))) for d in values.shape)
-    return Table(name, values, rows, columns)
+    return Table(name, values, *_incomplete.labels(matrix, values.shape))
 
 
 def from_triplets(
@@ -116,7 +112,7 @@ def read(
     *,
     header: bool | None = None,
     labels: int | None = None,
-    columns: Sequence[str | int] | None = None,
+    columns: str | Sequence[str | int] | None = None,
     delimiter: str | None = None,
     decimal: str = ".",
     missing: Sequence[str] = (),
@@ -137,7 +133,8 @@ def read(
     labels : int >= 0 or None
         How many leading columns are labels.
     columns : three names or numbers from 1, or None
-        The columns of a list of triplets: row, column, value. The case of names does not matter.
+        The columns of a list of triplets: row, column, value, as "user,item,rating" or in a
+        sequence. The case of names does not matter.
     delimiter : str or None
         What separates cells: a character, several, or "tab" or "blank".
     decimal : {".", ","}
@@ -180,11 +177,12 @@ def read(
             "text where --delimiter is told"
         )
     numerals = Numerals(decimal, (missing,) if isinstance(missing, str) else missing)
+    chosen = columns.split(",") if isinstance(columns, str) else columns
     told = layouts.Told(
         "triplets" if columns is not None else layout,
         header,
         labels,
-        None if columns is None else tuple(str(column).strip() for column in columns),
+        None if chosen is None else tuple(str(column).strip() for column in chosen),
     )
     records = delimited.records(path, delimiter, decimal, skip)
     return _from_text(layouts.Lines(str(path), records, numerals, told), told)
