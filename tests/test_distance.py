@@ -202,7 +202,7 @@ def test_empty_stacks_keep_their_shapes():
 def test_bad_input():
     with pytest.raises(ValueError, match="same shape"):
         metric.distance(np.eye(2), np.eye(3), 2)
-    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+    with pytest.raises(np.linalg.LinAlgError, match="W1 must have full rank 2"):
         metric.distance(np.eye(2), np.diag([1.0, 0.0]), 2)
     with pytest.raises(ValueError, match="one matrix"):
         metric.connect(np.ones((2, 2, 2)), np.eye(2), 2)

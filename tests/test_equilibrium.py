@@ -149,7 +149,7 @@ def test_a_sample_is_an_ensemble():
     assert_allclose(sample.energy, 0.5 * (sample.W**2).sum(axis=(-2, -1)), rtol=1e-14)
     assert_allclose(sample.effective_rank, 1.0, rtol=1e-14)
     assert sample.success and sample.weights is None
-    assert sample.provenance["entropy"] == 9 and sample.provenance["spawn_key"] == ()
+    assert sample.provenance["seed"] == 9 and sample.provenance["spawn_key"] == ()
     logs = np.log(sample.singular_values[..., :1])
     assert_allclose(sample.r_hat, split_rhat(logs), rtol=1e-12)
     assert_allclose(sample.effective_size, effective_size(logs), rtol=1e-10)
@@ -210,7 +210,7 @@ def test_a_path_is_a_child_of_the_seed():
     two = equilibrium.sample(square(3), **keywords, n_paths=2, rng=np.random.SeedSequence(7))
     assert np.array_equal(four.W[:2], two.W)
     again = np.random.SeedSequence(
-        four.provenance["entropy"], spawn_key=four.provenance["spawn_key"]
+        four.provenance["seed"], spawn_key=four.provenance["spawn_key"]
     )
     assert np.array_equal(equilibrium.sample(square(3), **keywords, rng=again).W, four.W)
     gas = equilibrium.sample_singular_values(square(3), **keywords, rng=7)

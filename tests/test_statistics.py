@@ -203,6 +203,9 @@ def test_ensembles_that_do_not_fit_are_refused():
             function(decaying, ZERO)
     same = ensemble_of(W, 2, ZERO, widths=(2, 2, 2))
     assert_allclose(free_energy(same, ZERO), free_energy(ensemble_of(W, 2, ZERO), ZERO))
-    vanishing = ensemble_of(0 * W, 3, ZERO)
-    with pytest.raises(np.linalg.LinAlgError):
-        dissipation(vanishing, ZERO)
+    vanishing = ensemble_of(np.stack([0 * W[0], W[1]]), 3, ZERO)
+    spent = dissipation(vanishing, ZERO)  # one path refuses no other
+    assert np.isnan(spent[0]).all()
+    assert_allclose(spent[1:], dissipation(ensemble_of(W[1:], 3, ZERO), ZERO))
+    with pytest.raises(np.linalg.LinAlgError, match="1 of 2 paths"):
+        free_energy_balance(vanishing, ZERO)

@@ -25,7 +25,7 @@ def test_groups_and_threads_do_not_change_a_path(upstairs, monkeypatch):
     one = langevin.simulate(ENERGY, START, first_path=5, upstairs=upstairs, **OPTIONS)
     assert np.array_equal(whole.W[5:6], one.W)
     again = one.provenance
-    seed = np.random.SeedSequence(again["entropy"], spawn_key=again["spawn_key"])
+    seed = np.random.SeedSequence(again["seed"], spawn_key=again["spawn_key"])
     more = OPTIONS | {"rng": seed, "dt": again["dt"], "n_steps": again["n_steps"]}
     rerun = langevin.simulate(
         ENERGY, START, first_path=again["first_path"], upstairs=upstairs, **more
@@ -108,7 +108,7 @@ def test_to_xarray_names_everything(upstairs):
     )
     assert ("W_2" in data) == ("imbalance" in data) == upstairs
     assert data.attrs["beta"] == 3.0
-    assert int(data.attrs["entropy"]) == 2**100
+    assert int(data.attrs["seed"]) == 2**100
 
 
 def test_a_wrong_argument_of_the_driver_is_told():

@@ -49,12 +49,12 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     """
     U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
     for index in map(tuple, np.argwhere(sigma[..., -1] < 1e-3 * sigma[..., 0])):
-        if _graded(W[index]):
+        if graded(W[index]):
             U[index], sigma[index], Vt[index] = _jacobi_svd(W[index])
     return U, sigma, Vt
 
 
-def _graded(W: Array) -> bool:
+def graded(W: Array) -> bool:
     size = np.abs(W)
     rows, columns = size.max(axis=-1), size.max(axis=-2)
     return bool(rows.min() < 1e-2 * rows.max() or columns.min() < 1e-2 * columns.max())

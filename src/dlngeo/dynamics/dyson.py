@@ -57,8 +57,6 @@ def simulate(
     ------
     ValueError
         If x is not strictly increasing, or beta < 1: the particles then collide.
-    FloatingPointError
-        If a path leaves the range of floating point.
 
     Notes
     -----
@@ -72,8 +70,8 @@ def simulate(
     if not beta >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
-    frames = all_paths(_Implicit(start.size, beta), start, plan).whole(plan)
-    return Paths(plan.times(frames.shape[1]), frames, frames)
+    run = all_paths(_Implicit(start.size, beta), start, plan)
+    return Paths.of(run, plan, run.frames)
 
 
 def simulate_lift(
@@ -148,27 +146,32 @@ class _Implicit:
 def _implicit(x: Array, noise: Array, dt: float | Array) -> Array:
     """The solution z > in order of z_i - dt Σ_j 1/(z_i - z_j) = x_i + noise_i, by Newton's method.
 
-    Steps are cut so that no gap shrinks by more than half.
+    Steps are cut so that no gap shrinks by more than half. NaN where no solution is found.
     """
     y, z = x + noise, x
     d = x.shape[-1]
     if d == 1:
         return np.asarray(y)
     one = np.eye(d, dtype=bool)
-    active = np.ones(x.shape[:-1], dtype=bool)  # a path's numbers do not depend on its company
+    active = np.isfinite(y).all(axis=-1)  # a path's numbers do not depend on its company
+    found = np.zeros_like(active)
     for _ in range(200):
         gap = np.where(one, np.inf, z[..., :, None] - z[..., None, :])
         slope = z - y - dt * (1 / gap).sum(axis=-1)
         weight = np.asarray(dt)[..., None] / gap**2
         hessian = -weight
         hessian[..., one] = 1 + weight.sum(axis=-1)
+        active &= np.isfinite(hessian).all(axis=(-2, -1)) & np.isfinite(slope).all(axis=-1)
+        hessian = np.where(active[..., None, None], hessian, one)
         step = -np.linalg.solve(hessian, slope[..., None])[..., 0]
         rise, room = np.diff(step, axis=-1), np.diff(z, axis=-1)
         share = np.max(np.where(rise < 0, -rise / room, 0.0), axis=-1, keepdims=True)
         step = np.where(share > 0.5, 0.5 / np.maximum(share, 0.5), 1.0) * step
         z = np.where(active[..., None], z + step, z)
         size = np.abs(z) + room.max(axis=-1, keepdims=True)
-        active = active & (np.abs(step) > 1e-13 * size).any(axis=-1)
+        near = (np.abs(step) <= 1e-13 * size).all(axis=-1)
+        found |= active & near
+        active &= ~near
         if not active.any():
-            return np.asarray(z)
-    raise RuntimeError("the implicit step did not converge")
+            break
+    return np.where(found[..., None], z, np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ _GROUP = 256
 class Ensemble:
     """Paths of end-to-end matrices, with the weights above them where the run had weights.
 
+    A path that could not be followed to the end has NaN in all its frames after that; means over
+    paths refuse them, so that nothing is averaged over survivors in silence.
+
     Attributes
     ----------
     t : (time,) array
@@ -35,13 +39,17 @@ class Ensemble:
     singular_values : (path, time, min(m, n)) array, decreasing
     effective_rank : (path, time) array
         Entropy kind, :func:`dlngeo.observables.effective_rank`.
-    status : int
-        0: all steps taken; -1: a path left the range of floating point, and the frames end before.
+    status : (path,) integer array
+        0 where the path was followed to the end, -1 where it ended early.
     message : str
+        Which paths ended early, when and why; how many steps were taken in parts.
+    ends : (path,) array
+        The time to which each path was followed.
     provenance : dict
-        What it takes to run any path again: the seed's entropy and spawn key, the number of the
-        first path (the k-th drew from child ``first_path + k``), the method, dt, the number of
-        steps, and the parameters of the equation.
+        What it takes to run any path again: ``seed`` and ``spawn_key`` of the
+        ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
+        ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
+        driven by grad S), the method, dt and the number of steps.
     """
 
     t: Array
@@ -50,14 +58,27 @@ class Ensemble:
     energy: Array
     singular_values: Array
     effective_rank: Array
-    status: int
+    status: Array
     message: str
+    ends: Array
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
-        """Whether all steps were taken."""
-        return self.status >= 0
+        """Whether all paths were followed to the end."""
+        return not self.status.any()
+
+    def together(self) -> Ensemble:
+        """The frames at which no path has ended yet; this ensemble where none ended early."""
+        if self.success:
+            return self
+        kept = int(np.isfinite(self.W).all(axis=(0, 2, 3)).sum())
+        cut = {
+            name: getattr(self, name)[:, :kept]
+            for name in ("W", "energy", "singular_values", "effective_rank")
+        }
+        weights = None if self.weights is None else tuple(W[:, :kept] for W in self.weights)
+        return dataclasses.replace(self, t=self.t[:kept], weights=weights, **cut)
 
     @property
     def imbalance(self) -> Array | None:
@@ -70,7 +91,7 @@ class Ensemble:
     def __repr__(self) -> str:
         return (
             f"Ensemble({len(self.W)} paths, {self.t.size} times from {self.t[0]:g} to "
-            f"{self.t[-1]:g}, W {self.W.shape[2:]}, status {self.status}: {self.message})"
+            f"{self.t[-1]:g}, W {self.W.shape[2:]}: {self.message})"
         )
 
     def to_xarray(self) -> xarray.Dataset:
@@ -83,14 +104,12 @@ class Ensemble:
         }
         first = self.provenance.get("first_path", 0)
         coordinates = {"path": first + np.arange(len(self.W)), "time": self.t}
-        told: dict[str, float | str] = {
-            name: float(value) if isinstance(value, int | float) else str(value)
-            for name, value in self.provenance.items()
-            if name != "entropy"
-        }
-        told["entropy"] = str(self.provenance.get("entropy"))  # 128 bits, too long for a number
-        attributes = {"status": self.status, "message": self.message, **told}
-        return dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
+        attributes: dict[str, float | str] = {"message": self.message}
+        for name, value in self.provenance.items():  # a seed of 128 bits is too long for a number
+            number = isinstance(value, int | float) and name != "seed"
+            attributes[name] = float(value) if number else str(value)
+        data = dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
+        return data.assign(status=("path", self.status), ends=("path", self.ends))
 
 
 def build(
@@ -98,18 +117,28 @@ def build(
     t: Array,
     W: Array,
     weights: Weights | None,
-    status: int,
+    ends: Array,
     message: str,
     provenance: dict[str, Any],
 ) -> Ensemble:
-    """An ensemble with everything that follows from the matrices."""
+    """An ensemble with everything that follows from the matrices, and from when the paths end."""
     sigma = np.empty((*W.shape[:2], min(W.shape[2:])))
-    values = np.zeros(W.shape[:2])
+    values, rank = np.zeros(W.shape[:2]), np.empty(W.shape[:2])
     for first in range(0, len(W), _GROUP):  # the temporaries of a few paths at a time
         part = slice(first, first + _GROUP)
-        sigma[part] = svd(W[part])[1]
+        there = np.isfinite(W[part]).all(axis=(-2, -1))
+        if there.all():
+            sigma[part] = svd(W[part])[1]
+            rank[part] = effective_rank(sigma[part])
+            if energy is not None:
+                values[part] = energy.value(W[part])
+            continue
+        for array in (sigma[part], values[part], rank[part]):
+            array[~there] = np.nan
+        frames = W[part][there]
+        sigma[part][there] = svd(frames)[1]
+        rank[part][there] = effective_rank(sigma[part][there])
         if energy is not None:
-            values[part] = energy.value(W[part])
-    return Ensemble(
-        t, W, weights, values, sigma, effective_rank(sigma), status, message, provenance
-    )
+            values[part][there] = energy.value(frames)
+    status = np.where(ends < t[-1], -1, 0)
+    return Ensemble(t, W, weights, values, sigma, rank, status, message, ends, provenance)

@@ -34,8 +34,8 @@ from dlngeo.dynamics.large_width import limit_support as limit_support
 from dlngeo.dynamics.large_width import mean_square as mean_square
 from dlngeo.dynamics.metropolis import metropolis as metropolis
 from dlngeo.dynamics.mixing import GibbsSample as GibbsSample
-from dlngeo.dynamics.mixing import effective_size, split_rhat
-from dlngeo.dynamics.noise import seed_sequence
+from dlngeo.dynamics.mixing import effective_size, split_rhat, stood_still
+from dlngeo.dynamics.noise import child, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Normalisability as Normalisability
 from dlngeo.dynamics.normalisation import Setting, potential, refuse_infinite
 from dlngeo.dynamics.normalisation import is_rotation_invariant as is_rotation_invariant
@@ -221,24 +221,27 @@ def sample(
         W[path] = (U * sigma[:, None, :]) @ transpose(V)
     sigma = np.zeros((*gas.sigma.shape[:2], min(m, n)))
     sigma[..., :r] = gas.sigma
-    provenance = {
-        "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": "hamiltonian",
+    t = np.arange(W.shape[1], dtype=float)
+    status, message = stood_still(gas.acceptance, run.n_draws * run.thin)
+    provenance = recorded(seed) | {
+        "equation": "Gibbs measure", "entropic_drift": True, "method": "hamiltonian",
         "n_draws": run.n_draws, "warmup": run.warmup, "thin": run.thin, "depth": setting.depth,
         "beta": setting.beta, "kappa": setting.kappa, "weight_decay": setting.decay,
         "widths": widths,
     }  # fmt: skip
     return GibbsSample(
-        t=np.arange(W.shape[1], dtype=float),
+        t=t,
         W=W,
         weights=None,
         energy=np.asarray(energy.value(W)),
         singular_values=sigma,
         effective_rank=effective_rank(sigma),
-        status=0,
-        message="all moves were made",
+        status=status,
+        message=message,
+        ends=np.full(run.n_paths, t[-1]),
         provenance=provenance,
-        r_hat=gas.r_hat,
-        effective_size=gas.effective_size,
+        r_hat=np.where(status.any(), np.inf, gas.r_hat),
+        effective_size=np.where(status.any(), 0.0, gas.effective_size),
         acceptance=gas.acceptance,
     )
 
@@ -262,10 +265,7 @@ class _Run(NamedTuple):
 
 def _generator(seed: np.random.SeedSequence, path: int, part: int) -> np.random.Generator:
     """What path k draws its gas, or its frames, from: child (k, part) of the seed."""
-    key = (*seed.spawn_key, path, part)
-    return np.random.default_rng(
-        np.random.SeedSequence(seed.entropy, spawn_key=key, pool_size=seed.pool_size)
-    )
+    return np.random.default_rng(child(seed, path, part))
 
 
 def _chains(

@@ -43,9 +43,9 @@ def mean(values: ArrayLike) -> Estimate:
     Raises
     ------
     ValueError
-        For no path, or entries that are not finite.
+        For no path, or entries that are not finite, as those of a path that ended early.
     """
-    values = _checks.real_array(values, "values")
+    values = _followed(values)
     if values.ndim < 1 or len(values) == 0:
         raise ValueError(f"values must have shape (path, ...), path >= 1, not {values.shape}")
     value = np.asarray(values.mean(axis=0))
@@ -80,7 +80,7 @@ def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
     Correlations are about the mean of all paths, which share one law: paths that stay apart make τ
     long. They are summed in pairs as long as the pairs stay positive and fall (Geyer, 1992).
     """
-    values, dt = _checks.real_array(values, "values"), _checks.positive(dt, "dt")
+    values, dt = _followed(values), _checks.positive(dt, "dt")
     if values.ndim < 2 or len(values) == 0 or values.shape[1] < _LEAST:
         raise ValueError(
             f"values must have shape (path, time, ...) with at least {_LEAST} frames; their shape "
@@ -97,6 +97,19 @@ def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
         return Estimate(value, np.full(value.shape, np.inf))
     left = dt * np.maximum(_summed(np.moveaxis(whole - parts, 0, 1)), least)
     return Estimate(value, np.asarray(math.sqrt(groups - 1) * left.std(axis=0)))
+
+
+def _followed(values: ArrayLike) -> Array:
+    """Finite values of paths: no mean is taken over survivors in silence."""
+    array = _checks.real_array(values, "values", finite=False)
+    bad = ~np.isfinite(array)
+    if array.ndim and bad.any():
+        lost = int(bad.reshape(len(array), -1).any(axis=1).sum())
+        raise ValueError(
+            f"values must be finite; those of {lost} of {len(array)} paths are not, as after the "
+            "end of a path: take the paths whose status is 0, or ensemble.together(), and say so"
+        )
+    return array
 
 
 def _products(values: Array) -> Array:

@@ -30,10 +30,17 @@ class Frames(NamedTuple):
 
     @classmethod
     def of(cls, Y: Array, graded: bool = False) -> Frames:
-        """The frames of Y; ``graded``: small singular values to their own rounding."""
+        """The frames of Y; ``graded``: small singular values to their own rounding.
+
+        Where Y is not finite, lam is NaN.
+        """
         if Y.shape[-1] == 2:
             return cls(*planar.svd(Y))
-        return cls(*(_linalg.svd(Y) if graded else np.linalg.svd(Y)))
+        there = np.isfinite(Y).all(axis=(-2, -1))
+        if not there.all():
+            Y = np.where(there[..., None, None], Y, 0.0)
+        U, lam, Vt = _linalg.svd(Y) if graded else np.linalg.svd(Y)
+        return cls(U, lam if there.all() else np.where(there[..., None], lam, np.nan), Vt)
 
     def values(self) -> Array:
         """The singular values as rows (d, ...)."""

@@ -37,6 +37,7 @@ from dlngeo.dynamics.unbalanced import TangentNoise as TangentNoise
 from dlngeo.dynamics.unbalanced import imbalance_drift as imbalance_drift
 from dlngeo.dynamics.unbalanced import simulate_unbalanced as simulate_unbalanced
 from dlngeo.dynamics.upstairs import BalancedWeights as BalancedWeights
+from dlngeo.dynamics.upstairs import end_to_end
 from dlngeo.dynamics.upstairs import upstairs as _upstairs
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import balanced
@@ -81,7 +82,9 @@ def simulate(
     dt : float > 0
     n_steps, n_paths : int >= 1
     rng : anything that ``numpy.random.default_rng`` takes
-        Path k draws from child k of its seed, whatever the number of paths.
+        Path k draws from child k of its seed, whatever the number of paths. An integer or a
+        ``SeedSequence`` gives the same noise each time; a ``Generator`` other noise each time, for
+        a seed is spawned from it. ``provenance`` tells which.
     upstairs : bool or None
         None: upstairs exactly when weights were given. True lifts a matrix (whole depth).
     save_every : int or None
@@ -93,12 +96,19 @@ def simulate(
         - ``root``: Euler-Maruyama in the root chart.
         - ``euler``: Euler-Maruyama in W; the default at depth inf. Biased where singular values
           come close to zero.
+    engine : "auto" or "numpy"
+        What runs the steps; there is one so far.
+    first_path : int >= 0
+        Run paths ``first_path``, ..., ``first_path + n_paths - 1`` of the seed: with
+        ``n_paths=1`` one path of an earlier run again.
+    workers : int >= 1
+        Threads among which the paths are shared; the numbers do not depend on it.
 
     Returns
     -------
     Ensemble
-        With status -1 where a path could not be followed; the frames end before, and the message
-        says when.
+        A path that cannot be followed ends there, its later frames NaN, and the others go on:
+        ``status`` is -1 for it, and ``message`` says when and why.
 
     Raises
     ------
@@ -108,9 +118,11 @@ def simulate(
     Notes
     -----
     Where dt is too long for the drift at hand, dt [N σ_1^{2-2/N} ‖E″‖ + (N-1) σ_1^{1-2/N} ‖E′‖] > 1
-    for σ_1 the largest singular value, the step is taken in parts, up to 1000, with the increments
-    of a Brownian bridge; the message counts such steps. That keeps a run stable and its law right
-    as dt → 0. How exact it is at a given dt only a shorter dt tells.
+    for σ_1 the largest singular value, the step is taken in parts, with the increments of a
+    Brownian bridge; upstairs also where two singular values of a layer are so small that noise
+    would lead past both. A step that fails, or leads to where the drift turns 4 times too fast for
+    it, is tried again in halves, by that path alone. The message counts such steps. That keeps a
+    run stable and its law right as dt → 0. How exact it is at a given dt only a shorter dt tells.
 
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
     (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
@@ -125,11 +137,17 @@ def simulate(
     if engine not in ("auto", "numpy"):
         raise ValueError(f"engine must be 'auto' or 'numpy', not {engine!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    return _simulate(terms, plan, *_start(start, depth, upstairs), method)
+    return _simulate(terms, plan, *_start(start, depth, upstairs), method, "Langevin")
 
 
 def _simulate(
-    terms: _Terms, plan: Plan, point: Array, layers: Weights | None, depth: float, method: str
+    terms: _Terms,
+    plan: Plan,
+    point: Array,
+    layers: Weights | None,
+    depth: float,
+    method: str,
+    equation: str,
 ) -> Ensemble:
     if terms.energy is not None:
         require_stacks(terms.energy, point)
@@ -138,28 +156,20 @@ def _simulate(
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")
         space = BalancedWeights((len(point),) * (len(layers) + 1))
         run = all_paths(_upstairs(terms, space), flatten(layers), plan)
-        weights, W = unflatten(run.frames, space.widths), space.observe(run.frames)
+        weights = unflatten(run.frames, space.widths)
+        W = product(weights)
     else:
         method = _method(method, depth)
         scheme = _downstairs(method, terms, point, depth)
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
-    status, message = 0, "all steps were taken"
-    if run.cut:
-        message += f", {run.cut} of {plan.n_steps * len(plan.paths)} in parts"
-    if run.reached < plan.n_steps:
-        status = -1
-        message = (
-            f"a path could not be followed beyond t = {run.reached * plan.dt:g}, even in a "
-            f"thousand parts of a step: take a shorter dt than {plan.dt:g}, or see whether the "
-            "energy is bounded below"
-        )
     provenance = plan.provenance() | {
-        "method": method, "upstairs": layers is not None, "depth": depth, "beta": terms.beta,
-        "kappa": terms.kappa, "weight_decay": terms.gamma, "cut": run.cut,
+        "equation": equation, "entropic_drift": terms.entropy, "method": method,
+        "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
+        "weight_decay": terms.gamma, "cut": run.cut,
     }  # fmt: skip
-    t = plan.times(W.shape[1])
-    return build(terms.energy, t, W, weights, status, message, provenance)
+    ends, message = run.ends(plan), run.message(plan)
+    return build(terms.energy, plan.times(), W, weights, ends, message, provenance)
 
 
 # ------------------------------------------------------------------------------------ arguments
@@ -180,7 +190,7 @@ def _start(
             )
         coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
         whole = float(len(layers))
-        return product(layers), layers if upstairs in (None, True) else None, whole
+        return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
     point = _checks.matrix(np.asarray(start), "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
@@ -255,4 +265,5 @@ def brownian_motion(
     beta = _checks.positive(beta, "beta")
     terms = _Terms(None, beta, 0.0 if on == "orbit" else 1.0, 0.0, up)
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    return _simulate(terms, plan, *_start(start, depth, up), "auto")
+    equation = f"Brownian motion, {on}"
+    return _simulate(terms, plan, *_start(start, depth, up), "auto", equation)

@@ -27,11 +27,11 @@ from scipy.special import log_ndtr
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat
-from dlngeo.dynamics.noise import Streams, seed_sequence
+from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat, stood_still
+from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
 from dlngeo.dynamics.root_chart import Frames, RootChart, stretch
-from dlngeo.dynamics.schemes import turning
+from dlngeo.dynamics.schemes import pole, turning
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.spectrum import log_ratio, quotient
 from dlngeo.observables import effective_rank
@@ -83,7 +83,8 @@ def metropolis(
     GibbsSample
         An :class:`~dlngeo.dynamics.ensemble.Ensemble` with ``t`` in units of dt, ``acceptance``,
         also in ``provenance``, and of the second half of the frames the ``r_hat`` and
-        ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames.
+        ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
+        a path stood still, which its ``status`` then says.
 
     Raises
     ------
@@ -107,21 +108,24 @@ def metropolis(
     sigma = lam**setting.depth
     W = (U * sigma[..., None, :]) @ Vt
     late = lam[:, lam.shape[1] // 2 :]
-    enough = late.shape[1] >= _LEAST
-    provenance = {
-        "entropy": seed.entropy, "spawn_key": seed.spawn_key, "method": "metropolis",
+    status, message = stood_still(acceptance, n_steps)
+    enough = late.shape[1] >= _LEAST and not status.any()
+    t = dt * np.array(saved)
+    provenance = recorded(seed) | {
+        "equation": "Langevin", "entropic_drift": True, "method": "metropolis",
         "dt": dt, "n_steps": saved[-1], "depth": setting.depth, "beta": setting.beta,
         "kappa": setting.kappa, "weight_decay": setting.decay, "acceptance": acceptance,
     }  # fmt: skip
     return GibbsSample(
-        t=dt * np.array(saved),
+        t=t,
         W=W,
         weights=None,
         energy=np.asarray(energy.value(W)),
         singular_values=sigma,
         effective_rank=effective_rank(sigma),
-        status=0,
-        message="all steps were taken",
+        status=status,
+        message=message,
+        ends=np.full(n_paths, t[-1]),
         provenance=provenance,
         r_hat=split_rhat(late) if enough else np.full(setting.rank, np.inf),
         effective_size=effective_size(late) if enough else np.zeros(setting.rank),
@@ -197,8 +201,8 @@ class _Walk:
         value = np.asarray(self.energy.value(np.where(far[:, None, None], inside, W)))
         lost = far | ~np.isfinite(value)
         known = np.where(lost[:, None, None], inside, W)
-        rate = turning(self.energy, known, sigma[..., 0], N) + self._steepness(frames.lam)
-        h = (self.dt / np.maximum(1.0, self.dt * rate))[:, None, None]
+        rate = turning(self.energy, known, sigma[..., 0], N) + pole(frames.lam, N, beta, kappa)
+        h = (self.dt / np.maximum(1.0, self.dt * (rate + self.setting.decay)))[:, None, None]
         safe = self.chart.frames(self.chart.to_root(known)) if lost.any() else frames
         move = self.chart.velocity(safe, None, h, ito=True)
         decay = self.setting.decay * N / 2 * (frames.lam**2).sum(axis=-1)
@@ -206,14 +210,6 @@ class _Walk:
         pairs = np.log(quotient(sigma.take(k, axis=-1), sigma.take(l, axis=-1), N)).sum(axis=-1)
         level = pairs / (2 * kappa) - beta / kappa * (value + decay)
         return _State(Y, frames, W, np.where(lost, -np.inf, level), h, move)
-
-    def _steepness(self, lam: Array) -> Array:
-        """How fast the drift turns without the energy: where two λ vanish it has a pole."""
-        N, beta, kappa = self.setting.depth, self.setting.beta, self.setting.kappa
-        if N == 1 or lam.shape[-1] == 1:
-            return np.full(lam.shape[:-1], self.setting.decay)
-        pole = 2 * (N - 1) * (1 + kappa) / beta / (lam[..., -2] + lam[..., -1]) ** 2
-        return np.asarray(self.setting.decay + pole)
 
     def step(self, state: _State, normals: Array) -> tuple[_State, Array]:
         """The next state and the chance of a move; ``normals`` (path, d² + 1)."""

@@ -19,6 +19,7 @@ from dlngeo._checks import Array
 from dlngeo.dynamics.ensemble import Ensemble
 
 _LEAST = 8  # draws a path, below which there is nothing to say
+_STILL, _JUDGED = 1e-4, 100  # mean chance of a move below which, after so many, a path is stuck
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,9 @@ class GibbsSample(Ensemble):
         Independent draws that all draws of the same quantity amount to.
     acceptance : (path,) array
         Mean chance of a move.
+    status : (path,) integer array
+        0, or -1 where a path of 100 moves or more stood still: the mean chance of a move was below
+        1e-4. Its frames say nothing of the measure, and ``effective_size`` is then 0.
     """
 
     r_hat: Array = field(kw_only=True)
@@ -46,6 +50,19 @@ class GibbsSample(Ensemble):
             f"{self.acceptance.mean():.2f}, R-hat {self.r_hat.max():.3f}, effective size "
             f"{self.effective_size.min():.0f})"
         )
+
+
+def stood_still(acceptance: Array, moves: int) -> tuple[Array, str]:
+    """Status of chains after so many moves, and one line on them."""
+    status = np.where((acceptance < _STILL) & (moves >= _JUDGED), -1, 0)
+    still = np.flatnonzero(status)
+    if not still.size:
+        return status, "all moves were tried"
+    named = ", ".join(str(k) for k in still[:5]) + (", ..." if still.size > 5 else "")
+    return status, (
+        f"{still.size} of {len(acceptance)} paths stood still (paths {named}): the mean chance of "
+        f"a move was below {_STILL:g}; take a shorter dt, or another start"
+    )
 
 
 def split_rhat(draws: ArrayLike) -> Array:

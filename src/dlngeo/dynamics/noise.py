@@ -6,6 +6,8 @@ neither on how many paths run beside it nor on how the steps are cut into blocks
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dlngeo._checks import Array
@@ -13,7 +15,12 @@ from dlngeo.weights import RNG
 
 
 def seed_sequence(rng: RNG) -> np.random.SeedSequence:
-    """The seed that ``numpy.random.default_rng(rng)`` would use."""
+    """The seed of a run.
+
+    Integers, arrays of them and a ``SeedSequence`` are the same seed each time; None is a fresh
+    one. A ``Generator`` (or ``BitGenerator``) gives a child of its own, another each time, as
+    ``Generator.spawn`` does: it advances.
+    """
     if isinstance(rng, np.random.SeedSequence):
         return rng
     sequence = np.random.default_rng(rng).bit_generator.seed_seq
@@ -21,7 +28,28 @@ def seed_sequence(rng: RNG) -> np.random.SeedSequence:
         raise TypeError(
             f"rng must carry a SeedSequence to spawn from, not {type(sequence).__name__}"
         )
-    return sequence
+    lasts = isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.RandomState)
+    return sequence.spawn(1)[0] if lasts else sequence
+
+
+def child(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
+    """A descendant of a seed, which does not advance."""
+    return np.random.SeedSequence(
+        seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size
+    )
+
+
+def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
+    """What it takes to make a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
+
+    And ``pool_size`` where it is not NumPy's own.
+    """
+    entropy = seed.entropy
+    if not (entropy is None or isinstance(entropy, int)):
+        words = tuple(int(word) for word in np.ravel(np.asarray(entropy, dtype=object)))
+        entropy = words if np.ndim(entropy) else words[0]
+    told = {"seed": entropy, "spawn_key": tuple(int(k) for k in seed.spawn_key)}
+    return told if seed.pool_size == 4 else told | {"pool_size": seed.pool_size}
 
 
 class Streams:
@@ -29,18 +57,7 @@ class Streams:
 
     def __init__(self, rng: RNG, paths: range) -> None:
         sequence = seed_sequence(rng)
-        self._generators = [
-            np.random.Generator(
-                np.random.SFC64(
-                    np.random.SeedSequence(
-                        sequence.entropy,
-                        spawn_key=(*sequence.spawn_key, k),
-                        pool_size=sequence.pool_size,
-                    )
-                )
-            )
-            for k in paths
-        ]
+        self._generators = [np.random.Generator(np.random.SFC64(child(sequence, k))) for k in paths]
 
     def normals(self, steps: int, size: int) -> Array:
         """(steps, paths, size) numbers, the next of each path's stream."""

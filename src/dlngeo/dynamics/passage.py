@@ -100,7 +100,18 @@ def first_passage_times(
     -------
     Passages
         ``times`` (path,), inf where it was not seen, and ``watched`` (path,).
+
+    Raises
+    ------
+    ValueError
+        If paths ended early: where they did may depend on their rank.
     """
+    if not np.isfinite(ensemble.singular_values).all():
+        lost = int((ensemble.status != 0).sum())
+        raise ValueError(
+            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
+            "early: take ensemble.together()"
+        )
     ranks = effective_rank(ensemble.singular_values, kind, threshold=threshold)
     return first_passage(ensemble.t, ranks, rank, origin=origin)
 

@@ -50,6 +50,17 @@ _TANH = (
 )
 
 
+def slope_at(energy: Energy, W: Array) -> Array:
+    """E'(W) of a stack (path, d, d), NaN where W is not finite: no energy is asked there."""
+    there = np.isfinite(W).all(axis=(-2, -1))
+    if there.all():
+        return energy.gradient(W)
+    slope = np.full_like(W, np.nan)
+    if there.any():
+        slope[there] = energy.gradient(W[there])
+    return slope
+
+
 class RootChart:
     """Drift and noise of (12.12) in the root chart, for stacks of d × d matrices Y."""
 
@@ -110,7 +121,7 @@ class RootChart:
             A = A._replace(diagonal=A.diagonal + h * self._radial(lam, between, ito))
         if h is not None and self.energy is not None:
             if slope is None:
-                slope = self.energy.gradient(self.end_to_end(frames))
+                slope = slope_at(self.energy, self.end_to_end(frames))
             A = self._descent(A, frames.inside(slope), lam, between, h)
         return frames.outside(Parts(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
 

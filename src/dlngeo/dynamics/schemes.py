@@ -25,6 +25,8 @@ from dlngeo.energies import Energy
 from dlngeo.geometry.pulls import mutual_pulls
 from dlngeo.geometry.spectrum import quotient
 
+_NOISE, _NEWTON = 3.0, 6  # standard deviations of noise that are looked ahead; iterations
+
 
 class Terms(NamedTuple):
     """What stands in the equation."""
@@ -79,8 +81,41 @@ def curvature(energy: Energy, W: Array) -> Array | float:
     for _ in range(3):
         Z = energy.hessian(W, Z)
         size = np.linalg.norm(Z, axis=(-2, -1))
-        Z = Z / np.where(size > 0, size, 1.0)[:, None, None]
+        turns = np.isfinite(size) & (size > 0)
+        Z = np.where(turns[:, None, None], Z / np.where(turns, size, 1.0)[:, None, None], 0.0)
     return size
+
+
+def ahead(rate: Array, top: Array, depth: float, spread: float) -> Array:
+    r"""How fast the drift turns where noise may lead: the inverse of the longest step h allowed.
+
+    .. math:: h\,R\,(1 + s\sqrt h/\lambda_1)^{2N-2} = 1
+
+    with R the rate at hand, λ_1 = ``top`` (σ_1 at depth inf, where the power is e^{2s√h}) and s
+    three standard deviations of its noise in unit time (derived). So a step is as short as it must
+    be before its noise is known: to refuse a step for where it led favours those that led elsewhere.
+    """
+    far = _NOISE * spread
+    there = np.isfinite(rate) & (rate > 0) & (top > 0)
+    log_rate = np.log(np.where(there, rate, 1.0))
+    u = -log_rate  # of log h: Newton's method from above, on a convex function
+    for _ in range(_NEWTON):
+        root = far * np.exp(0.5 * u)
+        if math.isinf(depth):
+            miss, slope = u + log_rate + 2 * root, 1 + root
+        else:
+            way = root / np.where(there, top, 1.0)
+            miss = u + log_rate + (2 * depth - 2) * np.log1p(way)
+            slope = 1 + (depth - 1) * way / (1 + way)
+        u = u - miss / slope
+    return np.where(there, np.exp(-u), rate)
+
+
+def pole(lam: Array, depth: float, beta: float, kappa: float) -> Array:
+    """How fast the drift turns without an energy: where two λ vanish it has a pole (derived)."""
+    if depth == 1 or lam.shape[-1] == 1:
+        return np.zeros(lam.shape[:-1])
+    return np.asarray(2 * (depth - 1) * (1 + kappa) / beta / (lam[..., -2] + lam[..., -1]) ** 2)
 
 
 class RootEuler:
@@ -103,11 +138,12 @@ class RootEuler:
         chart = self._chart
         frames = chart.frames(state)
         if chart.energy is None:
-            return np.full(len(state), chart.gamma), Known(frames, None)
+            return np.full(len(state), float(chart.gamma)), Known(frames, None)
         W = chart.end_to_end(frames)
         slope = chart.energy.gradient(W)
-        top = frames.lam[:, 0] ** chart.depth
-        rate = _turning(chart.energy, W, slope, top, chart.depth, 1.0)
+        top, depth = frames.lam[:, 0], chart.depth
+        rate = _turning(chart.energy, W, slope, top**depth, depth, 1.0)
+        rate = ahead(rate, top, depth, math.sqrt(2 * chart.kappa / (chart.beta * depth)))
         return rate + chart.gamma, Known(frames, slope)
 
     def step(
@@ -121,6 +157,7 @@ class RootEuler:
         return self._reflected(state + move, state, frames)
 
     def _reflected(self, new: Array, state: Array, frames: Frames) -> Array:
+        new = within_range(new, size(new), self._chart.depth)
         return _reflected(new, self._orientation, size(new - state), frames.lam[:, -1])
 
 
@@ -176,9 +213,15 @@ class EulerDownstairs:
         """How fast the drift turns, the frames and the slope of the energy."""
         energy, frames = self._terms.energy, Frames.of(state, graded=True)
         if energy is None:
-            return np.full(len(state), self._decay), Known(frames, None)
+            return np.full(len(state), float(self._decay)), Known(frames, None)
         slope = energy.gradient(state)
-        rate = _turning(energy, state, slope, frames.lam[:, 0], self._depth, 2.0)
+        top, depth, terms = frames.lam[:, 0], self._depth, self._terms
+        rate = _turning(energy, state, slope, top, depth, 2.0)
+        spread = math.sqrt(2 * terms.kappa / terms.beta)
+        if math.isinf(depth):
+            rate = ahead(rate, top, depth, spread)
+        else:
+            rate = ahead(rate, top ** (1 / depth), depth, spread / math.sqrt(depth))
         return rate + self._decay, Known(frames, slope)
 
     def step(
@@ -212,13 +255,20 @@ class EulerDownstairs:
             return -self._decay * sigma
         infinite = math.isinf(depth)
         pull: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
-        if 1 < depth <= 2 and not (sigma > 0).all():
-            raise np.linalg.LinAlgError(f"at depth {depth:g} there is no drift at a singular W")
         if terms.entropy:
             k, l = pairs(len(sigma))  # noqa: E741
             pull = pull + row_sums(*mutual_pulls(sigma[k], sigma[l], depth))
         power = sigma if infinite else sigma ** (1 - 2 / depth)
-        return np.asarray(power * pull / terms.beta - self._decay * sigma)
+        radial = power * pull / terms.beta - self._decay * sigma
+        # at depth 2 and below there is no drift at a singular W
+        return np.asarray(np.where(sigma > 0, radial, np.nan) if 1 < depth <= 2 else radial)
+
+
+def within_range(new: Array, norm: Array, depth: float) -> Array:
+    """States (path, ...) of roots of this norm, NaN where W = Y^N leaves floating point."""
+    there = np.isfinite(norm**depth)
+    axes = tuple(range(there.ndim, new.ndim))
+    return new if there.all() else np.where(np.expand_dims(there, axes), new, np.nan)
 
 
 def _column(dt: float | Array) -> Array:

@@ -33,8 +33,9 @@ from dlngeo.dynamics.passage import first_passage_times as first_passage_times
 from dlngeo.dynamics.passage import mean_passage_time as mean_passage_time
 from dlngeo.dynamics.passage import survival as survival
 from dlngeo.energies import Energy
-from dlngeo.geometry import entropy
-from dlngeo.geometry.laplacian import free_energy_laplacian, squared_slope
+from dlngeo.geometry.fibres import State
+from dlngeo.geometry.free_energy import free_energy_at, thermal
+from dlngeo.geometry.laplacian import laplacian_at, squared_slope_at
 
 _BLOCK = 2**20  # numbers in the largest temporary array
 
@@ -53,23 +54,23 @@ def free_energy(ensemble: Ensemble, energy: Energy) -> Array:
     ------
     ValueError
         For an ensemble of other shape or without its parameters, and for weight decay at depth
-        ``inf``, where it has no limit.
+        ``inf``, where it has no limit. After the end of a path the values are NaN.
 
     Notes
     -----
     Source: Menon, (6.6).
     """
-    return _everywhere(entropy.free_energy, ensemble, energy)
+    return _everywhere(free_energy_at, ensemble, energy)
 
 
 def dissipation(ensemble: Ensemble, energy: Energy) -> Array:
     r"""The squared length :math:`|\mathrm{grad}\,F_\beta|^2_{g^N}` at every frame, (path, time).
 
-    Parameters and errors as :func:`free_energy`; ``LinAlgError`` where F has no gradient, at two
-    zero singular values, or one at depth ``inf``. It is summed in the frames of W, and finite
-    where one singular value comes to zero or several meet. Source: Menon, (4.15), (12.13).
+    Parameters and errors as :func:`free_energy`; NaN where F has no gradient, at two zero singular
+    values, or one at depth ``inf``. It is summed in the frames of W, and finite where one singular
+    value comes to zero or several meet. Source: Menon, (4.15), (12.13).
     """
-    return _everywhere(squared_slope, ensemble, energy)
+    return _everywhere(squared_slope_at, ensemble, energy)
 
 
 class Balance(NamedTuple):
@@ -105,7 +106,8 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     Raises
     ------
     ValueError
-        As for :func:`free_energy`.
+        As for :func:`free_energy`, and where paths ended early (:meth:`Ensemble.together` ends all
+        with the first).
     numpy.linalg.LinAlgError
         Where F has no gradient or Laplacian at a frame.
 
@@ -122,9 +124,15 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
     if setting["kappa"] > 0:
-        laplacian = _everywhere(free_energy_laplacian, ensemble, energy)
+        laplacian = _everywhere(laplacian_at, ensemble, energy)
         gained = setting["kappa"] / setting["beta"] * _integral(laplacian, ensemble.t)
     parts = (change, spent, gained, change + spent - gained)
+    if not np.isfinite(parts[-1]).all():
+        raise np.linalg.LinAlgError(
+            "the balance needs the gradient and the Laplacian of F at every frame; at "
+            f"{int((~np.isfinite(parts[-1])).any(axis=1).sum())} of {len(F)} paths they are "
+            "infinite or without a limit somewhere"
+        )
     return Balance(ensemble.t, *(mean(part) for part in parts))
 
 
@@ -148,14 +156,19 @@ def _setting(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Energy) -> Array:
-    """A function of W at all frames, (path, time), some at a time: temporaries are large."""
+    """A function of W at all frames, (path, time), some at a time: temporaries are large.
+
+    NaN after the end of a path.
+    """
     known = _setting(ensemble)
-    paths, times, d, _ = ensemble.W.shape
-    W, result = ensemble.W.reshape(-1, d, d), np.empty(paths * times)
+    depth, d = known["depth"], ensemble.W.shape[-1]
+    beta, gamma = thermal(known["beta"], known["weight_decay"], depth)
+    there = np.isfinite(ensemble.W).all(axis=(-2, -1))
+    W, values = ensemble.W[there], np.full(there.shape, np.nan)
+    result = np.empty(len(W))
     size = max(1, _BLOCK // d**3)
     for first in range(0, len(W), size):
         part = slice(first, first + size)
-        result[part] = function(
-            energy, W[part], known["depth"], known["beta"], known["weight_decay"]
-        )
-    return result.reshape(paths, times)
+        result[part] = function(energy, State.of(W[part], depth, None, None), beta, gamma)
+    values[there] = result
+    return values

@@ -1,42 +1,28 @@
-"""Many paths of one stochastic scheme: noise path by path, saved frames, steps taken in parts.
+"""Many paths of one stochastic scheme: noise path by path, saved frames, paths that end early.
 
-Path k depends on its own stream alone, to the last bit. Where the drift turns too fast for a step
-of length dt, the step is taken in parts; how long the next part is follows from the state before
-it, so the law is that of a scheme with variable steps, and the parts' increments come from the
-Brownian bridge over the step: noise stays the noise that was drawn.
+Path k depends on its own stream alone, to the last bit. A step that cannot be taken whole is taken
+in parts by the paths that need it (:mod:`~dlngeo.dynamics.parts`). A path that cannot be followed
+even so ends there; the others go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.noise import Streams, seed_sequence
+from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
+from dlngeo.dynamics.parts import PARTS, Bridges, Here, Stepper, attempt, in_parts
 from dlngeo.weights import RNG
 
 # As many paths run side by side as keep Python's share of a step small and temporaries in cache.
 _CHUNK, _STATES = 8192, 2**17  # at most so many paths, and numbers in their states
 _BLOCK, _NOISE = 32, 2**20  # noise is drawn for at most so many steps, and numbers, at once
-_PARTS = 1000  # into which a step may be cut
-
-
-class Stepper(Protocol):
-    """One step of a scheme, for a stack of states (path, ...)."""
-
-    noise_size: int
-
-    def look(self, state: Array) -> tuple[Array, Any]:
-        """How fast the drift turns, (path,), and what a step may use again."""
-        ...
-
-    def step(self, state: Array, normals: Array, dt: float | Array, known: Any = None) -> Array:
-        """The next state, after a time dt, or (path,) times."""
-        ...
+_NAMED = 5  # paths that a message names
 
 
 class Plan(NamedTuple):
@@ -74,38 +60,57 @@ class Plan(NamedTuple):
             _checks.integer(workers, "workers", 1),
         )
 
-    def saved(self) -> list[int]:
-        """The steps whose frames are kept."""
-        steps = list(range(0, self.n_steps + 1, self.every))
-        return steps if steps[-1] == self.n_steps else [*steps, self.n_steps]
+    def saved(self) -> Array:
+        """The steps whose frames are kept, the start and the last in any case."""
+        steps = np.arange(0, self.n_steps, self.every)
+        return np.append(steps, self.n_steps)
 
-    def times(self, frames: int) -> Array:
-        """The times of the first so many frames."""
-        return self.dt * np.array(self.saved()[:frames])
+    def times(self) -> Array:
+        """The times of the frames."""
+        return self.dt * self.saved()
 
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again."""
-        return {
-            "entropy": self.seed.entropy, "spawn_key": self.seed.spawn_key, "dt": self.dt,
-            "n_steps": self.n_steps, "first_path": self.paths.start,
+        return recorded(self.seed) | {
+            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start
         }  # fmt: skip
 
 
 class Paths(NamedTuple):
-    """Frames (path, time, ...), the last step good for all paths, how many steps were cut."""
+    """Frames (path, time, ...), NaN after a path's end; what the run says of its paths."""
 
     frames: Array
-    reached: int
-    cut: int
+    reached: Array  # (path,): the last step to which each was followed
+    cut: int  # steps that were taken in parts
 
-    def whole(self, plan: Plan) -> Array:
-        """The frames; ``FloatingPointError`` where a path could not be followed to the end."""
-        if self.reached < plan.n_steps:
-            raise FloatingPointError(
-                f"a path could not be followed beyond t = {self.reached * plan.dt:g}; "
-                f"dt = {plan.dt:g} is too long"
-            )
-        return self.frames
+    def status(self, plan: Plan) -> Array:
+        """0 where a path was followed to the end, -1 elsewhere."""
+        return np.where(self.reached < plan.n_steps, -1, 0)
+
+    def ends(self, plan: Plan) -> Array:
+        """The times to which the paths were followed."""
+        return np.asarray(plan.dt * self.reached)
+
+    def message(self, plan: Plan) -> str:
+        """One line: which paths ended early, when and why, and what was taken in parts."""
+        return report(self.ends(plan), plan.provenance() | {"cut": self.cut})
+
+
+def report(ends: Array, told: dict[str, Any]) -> str:
+    """One line on a run whose paths were followed to these times, from its provenance."""
+    dt, n_steps, first, cut = (told[key] for key in ("dt", "n_steps", "first_path", "cut"))
+    lost = np.flatnonzero(ends < dt * n_steps)
+    said = "all steps were taken"
+    if lost.size:
+        named = [f"path {first + k} at t = {ends[k]:g}" for k in lost[:_NAMED]]
+        if lost.size > _NAMED:
+            named.append(f"{lost.size - _NAMED} more")
+        said = (
+            f"{lost.size} of {len(ends)} paths ended early: {', '.join(named)}; from there no step "
+            f"of dt = {dt:g}, in up to {PARTS} parts, could be taken: take a shorter dt, or see "
+            "whether the energy is bounded below"
+        )
+    return said + (f", {cut} of {n_steps * len(ends)} in parts" if cut else "")
 
 
 def all_paths(
@@ -117,7 +122,7 @@ def all_paths(
     together = min(_CHUNK, max(1, _STATES // first.size))
     size = max(1, min(together, -(-len(plan.paths) // plan.workers)))
 
-    def chunk(start: int) -> tuple[int, int]:
+    def chunk(start: int) -> tuple[Array, int]:
         part = plan.paths[start : start + size]
         return _run(stepper, first, plan, part, frames[start : start + size], record)
 
@@ -127,9 +132,9 @@ def all_paths(
     else:
         with ThreadPoolExecutor(plan.workers) as pool:
             ends = list(pool.map(chunk, starts))
-    reached = min(step for step, _ in ends)
-    kept = sum(1 for step in plan.saved() if step <= reached)
-    return Paths(frames[:, :kept], reached, sum(cut for _, cut in ends))
+    reached = np.concatenate([steps for steps, _ in ends])
+    frames[plan.saved() > reached[:, None]] = np.nan
+    return Paths(frames, reached, sum(cut for _, cut in ends))
 
 
 def _run(
@@ -139,91 +144,43 @@ def _run(
     paths: range,
     frames: Array,
     record: Callable[[Array], Array],
-) -> tuple[int, int]:
-    """Run some paths side by side into ``frames``; the last good step, and how many were cut."""
-    streams, bridges = Streams(plan.seed, paths), _Bridges(plan.seed, paths)
-    state = np.broadcast_to(first, (len(paths), *first.shape)).copy()
+) -> tuple[Array, int]:
+    """Run some paths side by side into ``frames``; their last good steps, how many were cut."""
+    streams, bridges = Streams(plan.seed, paths), Bridges(plan.seed, paths)
+    reached, rows = np.full(len(paths), plan.n_steps), np.arange(len(paths))
     frames[:, 0] = record(first[None])
     block = max(1, min(_BLOCK, _NOISE // (len(paths) * stepper.noise_size)))
     saved = plan.saved()
     step, slot = 0, 1
-    while step < plan.n_steps:
-        for normals in streams.normals(min(block, plan.n_steps - step), stepper.noise_size):
-            with np.errstate(all="ignore"):
-                new = _attempt(stepper, state, normals, plan.dt, bridges)
-            if new is None:
-                return step, bridges.used
-            state, step = new, step + 1
-            if step == saved[slot]:
-                frames[:, slot] = record(state)
-                slot += 1
-    return step, bridges.used
+    with np.errstate(all="ignore"):  # what overflows ends a path
+        here = Here.of(stepper, np.broadcast_to(first, (len(paths), *first.shape)).copy())
+        while step < plan.n_steps and rows.size:
+            for normals in streams.normals(min(block, plan.n_steps - step), stepper.noise_size):
+                noise = normals if rows.size == len(paths) else normals[rows]
+                here, followed = _step(stepper, here, noise, plan.dt, bridges, rows)
+                if not followed.all():
+                    reached[rows[~followed]] = step
+                    rows, here = rows[followed], here.rows(followed)
+                step += 1
+                if not rows.size:
+                    break
+                if step == saved[slot]:
+                    frames[rows, slot] = record(here.state)
+                    slot += 1
+    return reached, bridges.used
 
 
-def _attempt(
-    stepper: Stepper, state: Array, normals: Array, dt: float, bridges: _Bridges
-) -> Array | None:
-    """The next state; None where a path cannot be followed."""
-    try:
-        rate, known = stepper.look(state)
-        parts = dt * rate
-        if not (parts <= _PARTS).all():
-            return None
-        stiff = np.flatnonzero(parts > 1)
-        new = stepper.step(state, normals, np.where(parts > 1, 0.0, dt), known)
-        if stiff.size:
-            new[stiff] = _in_parts(stepper, state[stiff], normals[stiff], dt, bridges, stiff)
-    except (np.linalg.LinAlgError, ValueError, OverflowError):
-        return None
-    return new if np.isfinite(new).all() else None
-
-
-def _in_parts(
-    stepper: Stepper, state: Array, normals: Array, dt: float, bridges: _Bridges, paths: Array
-) -> Array:
-    """One step of these paths in parts, short enough each for the drift where it begins."""
-    state, left = state.copy(), np.sqrt(dt) * normals
-    rest = np.full(len(state), dt)
-    active = np.arange(len(state))
-    bridges.used += active.size
-    while active.size:
-        rate, known = stepper.look(state[active])
-        if not (dt * rate <= _PARTS).all():
-            raise OverflowError
-        time = rest[active]
-        parts = np.maximum(np.ceil(time * rate), 1.0)
-        h = time / parts
-        middle = np.flatnonzero(parts > 1)
-        increment = left[active] / parts[:, None]
-        spread = np.sqrt(h * (1 - 1 / parts))[middle, None]
-        increment[middle] += spread * bridges.normals(paths[active[middle]], left.shape[1])
-        state[active] = stepper.step(state[active], increment / np.sqrt(h)[:, None], h, known)
-        left[active] -= increment
-        rest[active] = time - h
-        active = active[middle]
-    return state
-
-
-class _Bridges:
-    """Normal numbers for the parts of steps, one stream a path, opened where it is needed."""
-
-    def __init__(self, seed: np.random.SeedSequence, paths: range) -> None:
-        self._seed, self._paths = seed, paths
-        self._streams: dict[int, Streams] = {}
-        self.used = 0  # steps that were cut
-
-    def normals(self, rows: Array, size: int) -> Array:
-        """(rows, size) numbers, the next of each row's stream."""
-        drawn = np.empty((len(rows), size))
-        for numbers, row in zip(drawn, rows, strict=True):
-            numbers[...] = self._stream(int(row)).normals(1, size)[0, 0]
-        return drawn
-
-    def _stream(self, row: int) -> Streams:
-        if row not in self._streams:
-            key = (*self._seed.spawn_key, self._paths[row])
-            child = np.random.SeedSequence(
-                self._seed.entropy, spawn_key=key, pool_size=self._seed.pool_size
-            )
-            self._streams[row] = Streams(child, range(1))
-        return self._streams[row]
+def _step(
+    stepper: Stepper, here: Here, normals: Array, dt: float, bridges: Bridges, paths: Array
+) -> tuple[Here, Array]:
+    """Where one step leads, in parts where it must be, and which paths could be followed."""
+    whole = dt * here.rate <= 1
+    there, good = attempt(stepper, here, normals, np.where(whole, dt, 0.0))
+    followed = np.ones(len(paths), dtype=bool)
+    rest = np.flatnonzero(~(whole & good))
+    if rest.size:
+        ends, followed[rest] = in_parts(
+            stepper, here.rows(rest), normals[rest], dt, bridges, paths[rest]
+        )
+        there = there.replaced(rest, ends)
+    return there, followed

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo.dynamics import stepping
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.weights import RNG
 
@@ -51,11 +52,27 @@ class Space(Protocol):
 
 
 class Paths(NamedTuple):
-    """Sample paths: ``t (time,)``, ``m (path, time, ...)`` upstairs, ``x (path, time, ...)``."""
+    """Sample paths: ``t (time,)``, ``m (path, time, ...)`` upstairs, ``x (path, time, ...)``.
+
+    ``status (path,)`` is 0 where a path was followed to the end. Where it is -1 the path ended
+    early, with NaN in its frames from there on, and ``message`` says when and why.
+    """
 
     t: Array
     m: Array
     x: Array
+    status: Array
+    message: str
+
+    @property
+    def success(self) -> bool:
+        """Whether all paths were followed to the end."""
+        return not self.status.any()
+
+    @classmethod
+    def of(cls, run: stepping.Paths, plan: Plan, x: Array) -> Paths:
+        """The result of a run, and what was observed on it."""
+        return cls(plan.times(), run.frames, x, run.status(plan), run.message(plan))
 
 
 def submersion_sde(
@@ -94,11 +111,12 @@ def submersion_sde(
     Returns
     -------
     Paths
+        A path that cannot be followed ends there, with status -1; the others go on.
 
     Raises
     ------
-    FloatingPointError
-        If a path leaves the range of floating point; it says when, and to take a shorter dt.
+    ValueError, TypeError
+        For bad input.
 
     Notes
     -----
@@ -113,8 +131,18 @@ def submersion_sde(
         raise ValueError(
             f"gradient must keep the shape of a stack of points, (path, *{point.shape})"
         )
-    frames = all_paths(stepper, point, plan).whole(plan)
-    return Paths(plan.times(frames.shape[1]), frames, space.observe(frames))
+    run = all_paths(stepper, point, plan)
+    return Paths.of(run, plan, _observed(space, run.frames, plan.saved() <= run.reached[:, None]))
+
+
+def _observed(space: Space, frames: Array, there: Array) -> Array:
+    """φ at the frames that are there (path, time); NaN at the others."""
+    if there.all():
+        return space.observe(frames)
+    seen = space.observe(frames[there])
+    x = np.full((*there.shape, *seen.shape[1:]), np.nan, seen.dtype)
+    x[there] = seen
+    return x
 
 
 class Tangential:

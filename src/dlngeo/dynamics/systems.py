@@ -19,7 +19,8 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy
-from dlngeo.geometry import entropy
+from dlngeo.geometry import entropy, metric
+from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
@@ -89,6 +90,7 @@ class EndToEndFlow:
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
+        metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
@@ -102,7 +104,7 @@ class EndToEndFlow:
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
         frame = Frame.of(W, self._depth, self._rank)
-        velocity = -frame.map(lambda K: K, self.energy.gradient(frame.point(W)))
+        velocity = -frame.apply(self.energy.gradient(frame.point(W)))
         return (velocity - self._decay * W if self._decay else velocity).reshape(-1)
 
     def _stratum(self, W: Array) -> Array:
@@ -130,7 +132,8 @@ class FreeEnergyFlow(EndToEndFlow):
     ) -> None:
         super().__init__(energy, start, depth, rank, gamma)
         self._beta, self._widths = _checks.positive(beta, "beta"), widths
-        self._push(self.start)  # refuses what has no entropy
+        W = self.start.reshape(self._shape)
+        entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none
 
     def velocity(self, t: float, y: Array) -> Array:
         if not np.isfinite(y).all():
@@ -139,7 +142,7 @@ class FreeEnergyFlow(EndToEndFlow):
 
     def _push(self, y: Array) -> Array:
         W = y.reshape(self._shape)
-        force = entropy.gradient(W, self._depth, rank=self.rank, widths=self._widths)
+        force = State.of(W, self._depth, self.rank, self._widths).gradient()
         return np.asarray(force / self._beta).reshape(-1)
 
 

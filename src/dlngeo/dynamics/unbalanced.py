@@ -35,7 +35,7 @@ from dlngeo._linalg import product, transpose
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import Tangential
-from dlngeo.dynamics.upstairs import lifted_gradient
+from dlngeo.dynamics.upstairs import end_to_end, lifted_gradient
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.weights import RNG, flatten, unflatten
 
@@ -61,8 +61,10 @@ class TangentNoise:
         return along, np.einsum("...ij,...j->...i", tangent, v) - along
 
     def move(self, m: Array, v: Array) -> Array:
-        """A straight line."""
-        return m + v
+        """A straight line, NaN where W leaves the range of floating point."""
+        new = m + v
+        there = np.isfinite(self.observe(new)).all(axis=(-2, -1))
+        return np.where(there[..., None], new, np.nan)
 
     def observe(self, m: Array) -> Array:
         """The end-to-end matrix."""
@@ -164,8 +166,6 @@ def simulate_unbalanced(
     ------
     ValueError
         For bad input.
-    FloatingPointError
-        If a path leaves the range of floating point; take a shorter dt.
 
     Notes
     -----
@@ -175,18 +175,21 @@ def simulate_unbalanced(
     layers = _checks.weights(weights)
     if any(W.ndim != 2 for W in layers):
         raise ValueError(f"weights must be one network; the shapes are {[W.shape for W in layers]}")
+    point = end_to_end(layers, "weights")
     if energy is not None:
-        require_stacks(energy, np.zeros((layers[-1].shape[0], layers[0].shape[1])))
+        require_stacks(energy, point)
     space = TangentNoise(_widths(layers))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))
     run = all_paths(stepper, flatten(layers), plan)
-    frames = unflatten(run.whole(plan), space.widths)
+    frames = unflatten(run.frames, space.widths)
     provenance = plan.provenance() | {
+        "equation": "Ito noise tangent to the G-balanced variety", "entropic_drift": False,
         "upstairs": True, "depth": float(len(layers)), "beta": beta, "kappa": kappa,
+        "cut": run.cut,
     }  # fmt: skip
-    t = plan.times(run.frames.shape[1])
-    return build(energy, t, product(frames), frames, 0, "all steps were taken", provenance)
+    ends, message = run.ends(plan), run.message(plan)
+    return build(energy, plan.times(), product(frames), frames, ends, message, provenance)
 
 
 def imbalance_drift(weights: Sequence[ArrayLike], *, beta: float, kappa: float = 1.0) -> Weights:

@@ -13,18 +13,19 @@ for each entry of each layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import product, transpose
-from dlngeo.dynamics.schemes import Terms, turning
+from dlngeo._linalg import frobenius, product, transpose
+from dlngeo.dynamics.schemes import Terms, ahead, pole, turning, within_range
 from dlngeo.dynamics.submersion_sde import Tangential
 from dlngeo.energies import Energy
 from dlngeo.geometry.charts import coordinates
-from dlngeo.geometry.retraction import retract
+from dlngeo.geometry.retraction import nearest_coordinates, projection
 from dlngeo.geometry.tangent import Split
 from dlngeo.weights import flatten, gradient, unflatten
 
@@ -47,14 +48,22 @@ class BalancedWeights:
 
     def split(self, m: Array, v: Array) -> tuple[Array, Array]:
         """The vertical and the horizontal part."""
-        split = Split.of(unflatten(m, self.widths), unflatten(v, self.widths), None)
+        layers = unflatten(m, self.widths)
+        frames, lam = coordinates(layers, self.widths[0], tol=math.inf)
+        split = Split.at(frames, lam, unflatten(v, self.widths))
         return flatten(split.vertical()), flatten(split.horizontal())
 
     def move(self, m: Array, v: Array) -> Array:
-        """The metric projection of m + v, with λ_d reflected if det W changed its sign."""
+        """The metric projection of m + v, with λ_d reflected if det W changed its sign.
+
+        NaN where v is too long for a projection, or W leaves the range of floating point.
+        """
         layers = unflatten(m, self.widths)
-        new = retract(layers, unflatten(v, self.widths))
-        return flatten(self._reflected(new, np.linalg.det(product(layers))))
+        wanted = tuple(W + Y for W, Y in zip(layers, unflatten(v, self.widths), strict=True))
+        new, found = projection(wanted, self.widths[0])
+        new = self._reflected(new, np.linalg.det(product(layers)))
+        state = within_range(flatten(new), frobenius(new[0]), len(new))
+        return np.where(found[..., None], state, np.nan)
 
     def observe(self, m: Array) -> Array:
         """The end-to-end matrix."""
@@ -64,11 +73,20 @@ class BalancedWeights:
         turned = np.linalg.det(product(layers)) * before < 0
         if len(layers) == 1 or not turned.any():  # one layer is any matrix: no boundary
             return layers
-        frames, lam = coordinates(tuple(W[turned] for W in layers), self.widths[0])
+        frames, lam = nearest_coordinates(tuple(W[turned] for W in layers), self.widths[0])
         last = layers[-1].copy()
         u, v = frames[-1][..., -1:], frames[-2][..., -1:]
         last[turned] -= 2 * lam[..., -1:, None] * u * transpose(v)
         return (*layers[:-1], last)
+
+
+def end_to_end(layers: Weights, name: str) -> Array:
+    """W of the weights that a run starts from; refused where it leaves floating point."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = product(layers)
+    if not np.isfinite(W).all():
+        raise ValueError(f"{name} must have a finite end-to-end matrix; its entries overflow")
+    return W
 
 
 def lifted_gradient(
@@ -88,8 +106,11 @@ def upstairs(terms: Terms, space: BalancedWeights) -> Tangential:
 
     def rate(m: Array) -> Array:
         layers = unflatten(m, space.widths)
-        sigma = np.linalg.norm(layers[0], 2, axis=(-2, -1)) ** len(layers)
-        return turning(terms.energy, product(layers), sigma, len(layers)) + terms.gamma
+        lam, depth = np.linalg.svd(layers[0], compute_uv=False), len(layers)
+        energetic = turning(terms.energy, product(layers), lam[..., 0] ** depth, depth)
+        spread = math.sqrt(2 * terms.kappa / (terms.beta * depth))
+        energetic = ahead(energetic, lam[..., 0], depth, spread)
+        return energetic + terms.gamma + pole(lam, depth, terms.beta, terms.kappa)
 
     slope = lifted_gradient(terms.energy, space.widths, terms.gamma)
     return Tangential(space, terms.beta, terms.kappa, slope, rate)

@@ -9,6 +9,11 @@ for each rank r; for hidden widths d_p >= r these have the chart
 
 and the orthogonal groups of the hidden layers act on them. The charts 𝔵 and 𝔶 build
 weights of any G layer by layer, from the input or from the output.
+
+``rank`` None stands for the least width. What is singular at lower rank (coordinates, projections,
+retraction, curvature, lifts) refuses layers with σ_r(W_p) <= max(d_p, d_{p-1}) ε σ_1(W_p), unless
+the entries determine σ_r to their own rounding, and names the numerical rank. It looks at each
+layer, never at the product, whose singular values are N-th powers.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
 from dlngeo.geometry.charts import chart, frame_argument, imbalance_argument, rank_argument
@@ -170,6 +175,12 @@ def lift(
     Returns
     -------
     tuple of ``depth`` arrays whose product is W (cut to the stated rank)
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the numerical rank of W is lower, so that rounding of W, to the power 1/N, would decide
+        over what the layers are.
     """
     point, depth = _checks.matrix(W), _checks.integer(depth, "depth", 1)
     m, n = point.shape[-2:]
@@ -178,12 +189,16 @@ def lift(
     U, sigma, Vt = svd(point)
     first, last = transpose(Vt)[..., :r], U[..., :r]
     stack = point.shape[:-2]
+    lam = sigma[..., :r] ** (1 / depth)
+    doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
+    if doubt is not None:  # the size of every layer's singular values
+        lam = _rank.settled(lambda sigma: sigma ** (1 / depth), doubt, 1)
     if rng is None:
         hidden = [_nearest_frame(first, d) for d in dims[1:-1]]
     else:
         generator = np.random.default_rng(rng)
         hidden = [haar_frame(d, r, generator, stack) for d in dims[1:-1]]
-    return chart([first, *hidden, last], sigma[..., :r] ** (1 / depth))
+    return chart([first, *hidden, last], lam)
 
 
 def _nearest_frame(Q: Array, d: int) -> Array:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, orthonormalise, svd, transpose
 from dlngeo.weights import imbalances
@@ -77,6 +77,9 @@ def to_svd(
     ------
     ValueError
         If the weights are not balanced, or have another rank.
+    numpy.linalg.LinAlgError
+        If the numerical rank of a layer is lower: σ_r(W_p) <= max(d_p, d_{p-1}) ε σ_1(W_p), the
+        layer's entries not determining it (graded ones do).
 
     Notes
     -----
@@ -85,27 +88,43 @@ def to_svd(
     by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
-    frames, lam = coordinates(layers, r, tol)
+    frames, lam = coordinates(layers, layer_rank(layers, rank), tol, "weights")
     return tuple(frames), lam
 
 
-def coordinates(layers: Weights, r: int, tol: float = 1e-8) -> tuple[list[Array], Array]:
-    """:func:`to_svd` of checked weights: frames and λ."""
+def layer_rank(layers: Weights, rank: int | None) -> int:
+    """The rank that weights are said to have: None stands for the least width."""
+    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    return min(widths) if rank is None else rank_argument(rank, widths)
+
+
+def coordinates(
+    layers: Weights, r: int, tol: float = 1e-8, name: str | None = None
+) -> tuple[list[Array], Array]:
+    """:func:`to_svd` of checked weights: frames and λ.
+
+    ``name`` is that of the argument which the weights are; every layer of one must have numerical
+    rank r. None: a state of the library.
+    """
     U, lam, Vt = svd(layers[0])
     scale = lam[..., 0]
-    if not (lam[..., r - 1] > 0).all() or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
+    open_set = len(layers) == 1 and r == lam.shape[-1]  # one layer of any rank: nothing is singular
+    if name is not None and not open_set:
+        _rank.require(layers[0], lam, r, f"{name}[0]")
+    lower = not open_set and not (lam[..., r - 1] > 0).all()
+    if lower or (lam[..., r:] > np.sqrt(tol) * scale[..., None]).any():
         raise ValueError(
             f"weights must have rank {r}; the singular values of W_1 are {lam[..., : r + 1]}"
         )
     lam = lam[..., :r]
     frames = [transpose(Vt)[..., :r], U[..., :r]]
     off, one = np.zeros_like(scale), np.eye(r)
-    for W in layers[1:]:
+    for p, W in enumerate(layers[1:], start=1):
         Q = W @ frames[-1] / lam[..., None, :]
         E = transpose(Q) @ Q - one
         largest = np.abs(E).max(axis=(-2, -1))
+        if name is not None and (largest > 0.5).any():  # λ_r is not this layer's σ_r
+            _rank.require(W, svd(W)[1], r, f"{name}[{p}]")
         if W.shape[-1] > r or (largest > 0.1 * tol).any():  # else its norm is below tol * r
             off = np.maximum(off, _imbalance_of(W, E, lam, scale))
         frames.append(_orthonormalised(Q, E, largest))

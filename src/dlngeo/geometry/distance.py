@@ -168,8 +168,8 @@ def _ends(
         raise ValueError(f"W0 must be one matrix (m, n); its shape is {first.shape}")
     second = _checks.matrix(W1, "W1", (first.shape[0], first.shape[1]))
     frames = []
-    for point in (first, second):
-        frame, () = prepare(point, (), depth, rank, None)
+    for name, point in (("W0", first), ("W1", second)):
+        frame, () = prepare(point, {}, depth, rank, None, name)
         require_invertible(frame)
         frames.append(frame)
     return (frames[0], frames[1]), frames[0].sigma.size

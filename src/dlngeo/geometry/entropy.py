@@ -9,9 +9,10 @@ the weights (Frobenius), for rank r and hidden widths d_1, ..., d_{N-1},
    \qquad \lambda = \sigma^{1/N}
 
 and S = log vol(O_W). The keywords ``depth``, ``rank`` and ``widths`` are those of
-:mod:`dlngeo.metric`; ``widths`` None means hidden layers of W's own width: W must then be square.
-At depth ``inf`` S is the limit without its divergent constant, (14.11) corrected; for a real depth
-between whole numbers every formula is continued as it stands.
+:mod:`dlngeo.metric`, its rule for a σ_r of rounding size included; ``widths`` None means hidden
+layers of W's own width: W must then be square. At depth ``inf`` S is the limit without its
+divergent constant, (14.11) corrected; for a real depth between whole numbers every formula is
+continued as it stands.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from dlngeo._checks import Array
-from dlngeo.geometry.fibres import State, Widths
+from dlngeo.geometry.fibres import State, Widths, continuous
 from dlngeo.geometry.fibres import orthogonal_group_log_volume as orthogonal_group_log_volume
 from dlngeo.geometry.fibres import stiefel_log_volume as stiefel_log_volume
 from dlngeo.geometry.free_energy import free_energy as free_energy
@@ -58,7 +59,7 @@ def boltzmann(
     -----
     Source: Menon, (6.2), (6.5), (14.11) corrected; rank r and widths derived.
     """
-    return State.of(W, depth, rank, widths).entropy()
+    return continuous(State.entropy, W, depth, rank, widths, 0)
 
 
 def gradient(
@@ -92,5 +93,4 @@ def gradient(
     -----
     Source: Menon, (12.8), (12.13); rank r and depth ``inf`` derived.
     """
-    state = State.of(W, depth, rank, widths)
-    return state.matrix(state.force())
+    return continuous(State.gradient, W, depth, rank, widths, 2)

@@ -6,14 +6,14 @@ The formula stands at the head of :mod:`dlngeo.entropy`, where users find all th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo.geometry.pulls import signed_log_ratio, total_pull
@@ -69,7 +69,22 @@ class State(NamedTuple):
 
     @classmethod
     def of(cls, W: ArrayLike, depth: float, rank: int | None, widths: Widths) -> State:
-        """Arguments checked, and W decomposed."""
+        """Arguments checked but for the numerical rank, and W decomposed."""
+        return cls.doubted(W, depth, rank, widths)[0]
+
+    @classmethod
+    def singular(cls, W: ArrayLike, depth: float, rank: int | None, widths: Widths) -> State:
+        """:meth:`of`, for what exists at full rank only."""
+        state, doubt = cls.doubted(W, depth, rank, widths)
+        if doubt is not None:
+            _rank.refuse(doubt, "W", stated=False)
+        return state
+
+    @classmethod
+    def doubted(
+        cls, W: ArrayLike, depth: float, rank: int | None, widths: Widths
+    ) -> tuple[State, _rank.Doubt | None]:
+        """:meth:`of`, and what is in doubt of the rank."""
         point, depth = _checks.matrix(W), _checks.depth(depth)
         m, n = point.shape[-2:]
         r = _checks.rank(rank, point.shape, widths, depth)
@@ -78,11 +93,12 @@ class State(NamedTuple):
                 f"the entropy of a {m} x {n} matrix depends on the hidden layers: pass widths="
             )
         U, sigma, Vt = svd(point)
+        doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
         if r < min(m, n):
             U, sigma, Vt = U[..., :r], sigma[..., :r], Vt[..., :r, :]
             point = (U * sigma[..., None, :]) @ Vt
         if math.isinf(depth):
-            return cls(U, sigma, Vt, point, depth, n - r, 0.0)
+            return cls(U, sigma, Vt, point, depth, n - r, 0.0), doubt
         if widths is None:
             spare = (depth - 1) * (n - r)
             volumes = (depth - 1) * stiefel_log_volume(r, n)
@@ -90,7 +106,8 @@ class State(NamedTuple):
             hidden = _checks.widths(widths)[1:-1]
             spare = float(sum(d - r for d in hidden))
             volumes = sum(stiefel_log_volume(r, d) for d in hidden)
-        return cls(U, sigma, Vt, point, depth, spare, volumes + r * spare / 2 * math.log(2))
+        constant = volumes + r * spare / 2 * math.log(2)
+        return cls(U, sigma, Vt, point, depth, spare, constant), doubt
 
     def entropy(self) -> Array:
         """S(W), of shape ``(...)``."""
@@ -121,6 +138,33 @@ class State(NamedTuple):
         power = 1.0 if math.isinf(depth) else 1 - 2 / depth
         return np.asarray(sigma**power * (total_pull(t, depth) + self.spare))
 
+    def gradient(self) -> Array:
+        """The Riemannian gradient of S."""
+        return self.matrix(self.force())
+
     def matrix(self, diagonal: Array) -> Array:
         """U diag(...) Vᵀ."""
         return np.asarray((self.U * diagonal[..., None, :]) @ self.Vt)
+
+
+def continuous(
+    function: Callable[[State], Array],
+    W: ArrayLike,
+    depth: float,
+    rank: int | None,
+    widths: Widths,
+    core: int,
+    *,
+    stated: bool = True,
+) -> Array:
+    """function(state of W), continuous in W, refused where rounding moves it.
+
+    Its results have ``core`` dimensions of their own behind those of the stack; ``stated``: whether
+    the caller takes ``rank=``.
+    """
+    state, doubt = State.doubted(W, depth, rank, widths)
+    if doubt is None:
+        return function(state)
+    return _rank.settled(
+        lambda sigma: function(state._replace(sigma=sigma)), doubt, core, stated=stated
+    )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, transpose
 from dlngeo.geometry.spectrum import quotient, table
@@ -93,11 +93,23 @@ class Frame(NamedTuple):
             left = None if left is None else border[..., None, :] * left
         return self.join(Parts(inside, right, left))
 
+    def apply(self, Z: Array) -> Array:
+        """𝒜(Z)."""
+        return self.map(lambda K: K, Z)
+
+    def sqrt(self, Z: Array) -> Array:
+        """𝒜^{1/2}(Z)."""
+        return self.map(np.sqrt, Z)
+
     def point(self, W: Array) -> Array:
         """W itself at full rank, else the nearest matrix of the frame's rank."""
         if self.sigma.shape[-1] == min(W.shape[-2:]):
             return W
         return np.asarray((self.U * self.sigma[..., None, :]) @ self.Vt)
+
+    def at(self, sigma: Array) -> Frame:
+        """The frame of the same directions with other singular values."""
+        return Frame.with_frames(self.U, sigma, self.Vt, self.depth)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,21 +118,58 @@ class Frame(NamedTuple):
 
 
 def prepare(
-    W: ArrayLike, vectors: tuple[ArrayLike, ...], depth: float, rank: int | None, widths: Widths
+    W: ArrayLike,
+    vectors: dict[str, ArrayLike],
+    depth: float,
+    rank: int | None,
+    widths: Widths,
+    name: str = "W",
 ) -> tuple[Frame, tuple[Array, ...]]:
-    """Arguments checked, and the frame of W; warns of frozen spaces at depth inf."""
-    point, depth = _checks.matrix(W), _checks.depth(depth)
+    """Arguments checked, and the frame of W, for what is singular where the rank is lower."""
+    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, name)
+    if doubt is not None:
+        _rank.refuse(doubt, name)
+    return frame, arrays
+
+
+def continuous(
+    function: Callable[..., Array],
+    W: ArrayLike,
+    vectors: dict[str, ArrayLike],
+    depth: float,
+    rank: int | None,
+    widths: Widths,
+) -> Array:
+    """function(frame of W, vectors), a matrix continuous in W, refused where rounding moves it."""
+    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, "W")
+    if doubt is None:
+        return function(frame, *arrays)
+    return _rank.settled(lambda sigma: function(frame.at(sigma), *arrays), doubt, 2)
+
+
+def _arguments(
+    W: ArrayLike,
+    vectors: dict[str, ArrayLike],
+    depth: float,
+    rank: int | None,
+    widths: Widths,
+    name: str,
+) -> tuple[Frame, tuple[Array, ...], _rank.Doubt | None]:
+    point, depth = _checks.matrix(W, name), _checks.depth(depth)
     shape = point.shape[-2:]
-    arrays = tuple(_checks.matrix(Z, "Z", (shape[0], shape[1])) for Z in vectors)
+    arrays = tuple(_checks.matrix(Z, key, (shape[0], shape[1])) for key, Z in vectors.items())
     r = _checks.rank(rank, shape, widths, depth)
     if math.isinf(depth) and r < max(shape):
         warnings.warn(
             f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
             "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
             FrozenSpaceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return Frame.of(point, depth, r), arrays
+    U, sigma, Vt = svd(point)
+    doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
+    frame = Frame.with_frames(U[..., :r], sigma[..., :r], Vt[..., :r, :], depth)
+    return frame, arrays, doubt
 
 
 def require_invertible(frame: Frame) -> None:

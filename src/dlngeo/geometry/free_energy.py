@@ -15,7 +15,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
 from dlngeo.energies import Energy
-from dlngeo.geometry.fibres import State, Widths
+from dlngeo.geometry.fibres import State, Widths, continuous
 from dlngeo.geometry.frame import Frame, Parts
 from dlngeo.geometry.pulls import Curvature, entropy_curvature, power_curvature
 from dlngeo.geometry.spectrum import quotient
@@ -52,7 +52,14 @@ def free_energy(
     -----
     Source: Menon, (6.6); Wendin and Altafini, (24).
     """
-    state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
+    beta, gamma = thermal(beta, weight_decay, depth)
+    return continuous(
+        lambda state: free_energy_at(energy, state, beta, gamma), W, depth, rank, widths, 0
+    )
+
+
+def free_energy_at(energy: Energy, state: State, beta: float, gamma: float) -> Array:
+    """:func:`free_energy` of a state, unchecked."""
     value = energy.value(state.point) - state.entropy() / beta
     if gamma == 0:
         return np.asarray(value)
@@ -91,19 +98,29 @@ def free_energy_gradient(
     -----
     Source: Menon, (12.13).
     """
-    state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
-    force = -state.force() / beta
-    if gamma > 0:
-        force = force + gamma * state.depth * state.sigma
-    slope = energy.gradient(state.point)
+    beta, gamma = thermal(beta, weight_decay, depth)
     if riemannian:
-        frame = Frame.of(state.point, state.depth, state.sigma.shape[-1])
-        return frame.map(lambda K: K, slope) + state.matrix(force)
-    _require_full_rank(rank, state.point.shape[-2:], "gradient")
+        return continuous(
+            lambda state: gradient_at(energy, state, beta, gamma), W, depth, rank, widths, 2
+        )
+    _require_full_rank(rank, np.shape(W)[-2:], "gradient")
+    state = State.singular(W, depth, rank, widths)
     diagonal = quotient(state.sigma, state.sigma, state.depth)
     if not (diagonal > 0).all():
         raise np.linalg.LinAlgError("the Euclidean gradient needs W of full rank; σ = 0 occurs")
-    return np.asarray(slope + state.matrix(force / diagonal))
+    force = _force(state, beta, gamma) / diagonal
+    return np.asarray(energy.gradient(state.point) + state.matrix(force))
+
+
+def gradient_at(energy: Energy, state: State, beta: float, gamma: float) -> Array:
+    """The Riemannian :func:`free_energy_gradient` of a state, unchecked."""
+    frame = Frame.with_frames(state.U, state.sigma, state.Vt, state.depth)
+    return frame.apply(energy.gradient(state.point)) + state.matrix(_force(state, beta, gamma))
+
+
+def _force(state: State, beta: float, gamma: float) -> Array:
+    force = -state.force() / beta
+    return force + gamma * state.depth * state.sigma if gamma > 0 else force
 
 
 def free_energy_hessian(
@@ -150,10 +167,11 @@ def free_energy_hessian(
     -----
     Source: derived from Menon, (6.5), (6.6), (12.8).
     """
-    state, beta, gamma = _thermal(W, depth, beta, weight_decay, rank, widths)
+    beta, gamma = thermal(beta, weight_decay, depth)
+    _require_full_rank(rank, np.shape(W)[-2:], "Hessian")
+    state = State.singular(W, depth, rank, widths)
     m, n = state.point.shape[-2:]
     Z = _checks.matrix(Z, "Z", (m, n))
-    _require_full_rank(rank, (m, n), "Hessian")
     bend = np.asarray(energy.hessian(state.point, Z))
     if state.depth == 1:
         return bend + gamma * Z
@@ -199,16 +217,9 @@ def _require_full_rank(rank: int | None, shape: tuple[int, ...], what: str) -> N
         raise ValueError(f"the Euclidean {what} exists at full rank only; leave rank at None")
 
 
-def _thermal(
-    W: ArrayLike,
-    depth: float,
-    beta: float,
-    weight_decay: float,
-    rank: int | None,
-    widths: Widths,
-) -> tuple[State, float, float]:
-    beta = _checks.positive(beta, "beta")
-    gamma = _checks.non_negative(weight_decay, "weight_decay")
+def thermal(beta: float, weight_decay: float, depth: float) -> tuple[float, float]:
+    """β and γ, checked."""
+    beta, gamma = _checks.positive(beta, "beta"), _checks.non_negative(weight_decay, "weight_decay")
     if gamma > 0 and math.isinf(_checks.depth(depth)):
         raise ValueError("weight_decay must be 0 at depth inf: the penalty has no limit there")
-    return State.of(W, depth, rank, widths), beta, gamma
+    return beta, gamma

@@ -69,7 +69,7 @@ def geodesic(
     numpy.linalg.LinAlgError
         If 𝒜 is singular at W, or the geodesic reaches a matrix of lower rank before the last time.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
     moments = _checks.real_array(times, "times")
     if moments.ndim != 1 or moments.size == 0:
         raise ValueError(f"times must have shape (time,), time >= 1; its shape is {moments.shape}")
@@ -82,7 +82,7 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
 
     Parameters and errors as :func:`geodesic`; shape ``(..., m, n)``.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
     require_invertible(frame)
     return np.asarray(trace(frame, Z, np.ones(1))[0])
 

@@ -25,11 +25,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
 from dlngeo.energies import Energy
-from dlngeo.geometry.fibres import State
+from dlngeo.geometry.fibres import State, continuous
+from dlngeo.geometry.free_energy import thermal
 from dlngeo.geometry.pulls import pair_pull, pull_fall, signed_log_ratio, total_pull
 from dlngeo.geometry.spectrum import table
 
@@ -64,9 +64,18 @@ def squared_slope(
     -----
     Source: Menon, (4.15) with (12.13).
     """
-    state, beta, gamma = _thermal(W, depth, beta, weight_decay)
+    beta, gamma = thermal(beta, weight_decay, depth)
+
+    def slope(state: State) -> Array:
+        _refuse_singular(state, 0 if math.isinf(state.depth) else 1)
+        return squared_slope_at(energy, state, beta, gamma)
+
+    return continuous(slope, W, depth, None, None, 0, stated=False)
+
+
+def squared_slope_at(energy: Energy, state: State, beta: float, gamma: float) -> Array:
+    """:func:`squared_slope` of a state, unchecked; NaN where it is infinite or has no limit."""
     sigma, N = state.sigma, state.depth
-    _refuse_singular(state, 0 if math.isinf(N) else 1)
     K = table(sigma, N)
     e = transpose(state.U) @ energy.gradient(state.point) @ transpose(state.Vt)
     diagonal = np.arange(sigma.shape[-1])
@@ -80,7 +89,8 @@ def squared_slope(
         radial = own - push / (beta * math.sqrt(N)) + gamma * math.sqrt(N) * root
     across = K * e**2
     across[..., diagonal, diagonal] = radial**2
-    return np.asarray(across.sum(axis=(-2, -1)))
+    total = across.sum(axis=(-2, -1))
+    return np.where(_too_singular(state, 0 if math.isinf(N) else 1), np.nan, total)
 
 
 def free_energy_laplacian(
@@ -109,33 +119,42 @@ def free_energy_laplacian(
     -----
     Takes d² products with E″. Source: derived.
     """
-    state, beta, gamma = _thermal(W, depth, beta, weight_decay)
+    beta, gamma = thermal(beta, weight_decay, depth)
+
+    def laplacian(state: State) -> Array:
+        _refuse_singular(state, _corank(state.depth))
+        total = laplacian_at(energy, state, beta, gamma)
+        if not np.isfinite(total).all():
+            raise np.linalg.LinAlgError(
+                "the Laplacian exceeds the range of floating point; the smallest singular value is "
+                f"{state.sigma.min():g}"
+            )
+        return total
+
+    return continuous(laplacian, W, depth, None, None, 0, stated=False)
+
+
+def laplacian_at(energy: Energy, state: State, beta: float, gamma: float) -> Array:
+    """:func:`free_energy_laplacian` of a state, unchecked; not finite where that refuses."""
     d = state.sigma.shape[-1]
-    _refuse_singular(state, 1 if 2 < state.depth < math.inf else 0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         total = _energy_laplacian(energy, state)
         total = total - entropy_laplacian(state.sigma, state.depth) / beta + gamma * d * d
-    if not np.isfinite(total).all():
-        raise np.linalg.LinAlgError(
-            "the Laplacian exceeds the range of floating point; the smallest singular value is "
-            f"{state.sigma.min():g}"
-        )
-    return np.asarray(total)
+    return np.where(_too_singular(state, _corank(state.depth)), np.nan, total)
 
 
-def _thermal(
-    W: ArrayLike, depth: float, beta: float, weight_decay: float
-) -> tuple[State, float, float]:
-    beta = _checks.positive(beta, "beta")
-    gamma = _checks.non_negative(weight_decay, "weight_decay")
-    if gamma > 0 and math.isinf(_checks.depth(depth)):
-        raise ValueError("weight_decay must be 0 at depth inf: the penalty has no limit there")
-    return State.of(W, depth, None, None), beta, gamma
+def _corank(depth: float) -> int:
+    """How many zero singular values the Laplacian has a limit at, for depth > 1."""
+    return 1 if 2 < depth < math.inf else 0
+
+
+def _too_singular(state: State, allowed: int) -> Array:
+    return np.asarray((state.depth > 1) & ((state.sigma == 0).sum(axis=-1) > allowed))
 
 
 def _refuse_singular(state: State, allowed: int) -> None:
-    zeros = int((state.sigma == 0).sum(axis=-1).max(initial=0))
-    if state.depth > 1 and zeros > allowed:
+    if _too_singular(state, allowed).any():
+        zeros = int((state.sigma == 0).sum(axis=-1).max())
         raise np.linalg.LinAlgError(
             f"at depth {state.depth:g} this is infinite, or without a limit, at a matrix with "
             f"{zeros} zero singular values"

@@ -17,6 +17,11 @@ depth : real number >= 1, or ``inf``
 rank : int or None
     None: full rank. An integer r: the rank-r stratum; smaller singular values are set to zero
     exactly. At rank deficiency 𝒜 is only Hölder continuous in W, so the rank is never guessed.
+    Where σ_r <= max(m, n) ε σ_1, and the entries of W do not determine σ_r to their own rounding
+    (those of graded matrices and of zero rows do), a call refuses with
+    ``numpy.linalg.LinAlgError`` and names the numerical rank: always if its answer is singular
+    there, as an inverse, a volume or a geodesic is; if it is continuous only where an error of
+    max(m, n) ε σ_1 in σ_r moves the answer by more than 1e-10 relatively. Depth 1 never refuses.
 widths : (d_0, ..., d_N) or None
     The layer widths, if a bottleneck is to bound the rank that None stands for.
 """
@@ -38,7 +43,7 @@ from dlngeo.geometry.distance import log as log
 from dlngeo.geometry.frame import Frame as Frame
 from dlngeo.geometry.frame import FrozenSpaceWarning as FrozenSpaceWarning
 from dlngeo.geometry.frame import Parts as Parts
-from dlngeo.geometry.frame import Widths, inverse, prepare, require_invertible
+from dlngeo.geometry.frame import Widths, continuous, inverse, prepare, require_invertible
 from dlngeo.geometry.geodesics import exp as exp
 from dlngeo.geometry.geodesics import geodesic as geodesic
 from dlngeo.geometry.spectrum import spectrum as spectrum
@@ -68,8 +73,7 @@ def apply(
     -----
     Source: Menon, (4.14), by its spectral form (7.13) corrected; (14.7)-(14.9) at depth ``inf``.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
-    return frame.map(lambda K: K, Z)
+    return continuous(Frame.apply, W, {"Z": Z}, depth, rank, widths)
 
 
 def sqrt(
@@ -80,8 +84,7 @@ def sqrt(
     It turns Gaussian noise in the entries of W into noise of covariance 𝒜 (Menon, (12.10)
     corrected), independent of the signs and order of singular vectors.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
-    return frame.map(np.sqrt, Z)
+    return continuous(Frame.sqrt, W, {"Z": Z}, depth, rank, widths)
 
 
 def solve(
@@ -101,7 +104,7 @@ def solve(
     -----
     Source: Menon, (4.16), (7.15) corrected.
     """
-    frame, (Z,) = prepare(W, (Z,), depth, rank, widths)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, widths)
     require_invertible(frame)
     return frame.map(inverse, Z)
 
@@ -125,7 +128,7 @@ def inner(
     Summed in the frames of W, so that inner(W, Z, Z) is never negative.
     Source: Menon, (4.16)-(4.17), (7.15) corrected, (14.10).
     """
-    frame, (Z1, Z2) = prepare(W, (Z1, Z2), depth, rank, widths)
+    frame, (Z1, Z2) = prepare(W, {"Z1": Z1, "Z2": Z2}, depth, rank, widths)
     if frame.depth == 1:
         total = (Z1 * Z2).sum(axis=(-2, -1))
         stack = np.broadcast_shapes(total.shape, frame.shape[:-2])
@@ -163,8 +166,11 @@ def gradient(
     Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
     (4.19) corrected.
     """
-    frame, () = prepare(W, (), depth, rank, widths)
-    return frame.map(lambda K: K, energy.gradient(frame.point(np.asarray(W, dtype=float))))
+
+    def slope(frame: Frame) -> Array:
+        return frame.apply(energy.gradient(frame.point(np.asarray(W, dtype=float))))
+
+    return continuous(slope, W, {}, depth, rank, widths)
 
 
 def log_volume_density(
@@ -195,7 +201,7 @@ def log_volume_density(
     -----
     Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
     """
-    frame, () = prepare(W, (), depth, rank, widths)
+    frame, () = prepare(W, {}, depth, rank, widths)
     if frame.depth == 1:
         return np.zeros(frame.shape[:-2])
     require_invertible(frame)
@@ -230,7 +236,11 @@ def ito_drift(
     -----
     Source: Menon, (12.9)-(12.10), the noise of (12.10) corrected; rank r and depth ``inf`` derived.
     """
-    frame, () = prepare(W, (), depth, rank, widths)
+    return continuous(drift, W, {}, depth, rank, widths)
+
+
+def drift(frame: Frame) -> Array:
+    """:func:`ito_drift` of a frame, unchecked."""
     if frame.depth == 1:
         return np.zeros(frame.shape)
     if frame.depth <= 2 and not (frame.sigma > 0).all():
@@ -239,7 +249,7 @@ def ito_drift(
             "rank of W is lower"
         )
     if math.isinf(frame.depth):
-        drift = frame.sigma
+        speed = frame.sigma
     else:
-        drift = (frame.depth - 1) * frame.sigma ** (1 - 2 / frame.depth)
-    return np.asarray((frame.U * drift[..., None, :]) @ frame.Vt)
+        speed = (frame.depth - 1) * frame.sigma ** (1 - 2 / frame.depth)
+    return np.asarray((frame.U * speed[..., None, :]) @ frame.Vt)

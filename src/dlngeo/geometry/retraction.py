@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry.charts import chart, rank_argument, to_svd
+from dlngeo.geometry.charts import chart, coordinates, layer_rank
 from dlngeo.geometry.tangent import Split, tangent_argument
 
 _ITERATIONS = 60
@@ -51,40 +51,52 @@ def retract(
     order (Absil and Malick, 2012).
     """
     vectors, layers = tangent_argument(weights, V), _checks.weights(weights)
-    to_svd(layers, rank=rank)  # refuses what is not balanced
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-    r = min(widths) if rank is None else rank_argument(rank, widths)
+    r = layer_rank(layers, rank)
+    coordinates(layers, r, name="weights")  # refuses what is not balanced, or of lower rank
     wanted = tuple(W + Y for W, Y in zip(layers, vectors, strict=True))
-    here = _nearly_balanced(wanted, r)
-    scale = np.max([frobenius(W) for W in wanted], axis=0)
-    best = np.full(scale.shape, np.inf)
-    active = np.ones(scale.shape, dtype=bool)  # each network of a stack ends by itself
+    nearest, found = projection(wanted, r)
+    if not found.all():
+        raise ValueError(
+            f"V is too long for a projection on the balanced manifold of rank {r}: no nearest "
+            f"point was found in {_ITERATIONS} iterations; take a shorter step"
+        )
+    return nearest
+
+
+def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
+    """The nearest balanced weights of rank r, and where they were found; unchecked.
+
+    Each network of a stack ends by itself; one that has no nearest weights does not stop the rest.
+    """
+    if len(wanted) == 1 and r == min(wanted[0].shape[-2:]):  # every matrix is balanced
+        return wanted, np.isfinite(wanted[0]).all(axis=(-2, -1))
+    stack = wanted[0].shape[:-2]
+    goals = [W.reshape(-1, *W.shape[-2:]) for W in wanted]
+    nearest, scale = [W.copy() for W in goals], np.max([frobenius(W) for W in goals], axis=0)
+    found, best = np.zeros(scale.shape, dtype=bool), np.full(scale.shape, np.inf)
+    rows = np.flatnonzero(np.isfinite(scale) & (scale > 0))  # where the search goes on
+    here = tuple(W[rows] for W in goals)
     for _ in range(_ITERATIONS):
-        if not _of_full_rank(here, r):
+        frames, lam = nearest_coordinates(here, r)
+        here = chart(frames, lam)
+        away = [W[rows] - X for W, X in zip(goals, here, strict=True)]
+        step = Split.at(frames, lam, away).tangent()
+        size, width = np.max([frobenius(T) for T in step], axis=0), scale[rows]
+        there = np.isfinite(size) & (lam[..., -1] > 0)
+        near = there & (
+            (size <= 1e-14 * width) | ((size <= 1e-11 * width) & (size > 0.5 * best[rows]))
+        )
+        found[rows] = near
+        for layer, X in zip(nearest, here, strict=True):
+            layer[rows[near]] = X[near]
+        going = there & ~near
+        best[rows] = np.minimum(best[rows], size)
+        rows = rows[going]
+        if not rows.size:
             break
-        step = Split.of(here, [a - b for a, b in zip(wanted, here, strict=True)], r).tangent()
-        size = np.max([frobenius(T) for T in step], axis=0)
-        active &= (size > 1e-14 * scale) & ((size > 1e-11 * scale) | (size <= 0.5 * best))
-        if not active.any():
-            return here
-        best = np.minimum(best, size)
-        moved = _nearly_balanced([a + b for a, b in zip(here, step, strict=True)], r)
-        choice = active[..., None, None]
-        here = tuple(np.where(choice, a, b) for a, b in zip(moved, here, strict=True))
-    raise ValueError(
-        f"V is too long for a projection on the balanced manifold of rank {r}: no nearest point "
-        f"was found in {_ITERATIONS} iterations; take a shorter step"
-    )
-
-
-def _of_full_rank(layers: Weights, r: int) -> bool:
-    """Whether every network of a stack still has rank r."""
-    lam = np.linalg.svd(layers[0], compute_uv=False)[..., r - 1]
-    return bool((lam > 0).all())
-
-
-def _nearly_balanced(layers: Sequence[Array], r: int) -> Weights:
-    return chart(*nearest_coordinates(layers, r))
+        here = tuple(X[going] + T[going] for X, T in zip(here, step, strict=True))
+    layers = (layer.reshape(*stack, *layer.shape[-2:]) for layer in nearest)
+    return tuple(layers), found.reshape(stack)
 
 
 def nearest_coordinates(layers: Sequence[Array], r: int) -> tuple[list[Array], Array]:

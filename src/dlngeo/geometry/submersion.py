@@ -108,6 +108,11 @@ def horizontal_lift(
     tuple of arrays
         Of squared norm g^N(W)(Z, Z) (Theorem 13).
 
+    Raises
+    ------
+    ValueError, numpy.linalg.LinAlgError
+        As :func:`dlngeo.balanced.to_svd`.
+
     Notes
     -----
     V_p = (W_N ⋯ W_{p+1})ᵀ 𝒜⁻¹(Z) (W_{p-1} ⋯ W_1)ᵀ, written in the frames of the weights so that

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
-from dlngeo.geometry.charts import coordinates, rank_argument, to_svd
+from dlngeo.geometry.charts import coordinates, layer_rank, to_svd
 
 
 def project_tangent(
@@ -48,7 +48,8 @@ def project_tangent(
     Raises
     ------
     ValueError
-        If the weights are not balanced, have another rank, or V has other shapes.
+        If the weights are not balanced, have another rank (a numerical rank that is lower too, see
+        :func:`to_svd`), or V has other shapes.
 
     Notes
     -----
@@ -184,15 +185,29 @@ class Split(NamedTuple):
     right: list[Array | None]  # Q_pᵀ V_p (I - Q_{p-1} Q_{p-1}ᵀ), (..., r, d_{p-1}), likewise
 
     @classmethod
-    def of(cls, weights: Sequence[ArrayLike], V: Sequence[ArrayLike], rank: int | None) -> Split:
+    def of(
+        cls,
+        weights: Sequence[ArrayLike],
+        V: Sequence[ArrayLike],
+        rank: int | None,
+        name: str = "V",
+    ) -> Split:
         """Decompose V; checks both arguments."""
-        layers, vectors = _pair_argument(weights, V)
-        widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-        r = min(widths) if rank is None else rank_argument(rank, widths)
-        frames, lam = coordinates(layers, r)
+        layers, vectors = _pair_argument(weights, V, name)
+        return cls.at(*coordinates(layers, layer_rank(layers, rank), name="weights"), vectors)
+
+    @classmethod
+    def within(cls, layers: Weights, vectors: Sequence[Array], r: int) -> Split:
+        """Decompose vectors at weights of the library's own, of rank r."""
+        return cls.at(*coordinates(layers, r), vectors)
+
+    @classmethod
+    def at(cls, frames: Sequence[Array], lam: Array, vectors: Sequence[Array]) -> Split:
+        """Decompose vectors in given frames."""
+        r = lam.shape[-1]
         stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
         lam = np.broadcast_to(lam, (*stack, r))
-        inside = np.empty((len(layers), *stack, r, r))
+        inside = np.empty((len(vectors), *stack, r, r))
         left: list[Array | None] = []
         right: list[Array | None] = []
         for vector, part, (P, Q) in zip(vectors, inside, pairwise(frames), strict=True):
@@ -273,11 +288,15 @@ def tangent_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> We
     return _pair_argument(weights, V)[1]
 
 
-def _pair_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> tuple[Weights, Weights]:
-    layers, vectors = _checks.weights(weights), _checks.weights(V, "V")
+def _pair_argument(
+    weights: Sequence[ArrayLike], V: Sequence[ArrayLike], name: str = "V"
+) -> tuple[Weights, Weights]:
+    layers, vectors = _checks.weights(weights), _checks.weights(V, name)
     shapes = [[W.shape[-2:] for W in part] for part in (layers, vectors)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"V must have the shapes of the weights, {shapes[0]}, not {shapes[1]}")
+        raise ValueError(
+            f"{name} must have the shapes of the weights, {shapes[0]}, not {shapes[1]}"
+        )
     return layers, vectors
 
 
@@ -285,6 +304,7 @@ def profiles(lam: Array, depth: int) -> Array:
     """Unit vectors over s with entries proportional to λ_k^{N-s} λ_l^{s-1}: (N, ..., r, r)."""
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     larger = np.maximum(k, l)
+    larger = np.where(larger > 0, larger, 1.0)  # zeros occur for one layer only
     below, above = k / larger, l / larger
     profile = np.ones((depth, *larger.shape))
     for s in range(1, depth):

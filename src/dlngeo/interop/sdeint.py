@@ -22,7 +22,10 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
-from dlngeo.geometry import entropy, metric
+from dlngeo.geometry import metric
+from dlngeo.geometry.fibres import State
+from dlngeo.geometry.frame import Frame
+from dlngeo.geometry.free_energy import gradient_at, thermal
 
 
 class Equations(NamedTuple):
@@ -63,20 +66,20 @@ def equations(
     Source: Menon, (12.8)-(12.13), (12.10) corrected.
     """
     d = _checks.integer(d, "d", 1)
-    depth, beta = _checks.depth(depth), _checks.positive(beta, "beta")
-    kappa = _checks.non_negative(kappa, "kappa")
-    weight_decay = _checks.non_negative(weight_decay, "weight_decay")
+    depth, kappa = _checks.depth(depth), _checks.non_negative(kappa, "kappa")
+    beta, weight_decay = thermal(beta, weight_decay, depth)
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 
     def drift(y: Array, t: float) -> Array:
         W = np.asarray(y).reshape(d, d)
-        slope = entropy.free_energy_gradient(energy, W, depth, beta, weight_decay)
-        return (kappa / beta * metric.ito_drift(W, depth) - slope).ravel()
+        frame, state = Frame.of(W, depth, d), State.of(W, depth, None, None)
+        slope = gradient_at(energy, state, beta, weight_decay)
+        return (kappa / beta * metric.drift(frame) - slope).ravel()
 
     def diffusion(y: Array, t: float) -> Array:
         W = np.asarray(y).reshape(d, d)
         # 𝒜^{1/2} is symmetric: its rows are its columns
-        return amplitude * metric.sqrt(W, basis, depth).reshape(d * d, d * d)
+        return amplitude * Frame.of(W, depth, d).sqrt(basis).reshape(d * d, d * d)
 
     return Equations(drift, diffusion)

@@ -41,6 +41,7 @@ class Comparison:
     Attributes
     ----------
     ensemble : Ensemble
+        The frames at which no path has ended early.
     free_energy_flow, gradient_flow : Trajectory
         At the times of the ensemble. A flow that ends early has fewer frames, the last of them
         where it ended.
@@ -58,8 +59,9 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What ended before its time, and why; empty where nothing did."""
-        runs: dict[str, Ensemble | Trajectory] = {"ensemble": self.ensemble, **self.flows}
-        return tuple(f"the {name}: {run.message}" for name, run in runs.items() if run.status != 0)
+        early = [("ensemble", self.ensemble.message)] if not self.ensemble.success else []
+        early += [(name, run.message) for name, run in self.flows.items() if run.status != 0]
+        return tuple(f"the {name}: {message}" for name, message in early)
 
     def band(self, observable: Observable) -> Estimate:
         """Mean and standard error of an observable over the ensemble."""
@@ -138,8 +140,12 @@ def beside_flow(
 
 
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
-    """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
-    known = ensemble.provenance
+    """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy.
+
+    All are compared up to the first frame at which a path has ended early: no mean is one over
+    survivors.
+    """
+    ensemble, known = ensemble.together(), ensemble.provenance
     span = (0.0, max(float(ensemble.t[-1]), known["dt"]))
     start, common = (
         ensemble.W[0, 0],

@@ -22,6 +22,7 @@ import numpy as np
 from dlngeo import __version__
 from dlngeo._checks import Array
 from dlngeo.dynamics import ensemble, langevin
+from dlngeo.dynamics.stepping import report
 from dlngeo.studies.simulation import Comparison, beside
 from dlngeo.studies.simulation_config import Config, to_toml
 
@@ -109,36 +110,28 @@ def _group(config: Config, first: int, count: int) -> dict[str, Any]:
         "t": paths.t,
         "W": paths.W,
         **layers,
-        "status": paths.status,
-        "message": paths.message,
+        "ends": paths.ends,
         "provenance": json.dumps(paths.provenance),
         "seconds": time.perf_counter() - begun,
     }
 
 
 def _together(config: Config, groups: list[dict[str, Array]]) -> ensemble.Ensemble:
-    """One ensemble; where a group could not be followed to the end, all end with it."""
-    shortest = min(groups, key=lambda group: group["t"].size)
-    frames = shortest["t"].size
-    status, message = int(shortest["status"]), str(shortest["message"])
+    """One ensemble."""
     known = [json.loads(str(group["provenance"])) for group in groups]
     cut = sum(provenance["cut"] for provenance in known)
-    if status == 0:
-        message = "all steps were taken"
-        if cut:
-            message += f", {cut} of {config.steps * config.paths} in parts"
-    layers = [
-        np.concatenate([group[name][:, :frames] for group in groups])
-        for name in (f"W_{p}" for p in range(1, len(shortest)) if f"W_{p}" in shortest)
-    ]
+    told = {**known[0], "spawn_key": tuple(known[0]["spawn_key"]), "cut": cut}
+    ends = np.concatenate([group["ends"] for group in groups])
+    names = (f"W_{p}" for p in range(1, len(groups[0])) if f"W_{p}" in groups[0])
+    layers = [np.concatenate([group[name] for group in groups]) for name in names]
     return ensemble.build(
         config.build_energy(),
-        shortest["t"],
-        np.concatenate([group["W"][:, :frames] for group in groups]),
+        groups[0]["t"],
+        np.concatenate([group["W"] for group in groups]),
         tuple(layers) or None,
-        status,
-        message,
-        {**known[0], "spawn_key": tuple(known[0]["spawn_key"]), "cut": cut},
+        ends,
+        report(ends, told),
+        told,
     )
 
 

@@ -1,0 +1,168 @@
+"""One step of a scheme, tried; and in parts, by Brownian bridges, where it cannot be taken whole.
+
+A path whose drift turns too fast for a step, or whose step leads nowhere, is taken through it in
+parts: as long as the drift allows where each begins, and halved as often as one fails. The parts'
+increments come from the Brownian bridge over the step, and an increment that was drawn is divided,
+never drawn again: noise stays the noise that was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from dlngeo._checks import Array
+from dlngeo.dynamics.noise import Streams, child
+
+PARTS = 4096  # of a step that are tried at most
+_SHORTEST = 2.0**-20  # of a step
+_LEVELS = 24  # a part is at most half of the one that it divides
+_TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/h
+
+
+class Stepper(Protocol):
+    """One step of a scheme, for a stack of finite states (path, ...)."""
+
+    noise_size: int
+
+    def look(self, state: Array) -> tuple[Array, Any]:
+        """How fast the drift turns, (path,), and what a step may use again.
+
+        That is None, or (nested named tuples of) arrays whose first axis is the path.
+        """
+        ...
+
+    def step(self, state: Array, normals: Array, dt: float | Array, known: Any = None) -> Array:
+        """The next state, after a time dt, or (path,) times; not finite where there is none."""
+        ...
+
+
+class Here(NamedTuple):
+    """Where paths are, and what a look at their states says."""
+
+    state: Array
+    rate: Array
+    known: Any
+
+    @classmethod
+    def of(cls, stepper: Stepper, state: Array) -> Here:
+        """A look at states."""
+        return cls(state, *stepper.look(state))
+
+    def rows(self, rows: Array) -> Here:
+        """Some of the paths."""
+        some: Here = _each(lambda part: part[rows], self)
+        return some
+
+    def replaced(self, rows: Array, other: Here) -> Here:
+        """These paths are where the other's are."""
+
+        def put(old: Array, new: Array) -> Array:
+            old = old.copy()
+            old[rows] = new
+            return old
+
+        both: Here = _each(put, self, other)
+        return both
+
+    def where(self, chosen: Array, other: Here) -> Here:
+        """The other's paths where they are not chosen."""
+
+        def choose(one: Array, two: Array) -> Array:
+            return np.where(chosen.reshape(-1, *(1,) * (one.ndim - 1)), one, two)
+
+        mixed: Here = self if chosen.all() else _each(choose, self, other)
+        return mixed
+
+
+def _each(function: Callable[..., Array], *trees: Any) -> Any:
+    """A function of arrays at every leaf of nested named tuples of one form."""
+    if trees[0] is None:
+        return None
+    if isinstance(trees[0], np.ndarray):
+        return function(*trees)
+    return type(trees[0])(*(_each(function, *parts) for parts in zip(*trees, strict=True)))
+
+
+def attempt(stepper: Stepper, here: Here, normals: Array, h: float | Array) -> tuple[Here, Array]:
+    """Where a step of time h leads, and whether it does, (path,): if not the path stays."""
+    new = stepper.step(here.state, normals, h, here.known)
+    good = np.isfinite(new).reshape(len(new), -1).all(axis=1)
+    if not good.all():
+        new = np.where(good.reshape(-1, *(1,) * (new.ndim - 1)), new, here.state)
+    there = Here.of(stepper, new)
+    good &= h * there.rate <= _TURN
+    return there.where(good, here), good
+
+
+def in_parts(
+    stepper: Stepper, here: Here, normals: Array, dt: float, bridges: Bridges, paths: Array
+) -> tuple[Here, Array]:
+    """One step of these paths in parts, and which of them were followed to its end.
+
+    What is left of a step is a pile of intervals, the next on top: length and Brownian increment.
+    """
+    count, size = normals.shape
+    length, left = np.empty((count, _LEVELS)), np.empty((count, _LEVELS, size))
+    length[:, 0], left[:, 0] = dt, np.sqrt(dt) * normals
+    top, failed = np.zeros(count, dtype=int), np.zeros(count, dtype=bool)
+    followed = np.ones(count, dtype=bool)
+    active = np.arange(count)
+    bridges.used += count
+    for _ in range(PARTS):
+        parts = np.maximum(np.ceil(length[active, top[active]] * here.rate[active]), 1.0)
+        parts = np.where(failed[active], np.maximum(parts, 2.0), parts)
+        possible = length[active, top[active]] >= parts * (_SHORTEST * dt)  # not NaN either
+        followed[active[~possible]] = False
+        active, parts = active[possible], parts[possible]
+        middle = parts > 1
+        if middle.any():
+            numbers = bridges.normals(paths[active[middle]], size)
+            _divide(length, left, top, active[middle], parts[middle], numbers)
+        if not active.size:
+            return here, followed
+        h = length[active, top[active]]
+        scaled = left[active, top[active]] / np.sqrt(h)[:, None]
+        there, good = attempt(stepper, here.rows(active), scaled, h)
+        here = here.replaced(active, there)
+        failed[active] = ~good
+        top[active] -= good
+        active = active[top[active] >= 0]
+    followed[active] = False
+    return here, followed
+
+
+def _divide(
+    length: Array, left: Array, top: Array, rows: Array, parts: Array, normals: Array
+) -> None:
+    """Lay the first of so many equal parts on the rest, its increment from the bridge."""
+    share = 1 / parts
+    time, whole = length[rows, top[rows]], left[rows, top[rows]]
+    spread = np.sqrt(time * share * (1 - share))
+    first = share[:, None] * whole + spread[:, None] * normals
+    length[rows, top[rows]], left[rows, top[rows]] = time * (1 - share), whole - first
+    top[rows] += 1
+    length[rows, top[rows]], left[rows, top[rows]] = time * share, first
+
+
+class Bridges:
+    """Normal numbers for the parts of steps, one stream a path, opened where it is needed."""
+
+    def __init__(self, seed: np.random.SeedSequence, paths: range) -> None:
+        self._seed, self._paths = seed, paths
+        self._streams: dict[int, Streams] = {}
+        self.used = 0  # steps that were cut
+
+    def normals(self, rows: Array, size: int) -> Array:
+        """(rows, size) numbers, the next of each row's stream."""
+        drawn = np.empty((len(rows), size))
+        for numbers, row in zip(drawn, rows, strict=True):
+            numbers[...] = self._stream(int(row)).normals(1, size)[0, 0]
+        return drawn
+
+    def _stream(self, row: int) -> Streams:
+        if row not in self._streams:
+            self._streams[row] = Streams(child(self._seed, self._paths[row]), range(1))
+        return self._streams[row]
