@@ -749,3 +749,39 @@ def test_bad_weight_decay_is_refused(function, decay):
 def test_a_target_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="target must have shape"):
         adjacency.least_loss(np.eye(3), (2, 3, 2))
+
+
+TARGET = Quadratic(np.eye(2))
+ON_NETWORKS = {
+    "to_weights": adjacency.to_weights,
+    "loss": lambda A, widths: adjacency.loss(A, TARGET, widths),
+    "gradient": lambda A, widths: adjacency.gradient(A, TARGET, widths),
+    "conserved": adjacency.conserved,
+    "commutator_velocity": lambda A, widths: adjacency.commutator_velocity(A, TARGET, widths),
+    "norm_velocity": lambda A, widths: adjacency.norm_velocity(A, TARGET, widths),
+    "loss_velocity": lambda A, widths: adjacency.loss_velocity(A, TARGET, widths),
+    "block_svd": adjacency.block_svd,
+    "standard_svd": adjacency.standard_svd,
+    "misalignment": adjacency.misalignment,
+    "norm_constants": adjacency.norm_constants,
+    "norm_bound": lambda A, widths: adjacency.norm_bound(A, np.eye(2), widths),
+    "change_basis": lambda A, widths: adjacency.change_basis(A, [np.eye(3)], widths),
+    "are_equivalent": lambda A, widths: adjacency.are_equivalent(0 * A, A, widths),
+    "is_annihilated": lambda A, widths: adjacency.is_annihilated(0 * A, A, widths),
+    "adjacency_flow": lambda A, widths: flows.adjacency_flow(TARGET, A, widths, (0.0, 0.1)),
+}
+
+
+@pytest.mark.parametrize("function", ON_NETWORKS.values(), ids=ON_NETWORKS)
+def test_a_matrix_that_is_no_network_is_refused(function, rng):
+    """A stray entry would enter A^N: another network's loss, without a word."""
+    widths = (2, 3, 2)
+    A = adjacency.from_weights(layers_of(rng, widths))
+    function(A, widths)
+    for index in [(0, 0), (6, 0), (0, 3), (3, 3), (6, 6)]:
+        stray = A.copy()
+        stray[index] = 1e-9
+        with pytest.raises(ValueError, match="must be in block-shift form"):
+            function(stray, widths)
+        with pytest.raises(ValueError, match="must be in block-shift form"):
+            function(np.stack((A, stray)), widths)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dlngeo import weights
+from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.energies import Quadratic
 from dlngeo.landscape import critical_points, hessian
 
@@ -303,6 +304,117 @@ def test_a_stack_equals_a_loop():
         assert verdict.value[k] == pytest.approx(alone.value, rel=1e-14)
     empty = critical_points.classify(tuple(W[:0] for W in stack), SIGMA)
     assert empty.kind.shape == (0,)
+
+
+# ------------------------------------------------------------------------- the absolute scale
+
+UNIT = np.finfo(float).eps
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 3), (4, 5, 4, 3), (3, *(3,) * 9, 3)])
+def test_sigma_must_exceed_the_rounding_of_the_network(widths):
+    """A σ of N d_max ε σ_max is zero; beyond it the minimum must keep it."""
+    unit = (len(widths) - 1) * max(widths) * UNIT
+    for scale in (1e-100, 1.0, 1e100):
+        small = scale * np.array([1.0, 0.5, 0.9 * unit])
+        for call in (
+            lambda s: critical_points.sample(s, widths, (0, 1)),
+            lambda s: critical_points.assemble(s, widths, (0, 1)),
+            lambda s: critical_points.graph(s, widths),
+            lambda s: critical_points.arc_weights(s, (0,), (1,), 0.5, widths),
+        ):
+            with pytest.raises(ValueError, match="sigma must be positive"):
+                call(small)
+        large = scale * np.array([1.0, 0.5, 50 * unit])
+        points = {S: critical_points.assemble(large, widths, S) for S in ((0, 1), (0, 1, 2))}
+        assert critical_points.classify(points[0, 1, 2], large).kind == "minimum"
+        without = critical_points.classify(points[0, 1], large)
+        assert (without.signature, without.value) == ((0, 1), pytest.approx(large[2] ** 2 / 2))
+        with pytest.raises(ValueError, match="sigma must be positive"):
+            critical_points.classify(points[0, 1], small)
+
+
+@pytest.mark.parametrize("widths", [(2, 2, 2), (3, 4, 3, 2)])
+def test_sigma_that_agree_to_three_digits_of_rounding_are_refused(widths, rng):
+    unit = (len(widths) - 1) * max(widths) * UNIT
+    for gap in (0.0, 1e-15, 1e-13, 0.9e3 * unit):
+        with pytest.raises(ValueError, match="distinct"):
+            critical_points.sample([1.0, 1.0 - gap], widths, (1,))
+        with pytest.raises(ValueError, match="distinct"):
+            critical_points.classify(weights.random(widths, 1.0, rng=1), [1.0 - gap, 1.0])
+    sigma = np.array([1.0, 1.0 - 1.2e3 * unit])
+    layers = critical_points.sample(sigma, widths, (1,), rng=1)
+    assert critical_points.classify(layers, sigma)[:2] == ("strict saddle", (1,))
+    V = critical_points.negative_direction(layers, sigma)
+    form = hessian.form(Quadratic(target(sigma, widths)), layers, V)
+    assert form == pytest.approx(-2 * 1.2e3 * unit, rel=0.05)
+    with pytest.raises(ValueError, match="distinct"):
+        critical_points.critical_value([1.0, 1.0 - 1e-13], (0,))
+
+
+@pytest.mark.parametrize("junk", [1e-300, 1e-27, 1e-12])
+@pytest.mark.parametrize("widths", [(2, 2, 2), (3, 2, 4, 2), (2, 2, 3, 2, 2)])
+def test_negligible_layers_are_zero(widths, junk):
+    """The origin with layers of rounding size is the origin, on every scale of the target."""
+    for scale in (1e-12, 1.0, 1e12):
+        sigma = scale * np.array([2.0, 1.0])
+        root = sigma[0] ** (1 / (len(widths) - 1))
+        tiny = weights.random(widths, junk * root, rng=1)
+        verdict = critical_points.classify(tiny, sigma)
+        kind = "strict saddle" if len(widths) == 3 else "non-strict saddle"
+        assert verdict[:2] == (kind, ())
+        assert verdict.value == pytest.approx((sigma**2).sum() / 2)
+        larger = weights.random(widths, 1e-8 * root, rng=1)
+        assert critical_points.classify(larger, sigma).kind == "regular"
+        assert critical_points.classify(larger, sigma, tol=1e-6)[:2] == (kind, ())
+
+
+def test_one_negligible_layer_among_others():
+    """(W_1, W_2, W_3) with W_3 W_2 = 0 is critical where W_1 = 0; strict as W_2 W_1 tells then."""
+    sigma, rng = np.array([2.0, 1.0]), np.random.default_rng(1)
+    last, first = np.array([[1.0, 0.0], [0.0, 0.0]]), rng.standard_normal((2, 2))
+    middle = np.array([[0.0, 0.0], [1.0, 0.5]])
+    exact = critical_points.classify((0 * first, middle, last), sigma)
+    assert exact[:2] == ("strict saddle", ())
+    assert least_eigenvalue(sigma, (0 * first, middle, last)) < -0.1
+    near = critical_points.classify((1e-27 * first, middle, last), sigma)
+    assert near == exact
+    assert critical_points.classify((1e-7 * first, middle, last), sigma).kind == "regular"
+    # A gauge that pays for the small layer with the next one: nothing is negligible.
+    moved = (1e-27 * first, 1e27 * middle, last)
+    assert critical_points.classify(moved, sigma).kind == "regular"
+
+
+def test_the_end_of_a_flow_onto_a_stable_manifold():
+    """W_2 = -W_1ᵀ is kept and runs into the origin: rounding is all that is left of it."""
+    sigma, W = np.array([2.0, 1.0]), np.array([[1.0, 0.3], [0.2, 0.5]])
+    energy = Quadratic(np.diag(sigma))
+    run = gradient_flow(energy, (W, -W.T), (0.0, 70.0), method="DOP853", atol=1e-30)
+    end = tuple(layer[-1] for layer in run.weights)
+    assert 0 < np.abs(end[0]).max() < 1e-27
+    assert critical_points.classify(end, sigma)[:2] == ("strict saddle", ())
+    V = critical_points.negative_direction(end, sigma)
+    assert hessian.form(energy, end, V) < -0.1
+    early = gradient_flow(energy, (W, -W.T), (0.0, 10.0))
+    middle = tuple(layer[-1] for layer in early.weights)
+    assert critical_points.classify(middle, sigma).kind == "regular"
+    assert critical_points.classify(middle, sigma, tol=1e-3)[:2] == ("strict saddle", ())
+
+
+def test_layers_whose_product_rounding_hides_are_refused():
+    """Bases of condition 1e17: W = SΣ to the last digit, or not, nobody knows."""
+    sigma = [2.0, 1.0]
+    shear = np.array([[1.0, 1e17], [0.0, 1.0]])
+    inverse = np.array([[1.0, -1e17], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="weights must determine"):
+        critical_points.classify((shear @ np.diag(sigma), inverse), sigma)
+    with pytest.raises(ValueError, match="weights must determine"):
+        critical_points.parametrise((shear @ np.diag(sigma), inverse), sigma)
+    far = (1e10 * np.eye(2), 1e10 * np.eye(2))
+    assert critical_points.classify(far, sigma).kind == "regular"
+    corner = np.array([[0.0, 1e200], [0.0, 0.0]])
+    with pytest.raises(ValueError, match="overflows"):
+        critical_points.classify((corner, corner), sigma)
 
 
 def test_bad_input_is_refused():

@@ -197,3 +197,32 @@ def test_bad_bases_are_refused(rng):
         equivalence.change_basis(A, [np.zeros((3, 3))], widths)
     with pytest.raises(ValueError, match="block-shift form"):
         equivalence.change_basis(np.eye(7), [np.eye(3)], widths)
+
+
+# ------------------------------------------------------------------------------ tiny and huge
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_layers_whose_products_leave_floating_point(rng, size):
+    widths = (2, 3, 2)
+    layers = layers_of(rng, widths)
+    other = [W.copy() for W in layers]
+    other[0][0, 0] *= 1 + 1e-3
+    A, B = (adjacency.from_weights([size * W for W in Ws]) for Ws in (layers, other))
+    assert equivalence.are_equivalent(A, A, widths)
+    assert not equivalence.are_equivalent(A, B, widths)
+    assert not equivalence.is_annihilated(A, B, widths)
+    zero = 0 * A
+    assert equivalence.are_equivalent(zero, zero, widths)
+    assert not equivalence.are_equivalent(A, zero, widths)
+
+
+def test_traces_of_a_layer_count_as_zero(rng):
+    """A layer of Z that is rounding beside the network's own is no layer of Z."""
+    widths = (3, 4, 4, 3)
+    layers = low_rank(rng, widths, 2)
+    Z = annihilated(rng, layers, dead=1)
+    A = adjacency.from_weights(layers)
+    for junk, want in ((1e-27, True), (1e-12, True), (1e-8, False)):
+        Z[1] = junk * rng.standard_normal((4, 4))
+        assert equivalence.is_annihilated(A, adjacency.from_weights(Z), widths) == want

@@ -336,6 +336,142 @@ def test_callback_sees_every_step_and_may_stop():
     assert seen[0][1] == (2, 2)
 
 
+BIG = energies.Quadratic(1e155 * np.eye(2))  # whose value at most matrices is beyond 1e308
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: flows.gradient_flow(BIG, np.eye(2), (0, 1), depth=1),
+        lambda: flows.gradient_flow(BIG, 2e155 * np.eye(2), (0, 1), depth=2),
+        lambda: flows.gradient_flow(BIG, [np.eye(2)] * 2, (0, 1), t_eval=[1]),
+        lambda: flows.free_energy_flow(BIG, np.diag([1.0, 2.0]), (0, 1), depth=2, beta=1.0),
+        lambda: flows.gradient_descent(BIG, [np.eye(2)] * 2, 0.1, 3),
+        lambda: flows.gradient_descent(BIG, [np.eye(2)] * 2, 0.1, 0),
+    ],
+)
+def test_an_energy_beyond_floating_point_fails_at_the_start(run):
+    run = run()
+    assert run.status == -1
+    assert "energy is not finite at the start" in run.message
+    assert run.t.tolist() == [0.0]
+    assert np.isfinite(run.W).all()
+
+
+def test_a_velocity_beyond_floating_point_fails_at_the_start():
+    # at depth 3 it is of size σ^{4/3} |E'| = 1e350
+    energy = energies.Quadratic(1e150 * np.eye(2))
+    run = flows.gradient_flow(energy, np.diag([1e150, 2e150]), (0, 1), depth=3)
+    assert run.status == -1
+    assert "velocity is not finite at the start" in run.message
+
+
+def test_weights_whose_product_overflows_are_refused():
+    with pytest.raises(ValueError, match="start must have a product within the range"):
+        flows.gradient_flow(energies.Quadratic([[1.0]]), [[[1e200]], [[1e200]]], (0, 1))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 20])
+@pytest.mark.parametrize("scale", [2.0**-160, 2.0**160])
+def test_units_do_not_matter(scale, depth):
+    # W -> sW goes with t -> s^{2/N-2} t; powers of two, so that nothing is rounded
+    W0, target = np.array([[0.5, 0.1], [0.0, 0.6]]), np.diag([1.0, 2.0])
+    one, other = (
+        flows.gradient_flow(
+            energies.Quadratic(s * target), s * W0, (0, 2 / depth * s ** (2 / depth - 2)),
+            depth=depth, gtol=0, method="DOP853",
+        )
+        for s in (1.0, scale)
+    )  # fmt: skip
+    assert other.success
+    assert_allclose(other.W[-1] / scale, one.W[-1], rtol=1e-4)
+    up = weights.random_balanced((2, 2, 2), 0.5, rng=0)
+    one, other = (
+        flows.gradient_flow(
+            energies.Quadratic(s * target), [np.sqrt(s) * W for W in up], (0, 1 / s), gtol=0
+        )
+        for s in (1.0, scale)
+    )
+    assert_allclose(other.W[-1] / scale, one.W[-1], rtol=1e-4)
+    assert np.isfinite(other.imbalance).all()
+
+
+def test_small_data_are_not_called_stationary():
+    # squares of 1e-170 are 0, the gradient is not
+    run = flows.gradient_flow(energies.Quadratic([[1e-170]]), [[3e-170]], (0, 1), depth=1)
+    assert run.status == 0
+    assert_allclose(run.W[-1], (1 + 2 * np.exp(-1)) * 1e-170, rtol=1e-4)
+
+
+def test_imbalance_of_large_and_small_layers_is_no_nan():
+    layers = [2.0**520 * np.eye(2), 2.0**-520 * np.eye(2)]
+    run = flows.gradient_descent(energies.Quadratic(2 * np.eye(2)), layers, 1.0, 0)
+    assert not np.isnan(run.imbalance).any()
+    assert not np.isnan(run.imbalance_drift).any()
+
+
+class Walled:
+    """A slope of -1 within the ball of radius 2, and NaN beyond: the flow runs into the wall."""
+
+    def value(self, W):
+        return -W.sum(axis=(-2, -1))
+
+    def gradient(self, W):
+        inside = (W**2).sum(axis=(-2, -1), keepdims=True) <= 4
+        return np.where(inside, -1.0, np.nan) * np.ones_like(W)
+
+
+@pytest.mark.parametrize("method", flows.METHODS)
+def test_nan_in_a_gradient_fails_and_keeps_the_last_good_state(method):
+    run = flows.gradient_flow(Walled(), [[1.0]], (0, 5), depth=1, method=method, max_steps=2000)
+    assert run.status == -1
+    assert "failed at t = " in run.message
+    assert np.isfinite(run.W).all()
+    assert run.W.max() <= 2
+
+
+@pytest.mark.parametrize("method", ["RKC", "GaussLegendre", "RK45", "Radau", "BDF", "LSODA"])
+def test_errors_of_an_energy_propagate(method):
+    class Raising(energies.Quadratic):
+        def gradient(self, W):
+            if np.abs(W).max() < 0.9:
+                raise ValueError("mine")
+            return super().gradient(W)
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        flows.gradient_flow(Raising([[0.0]]), [[1.0]], (0, 5), depth=1, method=method)
+
+
+@pytest.mark.parametrize("method", ["RKC", "GaussLegendre", "RK45", "Radau", "LSODA"])
+def test_step_limit_bounds_evaluations_too(method):
+    asked = []
+
+    class Asked(energies.Quadratic):
+        def gradient(self, W):
+            asked.append(W.ndim)
+            return super().gradient(W)
+
+    # at rest, but for rounding: RKC would take steps of 670,000 stages
+    options = {"depth": 1, "gtol": 0, "method": method, "rtol": 1e-3, "max_steps": 100}
+    run = flows.gradient_flow(Asked([[1.0]]), [[3.0]], (0, 1e12), **options)
+    assert len(asked) <= 100 * 100 + 2
+    assert run.stats["evaluations"] <= 100 * 100
+    if method == "RKC":
+        assert run.status == -1
+        assert "gave up after 10000 evaluations of the velocity, at t = " in run.message
+
+
+def test_bound_met_in_a_step_that_ends_at_time_zero():
+    # the root's tolerance is relative to the times of the step, of which one is 0
+    energy, start = energies.Quadratic([[1.0]]), [[3.0]]
+    options = {"depth": 1, "gtol": 0, "method": "RK45"}
+    end = flows.gradient_flow(energy, start, (-1, 0), **options).energy[-1]
+    run = flows.gradient_flow(energy, start, (-1, 0), stop_loss=end * (1 + 1e-6), **options)
+    assert run.status == 1
+    assert run.t[-1] <= 0
+    assert run.energy[-1] <= end * (1 + 1e-6)
+
+
 # ------------------------------------------------------------------------------ gradient descent
 
 
@@ -393,6 +529,9 @@ def test_descent_that_diverges_keeps_the_last_finite_state():
         ({"t_span": (1, 0)}, ValueError, "t_span must be finite and increasing"),
         ({"t_span": (0, np.inf)}, ValueError, "t_span must be finite"),
         ({"t_span": 3}, TypeError, "two numbers"),
+        ({"t_span": (1, 1)}, ValueError, "t_span must be finite and increasing"),
+        ({"t_span": (0, 1e150)}, ValueError, "t_span must be of a length from 1e-100 to 1e100"),
+        ({"t_span": (0, 1e-150)}, ValueError, "t_span must be of a length"),
         ({"weight_decay": -1}, ValueError, "weight_decay"),
         ({"method": "Euler"}, ValueError, "RKC, GaussLegendre, RK45"),
         ({"method": 7}, TypeError, "solver's name"),
@@ -402,6 +541,13 @@ def test_descent_that_diverges_keeps_the_last_finite_state():
         ({"atol": -1}, ValueError, "atol"),
         ({"gtol": np.nan}, ValueError, "gtol"),
         ({"max_steps": 0}, ValueError, "max_steps"),
+        ({"stop_loss": np.nan}, ValueError, "stop_loss must be a finite number"),
+        ({"stop_loss": np.inf}, ValueError, "stop_loss must be a finite number"),
+        ({"stop_loss": [1.0, 2.0]}, TypeError, "stop_loss"),
+        ({"stop_loss": 1j}, TypeError, "stop_loss"),
+        ({"callback": 3}, TypeError, "callback must be callable"),
+        ({"start": [np.ones((0, 2, 2))] * 2}, ValueError, "start must hold a network"),
+        ({"start": np.ones((0, 2, 2)), "depth": 2}, ValueError, "start must hold a matrix"),
         ({"rank": 1}, ValueError, "downstairs"),
         ({"start": np.eye(2)}, TypeError, "depth="),
         ({"start": [np.eye(2), np.ones((2, 3))]}, ValueError, "chain"),
@@ -429,11 +575,28 @@ def test_adjacency_flow_needs_block_shift_form():
         flows.adjacency_flow(energies.Quadratic(np.eye(2)), np.ones((6, 6)), (2, 2, 2), (0, 1))
 
 
-@pytest.mark.parametrize("bad", [{"step": 0}, {"n_steps": -1}, {"save_every": 0}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"step": 0}, {"n_steps": -1}, {"save_every": 0}, {"stop_loss": np.nan}],
+)
 def test_bad_descent(bad):
     arguments = {"step": 0.1, "n_steps": 3} | bad
     with pytest.raises(ValueError, match=next(iter(bad))):
         flows.gradient_descent(energies.Quadratic(np.eye(2)), [np.eye(2)], **arguments)
+
+
+@pytest.mark.parametrize("bad", [{"stop_loss": "low"}, {"stop_loss": [1, 2]}, {"callback": 3}])
+def test_descent_refuses_other_types(bad):
+    with pytest.raises(TypeError, match=next(iter(bad))):
+        flows.gradient_descent(energies.Quadratic(np.eye(2)), [np.eye(2)], 0.1, 3, **bad)
+
+
+def test_empty_stacks_are_refused():
+    energy = energies.Quadratic(np.eye(2))
+    with pytest.raises(ValueError, match="A must hold a network"):
+        flows.adjacency_flow(energy, np.ones((0, 6, 6)), (2, 2, 2), (0, 1))
+    with pytest.raises(ValueError, match="weights must hold a network"):
+        flows.gradient_descent(energy, [np.ones((0, 2, 2))], 0.1, 3)
 
 
 def test_solver_class_may_be_given(rng):

@@ -110,6 +110,40 @@ def test_imbalance_drifts_by_rounding_alone():
     assert_allclose(ours.W[-1], fine.W[-1], atol=1e-3)
 
 
+def test_invariants_are_kept_between_steps_too():
+    y0 = np.array([0.8, 0.6, 0.1])
+    I = np.array([2.0, 1.0, 2 / 3])  # noqa: E741
+    for t_span in ((0, 10), (10, 0)):
+        run = solve_ivp(
+            rigid_body, t_span, y0, method=GaussLegendre, rtol=1e-3, dense_output=True,
+            t_eval=np.linspace(*t_span, 57),
+        )  # fmt: skip
+        exact = solve_ivp(
+            rigid_body, t_span, y0, method="DOP853", rtol=1e-12, atol=1e-13, t_eval=run.t
+        )
+        for y in (run.y, run.sol(run.t)):
+            assert np.abs((y**2).sum(axis=0) - y0 @ y0).max() < 1e-14
+            assert np.abs((y**2 / I[:, None]).sum(axis=0) - y0 @ (y0 / I)).max() < 1e-14
+            assert_allclose(y, exact.y, atol=1e-3)
+    knots = run.sol.ts
+    assert_allclose(run.sol(knots[3] + 1e-9), run.sol(knots[3] - 1e-9), atol=1e-7)
+
+
+def test_imbalance_is_kept_at_the_times_asked_for():
+    # values at t_eval came from cubics and lost it by 2e-6
+    energy = energies.Quadratic(np.diag([4.0, 3.0, 2.0]))
+    start = weights.random((3, 4, 3, 3), 0.6, rng=0)
+    t = np.linspace(0, 2, 41)
+    run = flows.gradient_flow(energy, start, (0, 2), method="GaussLegendre", t_eval=t, gtol=0)
+    assert_allclose(run.t, t)
+    assert run.imbalance_drift.max() < 3e-14 * run.imbalance.max()
+    fine = flows.gradient_flow(energy, start, (0, 2), method="DOP853", rtol=1e-12, t_eval=t, gtol=0)
+    assert_allclose(run.W, fine.W, atol=1e-5)
+    stopped = flows.gradient_flow(energy, start, (0, 2), method="GaussLegendre", stop_loss=1.0)
+    assert stopped.energy[-1] <= 1.0
+    assert stopped.imbalance_drift.max() < 3e-14 * run.imbalance.max()
+
+
 @pytest.mark.parametrize("bad", [{"rtol": 0}, {"atol": -1}, {"max_step": 0}, {"first_step": -1}])
 def test_bad_options(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

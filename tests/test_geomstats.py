@@ -479,3 +479,67 @@ def test_the_library_does_not_import_geomstats():
         "assert not {'geomstats', 'pymanopt'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ----------------------------------------------------------------------------- bad arguments
+
+
+def calls():
+    """(name, function, names of its arguments, a good value for all of them)."""
+    space = end_to_end(3, 2)
+    g = space.metric
+    W = np.eye(3) + 0.05 * np.arange(9.0).reshape(3, 3)
+    yield "inner_product", g.inner_product, ("tangent_vec_a", "tangent_vec_b", "base_point"), W
+    coproduct = ("cotangent_vec_a", "cotangent_vec_b", "base_point")
+    yield "inner_coproduct", g.inner_coproduct, coproduct, W
+    yield "metric_matrix", g.metric_matrix, ("base_point",), W
+    yield "cometric_matrix", g.cometric_matrix, ("base_point",), W
+    yield "exp", g.exp, ("tangent_vec", "base_point"), W
+    yield "log", g.log, ("point", "base_point"), W
+    yield "dist", g.dist, ("point_a", "point_b"), W
+    yield "geodesic", g.geodesic, ("initial_point", "end_point"), W
+    yield "geodesic by velocity", g.geodesic, ("initial_point", "initial_tangent_vec"), W
+    yield "to_tangent", space.to_tangent, ("vector", "base_point"), W
+    yield "projection", space.projection, ("point",), W
+    upstairs = BalancedManifold(3, 2)
+    layers = np.stack(balanced.random((3, 3, 3), [3.0, 2.0, 1.0], rng=0))
+    yield "submersion", upstairs.submersion, ("point",), layers
+    yield "tangent_submersion", upstairs.tangent_submersion, ("vector", "point"), layers
+    yield "to_tangent upstairs", upstairs.to_tangent, ("vector", "base_point"), layers
+    yield "projection upstairs", upstairs.projection, ("point",), layers
+    inner = ("tangent_vec_a", "tangent_vec_b", "base_point")
+    yield "embedded", upstairs.metric.inner_product, inner, layers
+
+
+CALLS = list(calls())
+
+
+@pytest.mark.parametrize(
+    ("function", "names", "good"), [c[1:] for c in CALLS], ids=[c[0] for c in CALLS]
+)
+def test_every_argument_is_checked_against_the_space(function, names, good):
+    """Base points of another size, too: their values did not enter everywhere."""
+    function(**{name: good for name in names})
+    wrong = [1.0, np.ones(3), good[..., :2, :2], np.full(good.shape, np.nan), "point", 1j * good]
+    for name in names:
+        for value in wrong:
+            arguments = {other: good for other in names} | {name: value}
+            with pytest.raises((ValueError, TypeError), match=rf"^{name} must"):
+                function(**arguments)
+
+
+def test_predicates_answer_no_to_what_is_no_vector():
+    space, upstairs = end_to_end(2, 2), BalancedManifold(2, 2)
+    layers = upstairs.random_point()
+    for value in (1.0, np.ones(3), "vector", 1j * np.eye(2), np.full((2, 2), np.inf)):
+        assert not space.is_tangent(value, np.eye(2))
+        assert not space.belongs(value)
+    for value in (1.0, "vector", 1j * layers, np.full((2, 2, 2), np.nan)):
+        assert not upstairs.is_tangent(value, layers)
+        assert not upstairs.belongs(value)
+    both = np.stack((0 * layers, np.full((2, 2, 2), np.nan)))
+    np.testing.assert_array_equal(upstairs.is_tangent(both, layers), [True, False])
+    with pytest.raises(ValueError, match="base_point must have shape"):
+        space.is_tangent(np.eye(2), np.eye(3))
+    with pytest.raises(ValueError, match="base_point must be balanced"):
+        upstairs.to_tangent(layers, layers * np.array([1.0, 2.0])[:, None, None])

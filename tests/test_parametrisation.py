@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dlngeo import weights
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import parametrisation
+from dlngeo.landscape import critical_points, parametrisation
 
 CASES = [
     ([2.0, 1.0], (3, 3, 2), (0,)),
@@ -207,3 +207,16 @@ def test_bad_input_is_refused():
         parametrisation.parametrise(weights.random(widths, 1.0, rng=1), sigma)
     with pytest.raises(ValueError, match="one network"):
         parametrisation.parametrise(weights.random(widths, 1.0, rng=1, size=2), sigma)
+
+
+@pytest.mark.parametrize("c", [1e-150, 1e-10, 1e10, 1e150])
+@pytest.mark.parametrize("tightened", [True, False])
+def test_samples_of_a_target_of_any_size(c, tightened):
+    """Loss and weights scale together, so the points do; Z is not lost beside a large Σ."""
+    sigma, widths, kept = np.array([3.0, 2.0, 1.0]), (4, 5, 4, 3), (0,)
+    layers = critical_points.sample(sigma, widths, kept, rng=1, tightened=tightened)
+    scaled = critical_points.sample(c * sigma, widths, kept, rng=1, tightened=tightened)
+    for W, V in zip(layers, scaled, strict=True):
+        np.testing.assert_allclose(V / c ** (1 / 3), W, rtol=1e-12, atol=1e-13)
+    kind = critical_points.classify(scaled, c * sigma).kind
+    assert kind == ("non-strict saddle" if tightened else "strict saddle")

@@ -81,7 +81,9 @@ def test_a_stack_against_lapack_and_each_matrix_by_itself():
     )
     W[1, 4], W[2, 5] = 0.0, 1e-250
     whole = planar.svd(W)
-    assert_allclose(whole[1], np.linalg.svd(W, compute_uv=False), rtol=1e-12)
+    known = np.linalg.svd(W, compute_uv=False)
+    # LAPACK knows a singular value to a few roundings of the largest one, and no better
+    assert (np.abs(whole[1] - known) <= 8 * EPS * known[..., :1]).all()
     for n in range(1, 18):
         for part, all_of_it in zip(planar.svd(W[0, :n]), whole, strict=True):
             assert np.array_equal(part, all_of_it[0, :n])

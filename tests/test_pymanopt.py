@@ -11,7 +11,7 @@ pytest.importorskip("pymanopt")
 
 import pymanopt
 from pymanopt.manifolds import Euclidean
-from pymanopt.optimizers import ConjugateGradient, SteepestDescent
+from pymanopt.optimizers import ConjugateGradient, SteepestDescent, TrustRegions
 
 from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.energies import MatrixCompletion, Quadratic
@@ -26,6 +26,7 @@ def problem_of(energy, manifold):
         manifold,
         pymanopt.function.numpy(manifold)(lambda W: float(energy.value(W))),
         euclidean_gradient=pymanopt.function.numpy(manifold)(energy.gradient),
+        euclidean_hessian=pymanopt.function.numpy(manifold)(energy.hessian),
     )
 
 
@@ -134,6 +135,133 @@ def test_depth_one_is_euclidean_space(rng):
     assert manifold.typical_dist == other.typical_dist
 
 
+def test_depth_one_needs_no_decomposition(monkeypatch, rng):
+    """It is Euclidean space, and costs what that costs."""
+    manifold = DeepLinearManifold(3, 2, 1, rng=0)
+    W, V, Y, Z = rng.standard_normal((4, 3, 2))
+
+    def refuse(*arguments, **keywords):
+        raise AssertionError("a decomposition")
+
+    for name in ("svd", "eigh", "qr", "solve", "det", "slogdet"):
+        monkeypatch.setattr(np.linalg, name, refuse)
+    manifold.inner_product(W, Y, Z), manifold.norm(W, Y), manifold.dist(W, V)
+    manifold.exp(W, Z), manifold.log(W, V), manifold.pair_mean(W, V)
+    manifold.retraction(W, Z), manifold.transport(W, V, Z), manifold.random_tangent_vector(W)
+    manifold.euclidean_to_riemannian_gradient(W, Y)
+    bend = manifold.euclidean_to_riemannian_hessian(W, Y, V, Z)
+    np.testing.assert_array_equal(bend, V)
+    assert not any(np.shares_memory(bend, A) for A in (W, V, Y, Z))
+
+
+def test_random_points_come_from_the_component_that_is_asked_for():
+    signs = {None: {1, -1}, 1: {1}, -1: {-1}}
+    for component, want in signs.items():
+        manifold = DeepLinearManifold(3, 3, 2, rng=0, component=component)
+        points = [manifold.random_point() for _ in range(40)]
+        assert {int(np.sign(np.linalg.det(W))) for W in points} == want
+    joined = DeepLinearManifold(1, 1, 2, rng=1, component=-1)
+    assert joined.dist(joined.random_point(), joined.random_point()) > 0
+
+
+# --------------------------------------------------------------------------- the Hessian
+
+
+class Sines:
+    """E = Σ sin(c_ij W_ij): no quadratic energy."""
+
+    def __init__(self, shape):
+        self.c = np.cos(np.arange(1.0, math.prod(shape) + 1) ** 2).reshape(shape) + 1.2
+
+    def value(self, W):
+        return np.sin(self.c * W).sum()
+
+    def gradient(self, W):
+        return self.c * np.cos(self.c * W)
+
+    def hessian(self, W, Z):
+        return -(self.c**2) * np.sin(self.c * W) * Z
+
+
+def hessian_of(manifold, energy, W, Z):
+    return manifold.euclidean_to_riemannian_hessian(W, energy.gradient(W), energy.hessian(W, Z), Z)
+
+
+HESSIAN_KINDS = [*KINDS, (2, 2, 1.5), (2, 3, 1.2), (3, 2, 2), (4, 1, 7), (2, 2, 20)]
+
+
+@pytest.mark.parametrize(("m", "n", "depth"), HESSIAN_KINDS)
+def test_the_hessian_is_the_second_derivative_along_geodesics(rng, m, n, depth):
+    manifold, energy = DeepLinearManifold(m, n, depth, rng=3), Sines((m, n))
+    W = near(rng, m, n)
+    Z = 0.3 * manifold.random_tangent_vector(W)
+    h = 3e-3
+    values = [energy.value(manifold.exp(W, k * h * Z)) for k in (-2, -1, 0, 1, 2)]
+    want = np.dot([-1, 16, -30, 16, -1], values) / (12 * h**2)
+    got = manifold.inner_product(W, hessian_of(manifold, energy, W, Z), Z)
+    assert got == pytest.approx(want, abs=1e-8)
+
+
+@pytest.mark.parametrize(("m", "n", "depth"), HESSIAN_KINDS)
+def test_the_hessian_is_linear_and_symmetric(rng, m, n, depth):
+    manifold, energy = DeepLinearManifold(m, n, depth, rng=4), Sines((m, n))
+    W = near(rng, m, n)
+    Y, Z = manifold.random_tangent_vector(W), manifold.random_tangent_vector(W)
+    of_Y, of_Z = hessian_of(manifold, energy, W, Y), hessian_of(manifold, energy, W, Z)
+    both = hessian_of(manifold, energy, W, 2 * Y - 3 * Z)
+    np.testing.assert_allclose(both, 2 * of_Y - 3 * of_Z, atol=1e-11)
+    one, other = manifold.inner_product(W, of_Y, Z), manifold.inner_product(W, Y, of_Z)
+    assert one == pytest.approx(other, abs=1e-11)
+
+
+@pytest.mark.parametrize("depth", [1.5, 2, 3, INF])
+@pytest.mark.parametrize("gap", [0.0, 1e-14, 1e-7, 1e-3])
+def test_the_hessian_where_singular_values_meet(depth, gap):
+    """The limit along a line of points on which nothing meets, linear in the distance."""
+    manifold, energy = DeepLinearManifold(2, 2, depth), Sines((2, 2))
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    Z = np.array([[0.3, -0.2], [0.5, 0.1]])
+
+    def at(g):
+        return hessian_of(manifold, energy, turn @ np.diag([1.0, 1.0 - g]), Z)
+
+    want = (at(0.02) - 5 * at(0.016) + 10 * at(0.012) - 10 * at(0.008) + 5 * at(0.004)) + gap * (
+        -25 / 12 * at(0.004) + 4 * at(0.008) - 3 * at(0.012) + 4 / 3 * at(0.016) - at(0.02) / 4
+    ) / 0.004
+    np.testing.assert_allclose(at(gap), want, atol=2e-6 + 10 * gap**2)
+
+
+@pytest.mark.parametrize(("m", "n", "depth"), [(3, 3, 2), (2, 3, 3), (2, 2, INF)])
+def test_hessian_check_has_slope_three(rng, m, n, depth):
+    """As pymanopt.tools.diagnostics.check_hessian, which NumPy 2.4 no longer runs."""
+    manifold, energy = DeepLinearManifold(m, n, depth, rng=1), Sines((m, n))
+    W = near(rng, m, n)
+    Z = 0.3 * manifold.random_tangent_vector(W)
+    gradient = manifold.euclidean_to_riemannian_gradient(W, energy.gradient(W))
+    slope = manifold.inner_product(W, gradient, Z)
+    bend = manifold.inner_product(W, hessian_of(manifold, energy, W, Z), Z)
+    steps = np.logspace(-2, -0.5, 8)
+    ahead = np.array([energy.value(manifold.exp(W, h * Z)) for h in steps])
+    error = np.abs(ahead - energy.value(W) - slope * steps - bend / 2 * steps**2)
+    assert np.polyfit(np.log(steps), np.log(error), 1)[0] == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize(("m", "n", "depth"), [(4, 4, 1.5), (4, 4, 2), (5, 3, 3), (3, 3, INF)])
+def test_trust_regions_complete_a_matrix(rng, m, n, depth):
+    """To a gradient of 1e-9 in a few steps, at the end quadratically."""
+    truth = near(rng, m, n, 0.3)
+    mask = rng.random((m, n)) < 0.7
+    mask[0, 0] = True
+    energy = MatrixCompletion(truth, mask)
+    manifold = DeepLinearManifold(m, n, depth)
+    problem = problem_of(energy, manifold)
+    run = TrustRegions(verbosity=0, min_gradient_norm=1e-9, max_iterations=60)
+    result = run.run(problem, initial_point=near(rng, m, n, 0.1))
+    assert result.cost < 1e-18
+    assert result.iterations < 25
+    np.testing.assert_allclose(result.point[mask], truth[mask], atol=1e-8)
+
+
 # ------------------------------------------------------------------------------------ optimisers
 
 
@@ -193,8 +321,50 @@ def test_what_is_refused(rng):
         DeepLinearManifold(0, 3, 2)
     with pytest.raises(ValueError, match="depth must be"):
         DeepLinearManifold(2, 3, 0.5)
-    with pytest.raises(NotImplementedError):
-        manifold.euclidean_to_riemannian_hessian(*rng.standard_normal((4, 2, 2)))
+    for component, m in ((0, 2), (2, 2), (1, 3)):
+        with pytest.raises(ValueError, match="component must be"):
+            DeepLinearManifold(m, 2, 2, component=component)
+    with pytest.raises(np.linalg.LinAlgError):
+        manifold.euclidean_to_riemannian_hessian(np.diag([1.0, 0.0]), *np.ones((3, 2, 2)))
+
+
+METHODS = {
+    "inner_product": ("point", "tangent_vector_a", "tangent_vector_b"),
+    "norm": ("point", "tangent_vector"),
+    "euclidean_to_riemannian_gradient": ("point", "euclidean_gradient"),
+    "euclidean_to_riemannian_hessian": (
+        "point", "euclidean_gradient", "euclidean_hessian", "tangent_vector",
+    ),
+    "random_tangent_vector": ("point",),
+    "zero_vector": ("point",),
+    "projection": ("point", "vector"),
+    "to_tangent_space": ("point", "vector"),
+    "retraction": ("point", "tangent_vector"),
+    "transport": ("point_a", "point_b", "tangent_vector_a"),
+    "exp": ("point", "tangent_vector"),
+    "log": ("point_a", "point_b"),
+    "dist": ("point_a", "point_b"),
+    "pair_mean": ("point_a", "point_b"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_every_argument_is_one_finite_matrix_of_the_shape(name, depth):
+    """None is broadcast, and none passes unseen; the message names the argument."""
+    manifold, good = DeepLinearManifold(2, 2, depth, rng=0), np.array([[1.0, 0.1], [0.0, 1.0]])
+    method = getattr(manifold, name)
+    method(*(good for _ in METHODS[name]))
+    wrong = [1.0, np.eye(3), np.ones((1, 2)), np.stack((good, good)), np.full((2, 2), np.nan)]
+    for k, argument in enumerate(METHODS[name]):
+        for value in wrong:
+            arguments = [good for _ in METHODS[name]]
+            arguments[k] = value
+            with pytest.raises(ValueError, match=rf"^{argument} must"):
+                method(*arguments)
+        arguments[k] = "point"
+        with pytest.raises(TypeError, match=rf"^{argument} must"):
+            method(*arguments)
 
 
 def test_the_library_does_not_import_pymanopt():

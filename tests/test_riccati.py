@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import expm
 
 from dlngeo import flows
 from dlngeo.dynamics import exact
@@ -137,6 +138,37 @@ def test_two_layer_against_the_integrator(n, hidden, m, lam, transposed, rng):
     assert found[0].shape == run.weights[0].shape and found[1].shape == run.weights[1].shape
     for x, y in zip(invariants(*found), invariants(*run.weights), strict=True):
         np.testing.assert_allclose(x, y, rtol=0, atol=3e-12)
+
+
+@pytest.mark.parametrize(("n", "hidden", "m", "lam"), CASES)
+def test_two_layer_is_its_symmetric_root(n, hidden, m, lam, rng):
+    # e^{Ft} R (1 + Rᵀ ∫ e^{2Fs} ds R)^{-1/2}, by quadrature; the start at t = 0
+    layers, Phi = start(n, hidden, m, lam, rng), rng.standard_normal((m, n))
+    R = np.concatenate([layers[0].T, layers[1]])
+    F = np.zeros((n + m, n + m))
+    F[n:, :n], F[:n, n:] = Phi, Phi.T
+    F += lam / 2 * np.diag(np.repeat([-1.0, 1.0], [n, m]))
+    for W, want in zip(exact.two_layer(0.0, layers, Phi), layers, strict=True):
+        np.testing.assert_allclose(W, want, rtol=0, atol=1e-14)
+    x, w = np.polynomial.legendre.leggauss(40)
+    for t in (1e-6, 0.3, 2.0):
+        spent = sum(b * expm(2 * F * (t / 2 * (1 + a))) for a, b in zip(x, w, strict=True)) * t / 2
+        M, V = np.linalg.eigh(np.eye(hidden) + R.T @ spent @ R)
+        want = expm(F * t) @ R @ (V / np.sqrt(M)) @ V.T
+        A, B = exact.two_layer(t, layers, Phi)
+        np.testing.assert_allclose(np.concatenate([A.T, B]), want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "hidden", "m", "lam"), CASES)
+def test_two_layer_begins_with_the_velocity_of_the_weights(n, hidden, m, lam, rng):
+    layers, Phi = start(n, hidden, m, lam, rng), rng.standard_normal((m, n))
+    h = 1e-5
+    near = exact.two_layer([h, 2 * h], layers, Phi)
+    residual = Phi - layers[1] @ layers[0]
+    velocities = (layers[1].T @ residual, residual @ layers[0].T)
+    for W, first, velocity in zip(near, layers, velocities, strict=True):
+        slope = (4 * W[0] - W[1] - 3 * first) / (2 * h)
+        np.testing.assert_allclose(slope, velocity, rtol=0, atol=1e-7)
 
 
 def riccati_matrix(t, W_1, W_2, Phi, lam):

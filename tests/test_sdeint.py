@@ -78,3 +78,8 @@ def test_bad_input():
         equations(energy, 0, depth=2, beta=1)
     with pytest.raises(ValueError, match="depth"):
         equations(energy, 2, depth=0, beta=1)
+    f, G = equations(energy, 2, depth=2, beta=1)
+    for y in (np.eye(2), np.ones(3), np.ones((2, 4)), np.full(4, np.nan), 1.0):
+        for function in (f, G):
+            with pytest.raises(ValueError, match="^y must"):
+                function(y, 0.0)

@@ -99,6 +99,29 @@ def test_noise_restores_balance_at_depth_two_and_gauge_noise_undoes_it(d, rng):
     assert (towards_balance((d, d, d), 0.0, rng) > 0).all()
 
 
+@pytest.mark.parametrize("kappa", [1.0, 3.0])
+@pytest.mark.parametrize("widths", [(1, 1, 1), (2, 3, 2), (2, 1, 2), (3, 2, 3), (1, 3, 1)])
+def test_noise_restores_balance_at_equal_input_and_output_widths(widths, kappa, rng):
+    assert (towards_balance(widths, kappa, rng) < 0).all()
+
+
+def test_unequal_widths_are_pushed_out_of_balance(rng):
+    # the surface a² - |b|² = G has the normal (a, -b): noise of 1 - nnᵀ moves a² - |b|² by
+    # (2/β)[(1 - a²/|w|²) - (2 - |b|²/|w|²)] = -(2/β)(1 + G/|w|²)
+    beta = 3.0
+    for a, b in zip(rng.standard_normal(20), rng.standard_normal((20, 2)), strict=True):
+        n = np.array([a, -b[0], -b[1]]) / np.sqrt(a**2 + b @ b)
+        noise = 2 / beta * (np.eye(3) - np.outer(n, n))
+        want = noise[0, 0] - noise[1, 1] - noise[2, 2]
+        (drift,) = langevin.imbalance_drift([[[a]], b[:, None]], beta=beta)
+        assert_allclose(drift, [[want]], rtol=1e-13)
+        G = a**2 - b @ b
+        assert_allclose(drift, -2 / beta * (1 + G / (a**2 + b @ b)), rtol=1e-12)
+    assert (towards_balance((1, 1, 2), 1.0, rng) > 0).any()
+    balanced_one = ([[1.0]], [[0.6], [0.8]])
+    assert_allclose(langevin.imbalance_drift(balanced_one, beta=beta)[0], -2 / beta, rtol=1e-14)
+
+
 def test_balanced_weights_stay_in_the_mean_at_depth_two_alone(rng):
     W = rng.standard_normal((4, 2, 2))
     (drift,) = langevin.imbalance_drift(balanced.lift(W, 2, rng=rng), beta=1.0)

@@ -1,14 +1,21 @@
 """What every public door asks of its arguments, and the words in which it refuses.
 
 Each function returns its argument in the form the library works with, or raises
-``TypeError``/``ValueError`` naming the argument, what is required, and what came.
+``TypeError``/``ValueError`` naming the argument, what is required, and what came, in one line.
+
+Text is never read as a number, and a truth value is none: ``True`` is refused where one number is
+wanted, and 1 where a truth value is. Within arrays booleans count as 0 and 1, as in NumPy. A number
+that no float holds, 10**400 say, is refused wherever one is wanted.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
+from decimal import Decimal
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,12 +27,7 @@ Weights: TypeAlias = tuple[Array, ...]
 
 def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     """A float64 array without NaN or infinity."""
-    if masked(value):
-        raise ValueError(f"{name} must not be masked: NumPy would read what its mask hides")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+    array = any_array(value, name)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers; its dtype is {array.dtype}")
     array = np.asarray(array, dtype=np.float64)
@@ -35,6 +37,16 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
             f"{name} must be finite; {bad} of its {array.size} entries are NaN or infinite"
         )
     return array
+
+
+def any_array(value: ArrayLike, name: str) -> Array:
+    """What NumPy makes of an argument, whatever its type."""
+    if masked(value):
+        raise ValueError(f"{name} must not be masked: NumPy would read what its mask hides")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array of numbers, its rows of one length") from None
 
 
 def masked(value: object) -> bool:
@@ -57,6 +69,16 @@ def matrix(value: ArrayLike, name: str = "W", shape: tuple[int, int] | None = No
     return array
 
 
+def complex_array(value: ArrayLike, name: str) -> Array:
+    """A finite array of real or complex numbers."""
+    array = any_array(value, name)
+    if array.dtype.kind != "c":
+        return real_array(value, name)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite; it has NaN or infinite entries")
+    return array
+
+
 def singular_values(value: ArrayLike, name: str = "sigma") -> Array:
     """Finite non-negative numbers ``(..., r)``."""
     array = real_array(value, name)
@@ -67,27 +89,31 @@ def singular_values(value: ArrayLike, name: str = "sigma") -> Array:
     return array
 
 
+# ------------------------------------------------------------------------------------- numbers
+
+
+def real(value: float, name: str) -> float:
+    """A real number; NaN and infinity are let through."""
+    if type(value) is float:
+        return value
+    single = isinstance(value, Real | Decimal) or (
+        getattr(value, "ndim", None) == 0 and np.asarray(value).dtype.kind in "iuf"
+    )
+    if not single or isinstance(value, bool):
+        raise TypeError(f"{name} must be a real number, not {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{name} must be a number that a float holds, not {shown(value)}"
+        ) from None
+
+
 def depth(value: float) -> float:
     """A depth downstairs: a real number >= 1, or ``inf``."""
-    try:
-        if isinstance(value, (str, bytes)):  # float() would read it
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"depth must be a real number >= 1 or inf, not {value!r}") from None
+    number = real(value, "depth")
     if not number >= 1:
-        raise ValueError(f"depth must be a real number >= 1 or inf, not {value!r}")
-    return number
-
-
-def integer(value: Any, name: str, least: int) -> int:
-    """An integer not below ``least``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer >= {least}, not {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be an integer >= {least}, not {number}")
+        raise ValueError(f"depth must be a real number >= 1 or inf, not {shown(value)}")
     return number
 
 
@@ -95,7 +121,7 @@ def positive(value: float, name: str) -> float:
     """A finite number > 0."""
     number = real(value, name)
     if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be finite and > 0, not {value!r}")
+        raise ValueError(f"{name} must be finite and > 0, not {shown(value)}")
     return number
 
 
@@ -103,16 +129,116 @@ def non_negative(value: float, name: str) -> float:
     """A finite number >= 0."""
     number = real(value, name)
     if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} must be finite and >= 0, not {value!r}")
+        raise ValueError(f"{name} must be finite and >= 0, not {shown(value)}")
     return number
 
 
-def real(value: float, name: str) -> float:
-    """A real number; NaN and infinity are let through."""
+def finite(value: float, name: str) -> float:
+    """A finite number."""
+    number = real(value, name)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, not {shown(value)}")
+    return number
+
+
+def integer(value: Any, name: str, least: int, most: int | None = sys.maxsize) -> int:
+    """An integer not below ``least``, nor above what indexes an array unless ``most`` says so."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a real number, not {value!r}") from None
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer >= {least}, not {shown(value)}") from None
+    if number < least:
+        raise ValueError(f"{name} must be an integer >= {least}, not {shown(number)}")
+    if most is not None and number > most:
+        raise ValueError(f"{name} must be an integer of at most {most}, not {shown(number)}")
+    return number
+
+
+def time_span(value: tuple[float, float]) -> tuple[float, float]:
+    """Two finite times, the first before the second."""
+    ends = sequence(value, "t_span", "two numbers (t_0, t_1)")
+    if len(ends) != 2:
+        raise ValueError(f"t_span must be two numbers (t_0, t_1), not {shown(value)}")
+    t0, t1 = (real(t, f"t_span[{k}]") for k, t in enumerate(ends))
+    if not (math.isfinite(t0) and math.isfinite(t1) and t0 < t1):
+        raise ValueError(f"t_span must be finite and increasing, not {shown(value)}")
+    return t0, t1
+
+
+# ------------------------------------------------------------------------- other than numbers
+
+
+def flag(value: bool, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")
+    return bool(value)
+
+
+def choice(value: str, name: str, options: Sequence[str]) -> str:
+    """One of some words."""
+    if not (isinstance(value, str) and value in options):
+        words = " or ".join(", ".join(map(repr, options)).rsplit(", ", 1))
+        raise ValueError(f"{name} must be {words}, not {shown(value)}")
+    return value
+
+
+def text(value: str, name: str) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {shown(value)}")
+    return value
+
+
+def function(value: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """What can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, not {shown(value)}")
+    return value
+
+
+def instance(value: Any, name: str, *classes: type) -> Any:
+    """An object of one of some classes."""
+    if isinstance(value, type) or not isinstance(value, classes):
+        wanted = " or ".join(cls.__name__ for cls in classes)
+        raise TypeError(f"{name} must be of the class {wanted}, not {shown(value)}")
+    return value
+
+
+def rng(value: Any, name: str = "rng") -> np.random.Generator:
+    """The generator that ``numpy.random.default_rng`` makes of an argument."""
+    try:
+        if isinstance(value, bool | str):
+            raise TypeError
+        return np.random.default_rng(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name} must be None, an integer >= 0, a sequence of them, a SeedSequence or a "
+            f"Generator, not {shown(value)}"
+        ) from None
+
+
+def sequence(value: Any, name: str, what: str = "a sequence of matrices") -> tuple[Any, ...]:
+    """The members of a sequence, of which text, mappings and sets are none."""
+    try:
+        if isinstance(value, str | bytes | Mapping | Set):
+            raise TypeError
+        return tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {what}, not {shown(value)}") from None
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: in one line, and a short one."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of some {round(value.bit_length() * math.log10(2))} digits"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+# --------------------------------------------------------------------------- sizes and weights
 
 
 def stack(value: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -121,12 +247,18 @@ def stack(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(integer(k, "size", 0) for k in sizes)
 
 
+def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
+    """The shape (m, n) of a matrix."""
+    sizes = sequence(value, name, "two integers (m, n)")
+    if len(sizes) != 2:
+        raise ValueError(f"{name} must be two integers (m, n), not {shown(value)}")
+    m, n = (integer(k, f"{name}[{p}]", 1) for p, k in enumerate(sizes))
+    return m, n
+
+
 def widths(value: Sequence[int]) -> tuple[int, ...]:
     """Layer widths ``(d_0, ..., d_N)``: at least two positive integers."""
-    try:
-        numbers = tuple(value)
-    except TypeError:
-        raise TypeError(f"widths must be a sequence (d_0, ..., d_N), not {value!r}") from None
+    numbers = sequence(value, "widths", "a sequence (d_0, ..., d_N)")
     if len(numbers) < 2:
         raise ValueError(f"widths must name at least input and output, (d_0, d_1); got {numbers}")
     return tuple(integer(d, f"widths[{p}]", 1) for p, d in enumerate(numbers))
@@ -139,12 +271,7 @@ def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weight
             f"{name} must be a sequence of matrices (W_1, ..., W_N), not one array of shape "
             f"{value.shape} (a matrix downstairs comes with depth=...)"
         )
-    try:
-        layers = tuple(value)
-    except TypeError:
-        raise TypeError(
-            f"{name} must be a sequence of matrices (W_1, ..., W_N), not {type(value).__name__}"
-        ) from None
+    layers = sequence(value, name, "a sequence of matrices (W_1, ..., W_N)")
     if not layers:
         raise ValueError(f"{name} must hold at least one matrix; it is empty")
     arrays = tuple(matrix(W, f"{name}[{p}]") for p, W in enumerate(layers))
@@ -161,6 +288,17 @@ def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weight
             f"{name} must share their leading dimensions; they have {sorted(map(str, stacks))}"
         )
     return arrays
+
+
+def common_stack(arrays: Sequence[Array], name: str) -> tuple[int, ...]:
+    """The leading dimensions of matrices that broadcast against each other."""
+    try:
+        return np.broadcast_shapes(*(A.shape[:-2] for A in arrays))
+    except ValueError:
+        raise ValueError(
+            f"{name} must have leading dimensions that broadcast; the shapes are "
+            f"{[A.shape for A in arrays]}"
+        ) from None
 
 
 def rank(
@@ -185,13 +323,3 @@ def rank(
     if number > largest:
         raise ValueError(f"rank must be at most {largest}, the least dimension; it is {number}")
     return number
-
-
-def step_control(max_step: float, rtol: float, atol: float, first_step: float | None) -> None:
-    """What a solver of ordinary differential equations is told about its steps."""
-    if not max_step > 0:
-        raise ValueError(f"max_step must be > 0, not {max_step!r}")
-    if not (np.all(np.asarray(rtol) > 0) and np.all(np.asarray(atol) >= 0)):
-        raise ValueError(f"rtol must be > 0 and atol >= 0, not {rtol!r} and {atol!r}")
-    if first_step is not None and not first_step > 0:
-        raise ValueError(f"first_step must be > 0, not {first_step!r}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.linalg import lapack
 
-from dlngeo._checks import Array
+from dlngeo._checks import Array, Weights
 
 
 def transpose(W: Array) -> Array:
@@ -28,6 +28,16 @@ def product(factors: Sequence[Array]) -> Array:
     for factor in factors[1:]:
         result = factor @ result
     return result
+
+
+def together(layers: Iterable[Array]) -> Weights:
+    """The layers as weights: each with the leading dimensions that they have together."""
+    parts = tuple(layers)
+    stack = np.broadcast_shapes(*(W.shape[:-2] for W in parts))
+    return tuple(
+        W if W.shape[:-2] == stack else np.broadcast_to(W, (*stack, *W.shape[-2:])).copy()
+        for W in parts
+    )
 
 
 def orthonormalise(A: Array) -> Array:

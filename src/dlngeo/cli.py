@@ -14,11 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-# Matrices here are small: BLAS threads that wait for each other cost more than they save, without
-# bound on a busy machine. Whoever sets these variables is obeyed.
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-
 import numpy as np
 import scipy
 import typer

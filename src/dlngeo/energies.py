@@ -2,7 +2,8 @@
 
 An energy has three methods, each batched over the leading dimensions of W: ``value``, the Euclidean
 ``gradient`` E'(W) of Menon (3.7), and ``hessian``, the second derivative applied to a matrix. The
-:class:`Energy` protocol says so, and any object of yours that keeps it works everywhere.
+:class:`Energy` protocol says so, and any object of yours that keeps it works everywhere;
+:func:`check` tells whether it does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from scipy.special import expit
 
 from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array, Weights
+from dlngeo._energy_checks import Misses as Misses
+from dlngeo._energy_checks import check as check
+from dlngeo._energy_checks import require_stacks as require_stacks
 
 
 @runtime_checkable
@@ -31,31 +35,8 @@ class Energy(Protocol):
         ...
 
     def hessian(self, W: Array, Z: Array) -> Array:
-        """The derivative of E' at W in direction Z, of shape ``(..., m, n)``."""
+        """The derivative of E' at W in direction Z, of the broadcast shape of W and Z."""
         ...
-
-
-def require_stacks(energy: Energy, W: Array) -> None:
-    """Refuse an energy that does not keep the protocol on stacks of matrices like W (m, n).
-
-    Raises
-    ------
-    ValueError
-        It says what came back in which shape.
-    """
-    pair = np.stack((W, W))
-    with np.errstate(all="ignore"):
-        answers = {
-            "value": (energy.value(pair), (2,)),
-            "gradient": (energy.gradient(pair), pair.shape),
-            "hessian": (energy.hessian(pair, pair), pair.shape),
-        }
-    for name, (answer, wanted) in answers.items():
-        if np.shape(answer) != wanted:
-            raise ValueError(
-                f"energy.{name} must give shape {wanted} at matrices of shape {pair.shape}; it "
-                f"gives {np.shape(answer)}"
-            )
 
 
 class _LeastSquares:
@@ -261,9 +242,9 @@ class MatrixCompletion(_LeastSquares):
         observed = _checks.real_array(observed, "observed", finite=False)
         if _checks.masked(mask):
             raise ValueError("mask must be an array of booleans, not itself masked")
-        mask = np.array(mask)
+        mask = np.array(_checks.any_array(mask, "mask"))
         if mask.dtype != np.bool_:
-            if not np.isin(mask, (0, 1)).all():
+            if mask.dtype.kind not in "iuf" or not np.isin(mask, (0, 1)).all():
                 raise TypeError(f"mask must hold booleans; its dtype is {mask.dtype}")
             mask = mask.astype(bool)
         if observed.ndim != 2 or 0 in observed.shape or observed.shape != mask.shape:
@@ -290,16 +271,14 @@ class MatrixCompletion(_LeastSquares):
         """The energy that observes W[i, j] = values, each entry at most once (0-based indices)."""
         if _checks.masked(i) or _checks.masked(j):
             raise ValueError("i and j must not be masked; leave such triplets out")
-        rows, columns = np.atleast_1d(i), np.atleast_1d(j)
+        rows, columns = (np.atleast_1d(_checks.any_array(x, n)) for x, n in ((i, "i"), (j, "j")))
         values = np.atleast_1d(_checks.real_array(values, "values"))
         if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
             raise ValueError(
                 "i, j and values must be vectors of one length; "
                 f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
             )
-        if np.shape(shape) != (2,):
-            raise ValueError(f"shape must be two integers (m, n), not {shape!r}")
-        m, n = (_checks.integer(d, "shape", 1) for d in shape)
+        m, n = _checks.shape(shape)
         for name, index, bound in (("i", rows, m), ("j", columns, n)):
             if index.size and index.dtype.kind not in "iu":
                 raise TypeError(f"{name} must hold integers; its dtype is {index.dtype}")
@@ -323,6 +302,8 @@ class MatrixCompletion(_LeastSquares):
     def from_nan(cls, table: ArrayLike) -> MatrixCompletion:
         """The energy that observes every entry that is neither NaN, nor masked, nor pandas' NA."""
         table = _incomplete.array(table, "table")
+        if table.ndim != 2 or 0 in table.shape:
+            raise ValueError(f"table must be one matrix; its shape is {table.shape}")
         return cls(table, ~np.isnan(table))
 
     def _residual(self, W: Array) -> Array:

@@ -48,14 +48,13 @@ def effective_rank(
     p = _checks.singular_values(sigma)
     largest = p.max(axis=-1, keepdims=True)
     p = p / np.where(largest > 0, largest, 1.0)  # no square of a large or small number
+    _checks.choice(kind, "kind", ("entropy", "stable", "threshold"))
+    if not 0 <= _checks.real(threshold, "threshold") < 1:
+        raise ValueError(f"threshold must lie in [0, 1), not {threshold!r}")
     if kind == "stable":
         return (p**2).sum(axis=-1)
     if kind == "threshold":
-        if not 0 <= threshold < 1:
-            raise ValueError(f"threshold must lie in [0, 1), not {threshold!r}")
         return (p > threshold).sum(axis=-1).astype(float)
-    if kind != "entropy":
-        raise ValueError(f"kind must be 'entropy', 'stable' or 'threshold', not {kind!r}")
     total = p.sum(axis=-1, keepdims=True)
     p = p / np.where(total > 0, total, 1.0)
     entropy = -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)

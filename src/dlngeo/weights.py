@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, orthonormalise, product, transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 
 RNG = np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | int | None
 
@@ -97,6 +97,7 @@ def gradient(energy: Energy, weights: Sequence[ArrayLike]) -> Weights:
     """
     layers = _checks.weights(weights)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    require_stacks(energy, prefixes[-1], "weights", hessian=False)
     return pull_back(energy.gradient(prefixes[-1]), layers, prefixes)
 
 
@@ -125,6 +126,7 @@ def end_to_end_velocity(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     """
     layers = _checks.weights(weights)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    require_stacks(energy, prefixes[-1], "weights", hessian=False)
     velocities = pull_back(-energy.gradient(prefixes[-1]), layers, prefixes)
     return push_forward(velocities, layers, prefixes)
 
@@ -186,7 +188,7 @@ def random(
         Leading dimensions, for a stack of networks.
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     return tuple(
         scale * generator.standard_normal((*size, rows, columns))
         for columns, rows in itertools.pairwise(widths)
@@ -213,7 +215,7 @@ def random_balanced(
     Source: Menon, (5.15)-(5.20); the idea of Arora, Cohen, Golowich and Hu (2019), Procedure 1.
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     rank = min(widths)
     gaussian = generator.standard_normal((*size, widths[-1], widths[0]))
     lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., None, :rank]
@@ -240,7 +242,7 @@ def random_decoupled(
     Source: Wendin and Altafini, section 5, Props. 31 and 32 (corrected).
     """
     widths, scale, size = _checks_random(widths, scale, size)
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     identity = [np.broadcast_to(np.eye(d), (*size, d, d)) for d in (widths[0], widths[-1])]
     hidden = [haar_frame(d, d, generator, size) for d in widths[1:-1]]
     frames = [identity[0], *hidden, identity[1]]

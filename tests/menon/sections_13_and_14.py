@@ -51,7 +51,8 @@ def null_space(rows):
     "langevin.imbalance_drift langevin.simulate_unbalanced",
     tol=1e-10,
     test="unbalanced.mean_motion_of_the_imbalance",
-    note="the conjecture itself is open; at N = 2 noise restores balance where κ = 1, not at κ = 0",
+    note="the conjecture itself is open; at N = 2, d_0 = d_2, noise restores balance where κ = 1, "
+    "not at κ = 0",
 )
 def _():
     """The mean of dG under Itô noise tangent to the variety of G; at κ = 0 in the gauge."""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import HermitianMatrices, Paths, submersion_sde
 from dlngeo.weights import RNG
@@ -23,6 +24,8 @@ from dlngeo.weights import RNG
 def log_orbit_volume(x: ArrayLike) -> Array:
     """S(x) = 2 log van(x), the entropy of the isospectral orbit up to a constant, (11.5)."""
     x = _checks.real_array(x, "x")
+    if x.ndim < 1 or x.shape[-1] == 0:
+        raise ValueError(f"x must have shape (..., d) with d >= 1, not {x.shape}")
     i, j = np.triu_indices(x.shape[-1], 1)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
         return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))
@@ -67,13 +70,14 @@ def simulate(
     start = _checks.real_array(x, "x")
     if start.ndim != 1 or start.size == 0 or not (np.diff(start) > 0).all():
         raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
-    if not beta >= 1:
+    if not _checks.real(beta, "beta") >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
     run = all_paths(_Implicit(start.size, beta), start, plan)
     return Paths.of(run, plan, run.frames)
 
 
+@one_blas_thread
 def simulate_lift(
     M: ArrayLike,
     *,
@@ -104,15 +108,12 @@ def simulate_lift(
     The instance of (12.1) on Her_d with inverse temperature 2 and anisotropy κ = 2/β: for (11.4)
     names β what there is κ (Remark 17). Source: Menon, (11.3)-(11.4), Theorem 15.
     """
-    matrix = np.asarray(M)
+    matrix = _checks.complex_array(M, "M")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise ValueError(f"M must be one square matrix; its shape is {matrix.shape}")
-    if (
-        not np.isfinite(matrix).all()
-        or np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max()
-    ):
-        raise ValueError("M must be finite and Hermitian")
-    if not beta > 0:
+    if np.abs(matrix - matrix.conj().T).max() > 1e-12 * np.abs(matrix).max():
+        raise ValueError("M must be Hermitian")
+    if not _checks.real(beta, "beta") > 0:
         raise ValueError(f"beta must be > 0, not {beta!r}")
     return submersion_sde(
         HermitianMatrices(len(matrix)),

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.gas import Gas, sample_gas
 from dlngeo.dynamics.large_width import limit_density as limit_density
 from dlngeo.dynamics.large_width import limit_edge_scale as limit_edge_scale
@@ -40,7 +41,7 @@ from dlngeo.dynamics.normalisation import Normalisability as Normalisability
 from dlngeo.dynamics.normalisation import Setting, potential, refuse_infinite
 from dlngeo.dynamics.normalisation import is_rotation_invariant as is_rotation_invariant
 from dlngeo.dynamics.normalisation import normalisable as normalisable
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import Widths
 from dlngeo.geometry.spectrum import log_ratio, quotient
 from dlngeo.observables import effective_rank
@@ -117,6 +118,8 @@ def log_density(
         raise ValueError(f"sigma must hold {setting.rank} numbers, the least width, not {r}")
     if math.isinf(depth) and not (sigma > 0).all():
         raise ValueError("sigma must be positive at depth inf, where the density diverges at zero")
+    named = "sigma" if widths is None else "widths"
+    require_stacks(energy, np.zeros(setting.shape), named, hessian=False)
     value = potential(energy, setting)(sigma)[0]
     k, l = np.triu_indices(r, 1)  # noqa: E741
     one, two = sigma[..., k], sigma[..., l]
@@ -154,6 +157,7 @@ def sample_singular_values(
     return _chains(energy, setting, run, seed_sequence(rng))
 
 
+@one_blas_thread
 def sample(
     energy: Energy,
     *,

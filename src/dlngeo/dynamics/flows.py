@@ -14,8 +14,9 @@ from scipy.integrate import OdeSolver
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.integration import METHODS as METHODS
-from dlngeo.dynamics.integration import Callback, Control, integrate, read_off
+from dlngeo.dynamics.integration import Callback, Control, bound, hook, integrate, read_off
 from dlngeo.dynamics.systems import (
     AdjacencyFlow,
     EndToEndFlow,
@@ -27,6 +28,7 @@ from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import Energy
 
 
+@one_blas_thread
 def gradient_flow(
     energy: Energy,
     start: Sequence[ArrayLike] | Array,
@@ -53,8 +55,9 @@ def gradient_flow(
     ----------
     energy : Energy
     start : tuple of weights (..., d_p, d_{p-1}), or a matrix (..., m, n) together with ``depth``
-        A stack is integrated as one system, with common steps.
-    t_span : (t_0, t_1), finite, t_0 < t_1
+        A stack is integrated as one system, with common steps as short as its stiffest member
+        needs: it can cost more than a loop over its members.
+    t_span : (t_0, t_1), finite, t_0 < t_1, of a length from 1e-100 to 1e100
     depth : real number >= 1, or inf
         Downstairs only; None means upstairs. ``inf`` is the limit of 𝒜_N / N, so time runs N times
         slower and weight decay adds -γW; W must be square of full rank.
@@ -67,15 +70,17 @@ def gradient_flow(
         Increasing times to save; None saves every step. A run that ends early also saves its last
         state.
     stop_loss : float or None
-        Stop where E(W), the largest of a stack, falls to this value.
+        Stop where E(W), the largest of a stack, falls to this finite value.
     gtol : float
         Stop as stationary where ‖E'(W)‖_F <= gtol · max(‖E'(W_0)‖_F, ‖E'(0)‖_F). A saddle of the
         network has E' ≠ 0, so a plateau never ends a run; nor does an end state with E' ≠ 0 (weight
         decay, a bottleneck, rank below full), which runs to t_1. 0 switches it off.
     rtol, atol : float
-        Local error tolerances. atol None: 1e-3 · rtol · the largest entry of the start.
+        Local error tolerances. atol None: 1e-3 · rtol · the largest entry of the start (1 if all
+        are zero).
     max_steps : int or None
-        Give up, with status -1, after that many steps.
+        Give up, with status -1, after that many steps, or 100 times as many evaluations of the
+        velocity: one step of RKC may take thousands.
     callback : callable or None
         ``callback(t, W)`` after each step; it may raise StopIteration to end the run.
 
@@ -90,7 +95,8 @@ def gradient_flow(
 
     Notes
     -----
-    A run that diverges or stalls has status -1, says where, and keeps its last good state.
+    A run that diverges or stalls has status -1, says where, and keeps its last good state: so has
+    one whose energy or velocity is beyond the range of floating point at the start, which it keeps.
     Source: Menon, (3.4)-(3.6), (4.11), (4.21), (14.7); Wendin and Altafini, (9), (24)-(25).
     """
     weight_decay = _checks.non_negative(weight_decay, "weight_decay")
@@ -105,6 +111,7 @@ def gradient_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def adjacency_flow(
     energy: Energy,
     A: ArrayLike,
@@ -149,6 +156,7 @@ def adjacency_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def free_energy_flow(
     energy: Energy,
     W: ArrayLike,
@@ -200,6 +208,7 @@ def free_energy_flow(
     return integrate(system, t_span, control)
 
 
+@one_blas_thread
 def gradient_descent(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -240,33 +249,36 @@ def gradient_descent(
     n_steps = _checks.integer(n_steps, "n_steps", 0)
     save_every = _checks.integer(save_every, "save_every", 1)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
-    system = WeightFlow(energy, layers, gamma)
+    stop_loss, callback = bound(stop_loss), hook(callback)
+    system = WeightFlow(energy, layers, gamma, "weights")
     y, saved, numbers = system.start, [system.start], [0]
     status, message, k = 0, f"took all {n_steps} steps", 0
-    for k in range(1, n_steps + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
+        if not np.isfinite(energy.value(system.end_to_end(y))).all():
+            status, message, n_steps = -1, "failed: the energy is not finite at the start", 0
+        for k in range(1, n_steps + 1):
             new = y + eta * system.velocity(0.0, y)
             W = system.end_to_end(new)
             value = energy.value(W).max() if np.isfinite(W).all() else np.nan
-        if not np.isfinite(value):
-            status, message = -1, f"diverged: step {k} overflows; step {k - 1} is kept"
-            k -= 1
-            break
-        y = new
-        if k % save_every == 0:
+            if not np.isfinite(value):
+                status, message = -1, f"diverged: step {k} overflows; step {k - 1} is kept"
+                k -= 1
+                break
+            y = new
+            if k % save_every == 0:
+                saved.append(y)
+                numbers.append(k)
+            if stop_loss is not None and value <= stop_loss:
+                status, message = 1, f"the energy fell to stop_loss at step {k}"
+                break
+            if callback is not None:
+                try:
+                    callback(eta * k, W)
+                except StopIteration:
+                    status, message = 1, f"the callback stopped the run at step {k}"
+                    break
+        if numbers[-1] != k:
             saved.append(y)
             numbers.append(k)
-        if stop_loss is not None and value <= stop_loss:
-            status, message = 1, f"the energy fell to stop_loss at step {k}"
-            break
-        if callback is not None:
-            try:
-                callback(eta * k, W)
-            except StopIteration:
-                status, message = 1, f"the callback stopped the run at step {k}"
-                break
-    if numbers[-1] != k:
-        saved.append(y)
-        numbers.append(k)
-    stats = {"steps": k, "evaluations": k}
-    return read_off(system, [eta * k for k in numbers], saved, status, message, stats)
+        stats = {"steps": k, "evaluations": k}
+        return read_off(system, [eta * k for k in numbers], saved, status, message, stats)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
-from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import frobenius
+from dlngeo.dynamics.step_control import scaled_error, tolerances
 
 RHS = Callable[[Any, Array], Array]
 
@@ -66,7 +67,7 @@ class GaussLegendre(OdeSolver):
     """Gauss-Legendre of order 4 (two stages) with automatic step size.
 
     Each step is taken as two halves, and once as a whole for an estimate of the error; the halves
-    count, so that quadratic invariants are kept to rounding.
+    count, so that quadratic invariants are kept to rounding, between steps too.
 
     Parameters
     ----------
@@ -75,9 +76,12 @@ class GaussLegendre(OdeSolver):
     max_step : float
         Bound on the step size.
     rtol, atol : float or array
-        The local error is kept below ``atol + rtol * abs(y)`` in the root mean square.
+        The distance between the halves and the whole step, some 15 times the local error, is kept
+        below ``atol + rtol * abs(y)`` in the root mean square.
     first_step : float or None
         None: 1e-3 of the time in which the state would change by its own size.
+    **extraneous
+        Of no effect: a warning says so, as SciPy's solvers do.
 
     Attributes
     ----------
@@ -87,7 +91,8 @@ class GaussLegendre(OdeSolver):
     Notes
     -----
     Stages are solved by fixed-point iteration, so a stiff flow takes short steps: for conservation,
-    not for speed. Dense output is the cubic Hermite interpolant of each half.
+    not for speed. Dense output takes a step of its own, from the knot before, to each time it is
+    asked for: it costs as much, is of order 4, and keeps what steps keep.
     """
 
     def __init__(
@@ -101,17 +106,17 @@ class GaussLegendre(OdeSolver):
         atol: float = 1e-6,
         vectorized: bool = False,
         first_step: float | None = None,
+        **extraneous: Any,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
-        _checks.step_control(max_step, rtol, atol, first_step)
-        self.max_step, self.rtol, self.atol = max_step, rtol, atol
-        self.rejected = 0
+        self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
+        self.max_step, self.rejected = max_step, 0
         self.f: Array = self.fun(self.t, self.y)
-        self._knots: tuple[Any, ...] = ()
-        size, speed = np.linalg.norm(self.y), np.linalg.norm(self.f)
-        guess = 1e-3 * float(size / speed) if size > 0 and speed > 0 else 1e-3
+        self._knots: tuple[Knot, ...] = ()
+        size, speed = (float(frobenius(v[None])) if v.size else 0.0 for v in (self.y, self.f))
+        guess = 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
         self._h = first_step if first_step is not None else guess
 
     def _step_impl(self) -> tuple[bool, str | None]:
@@ -121,8 +126,7 @@ class GaussLegendre(OdeSolver):
     def _try_step(self) -> tuple[bool, str | None]:
         least = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
         while True:
-            h = min(self._h, self.max_step)
-            remaining = abs(self.t_bound - self.t)
+            h, remaining = min(self._h, self.max_step), abs(self.t_bound - self.t)
             h = remaining if 1.1 * h >= remaining else h
             if h < least and h < remaining:
                 return False, "the step size fell below the spacing between numbers"
@@ -134,10 +138,9 @@ class GaussLegendre(OdeSolver):
         middle, f_middle, y = state
         self._h = h * min(4.0, 0.9 / error**0.2 if error > 0 else 4.0)
         t = self.t + h * self.direction if h < remaining else self.t_bound
-        f = self.fun(t, y)
         half = self.t + 0.5 * h * self.direction
-        self._knots = ((self.t, half, t), (self.y, middle, y), (self.f, f_middle, f))
-        self.t, self.y, self.f = t, y, f
+        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
+        self.t, self.y, self.f = t, y, self.fun(t, y)
         return True, None
 
     def _attempt(self, h: float) -> tuple[float, tuple[Array, Array, Array]]:
@@ -153,38 +156,40 @@ class GaussLegendre(OdeSolver):
         y, solved = gauss_step(self.fun, self.t + 0.5 * h, middle, f_middle, 0.5 * h)
         if not solved or not np.isfinite(y).all():
             return failed
-        scale = self.atol + self.rtol * np.maximum(np.abs(self.y), np.abs(y))
-        scale = np.where(scale > 0, scale, np.finfo(float).tiny)
-        error = float(np.linalg.norm((y - whole) / scale)) / 15 / math.sqrt(max(1, y.size))
-        return error, (middle, f_middle, y)
+        return scaled_error(y - whole, self.y, y, self.rtol, self.atol), (middle, f_middle, y)
 
     def _dense_output_impl(self) -> DenseOutput:
-        return HalvesOutput(*self._knots)
+        return StepsOutput(self.fun, self._knots, self.t, self.y)
 
 
-class HalvesOutput(DenseOutput):
-    """The cubics that meet states and slopes at both ends and in the middle of a step."""
+class Knot(NamedTuple):
+    """A state on the way, and the right-hand side there."""
 
-    def __init__(
-        self, times: tuple[float, ...], states: tuple[Array, ...], slopes: tuple[Array, ...]
-    ) -> None:
-        super().__init__(times[0], times[-1])
-        self._times, self._states, self._slopes = times, states, slopes
+    t: float
+    y: Array
+    f: Array
+
+
+class StepsOutput(DenseOutput):
+    """Gauss-Legendre steps from the beginning or the middle of a step to any time within it."""
+
+    def __init__(self, fun: RHS, knots: tuple[Knot, ...], t: float, y: Array) -> None:
+        super().__init__(knots[0].t, t)
+        self._fun, self._knots, self._last = fun, knots, y
 
     def _call_impl(self, t: Array) -> Array:
-        t = np.asarray(t)
-        second = np.abs(t - self._times[0]) > abs(self._times[1] - self._times[0])
-        parts = [self._cubic(k, t) for k in (0, 1)]
-        return np.where(second, parts[1], parts[0])
+        times = np.asarray(t)
+        states = [self._at(float(s)) for s in times.reshape(-1)]
+        return np.stack(states, axis=-1) if times.ndim else states[0]
 
-    def _cubic(self, k: int, t: Array) -> Array:
-        (a, b), h = self._states[k : k + 2], self._times[k + 1] - self._times[k]
-        x = (t - self._times[k]) / h
-        u, v = (h * f for f in self._slopes[k : k + 2])
-        change = b - a
-        rows = (u, 3 * change - 2 * u - v, u + v - 2 * change)
-        powers = (x, x**2, x**3)
-        return np.asarray(
-            sum(np.multiply.outer(row, power) for row, power in zip(rows, powers, strict=True))
-            + (a if x.ndim == 0 else a[:, None])
-        )
+    def _at(self, s: float) -> Array:
+        if s == self.t:
+            return self._last
+        first, middle = self._knots
+        late = abs(s - first.t) >= abs(middle.t - first.t)
+        t, y, f = middle if late else first
+        with np.errstate(over="ignore", invalid="ignore"):
+            state, solved = gauss_step(self._fun, t, y, f, s - t)
+        if not solved:
+            raise ArithmeticError(f"the stages of a step from t = {t:g} to {s:g} were not solved")
+        return state

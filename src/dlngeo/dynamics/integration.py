@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import frobenius
 from dlngeo.dynamics.solvers import RKC, GaussLegendre
 from dlngeo.dynamics.systems import System
 from dlngeo.dynamics.trajectory import Trajectory, build
@@ -39,54 +40,115 @@ class Control:
     callback: Callback | None
 
 
+EVALUATIONS = 100  # of the velocity that max_steps allows for each step, on average
+
+
 def integrate(system: System, t_span: tuple[float, float], control: Control) -> Trajectory:
     """Integrate until the span ends, a rule says stop, or the solver fails."""
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
-        return _integrate(system, t_span, control)
-
-
-def _integrate(system: System, t_span: tuple[float, float], control: Control) -> Trajectory:
-    t0, t1 = _time_span(t_span)
-    record = _Record(t0, system.start, _times(control.t_eval, t0, t1))
-    rules = StopRules(system, control.stop_loss, _checks.non_negative(control.gtol, "gtol"))
-    limit = math.inf
-    if control.max_steps is not None:
-        limit = _checks.integer(control.max_steps, "max_steps", 1)
-    solver = _start(system, t0, t1, control)
-
-    t, y, steps, status, message = t0, system.start, 0, 0, "reached the end of the time span"
-    reason = rules.reason(y)
-    while not reason and solver.status == "running":
-        if steps >= limit:
-            status, message = -1, f"gave up after {steps} steps, at t = {t:.6g} of {t1:g}"
-            break
-        trouble = solver.step()
-        if solver.status == "failed" or not _finite(system, solver.y):
+        run = _Run(system, t_span, control)
+        status, message = 0, "reached the end of the time span"
+        try:
+            reason = run.follow()
+            if reason:
+                status, message = 1, f"{reason}, at t = {run.t:.6g}"
+        except _GaveUp as spent:
+            status, message = -1, f"gave up after {spent}, at t = {run.t:.6g} of {run.t_end:g}"
+        except _Failed as trouble:
+            largest = np.abs(run.y).max()
             status = -1
             message = (
-                f"failed at t = {t:.6g}: {trouble or 'the next state or its energy overflows'}; "
-                f"the last good state, of largest entry {np.abs(y).max():.3g}, is kept"
+                f"failed at t = {run.t:.6g}: {trouble}; the last good state, of largest entry "
+                f"{largest:.3g}, is kept"
             )
-            break
-        steps += 1
-        t_old, t, y = t, float(solver.t), solver.y
-        reason = rules.reason(y)
+        if status != 0:
+            run.record.finish(run.t, run.y)
+        return read_off(system, run.record.times, run.record.states, status, message, run.stats())
+
+
+class _GaveUp(Exception):
+    """So many steps or evaluations were allowed, and no more."""
+
+
+class _Failed(Exception):
+    """The flow cannot be followed from here."""
+
+
+class _Run:
+    """One integration: where it stands, and what it has cost."""
+
+    def __init__(self, system: System, t_span: tuple[float, float], control: Control) -> None:
+        self.t, self.t_end = _time_span(t_span)
+        self.y = system.start
+        self.record = _Record(self.t, self.y, _times(control.t_eval, self.t, self.t_end))
+        self._system, self._callback = system, hook(control.callback)
+        gtol = _checks.non_negative(control.gtol, "gtol")
+        self._rules = StopRules(system, bound(control.stop_loss), gtol)
+        self._limit = math.inf
+        if control.max_steps is not None:
+            self._limit = _checks.integer(control.max_steps, "max_steps", 1)
+        self._solver_class = _solver_class(control.method)
+        self._tolerances = _tolerances(system, control)
+        self._solver: OdeSolver | None = None
+        self._steps = self._evaluations = 0
+        self._lost = False  # whether the last velocity was not finite
+
+    def follow(self) -> str:
+        """Go on to the end of the span, or to where a rule says stop; why, empty at the end."""
+        if not _finite(self._system, self.y):
+            raise _Failed("the energy is not finite at the start")
+        if not np.isfinite(self._velocity(self.t, self.y)).all():
+            raise _Failed("the velocity is not finite at the start")
+        reason = self._rules.reason(self.y)
+        if reason:
+            return reason
+        self._solver = self._solver_class(
+            self._velocity, self.t, self.y, self.t_end, **self._tolerances
+        )
+        while not reason and self._solver.status == "running":
+            if self._steps >= self._limit:
+                raise _GaveUp(f"{self._steps} steps")
+            reason = self._step(self._solver)
+        return reason
+
+    def _step(self, solver: OdeSolver) -> str:
+        try:
+            trouble = solver.step()
+        except ValueError:  # LinAlgError is one
+            if not self._lost:
+                raise
+            raise _Failed("the velocity is not finite nearby") from None  # SciPy's Radau and BDF
+        if solver.status == "failed" or not _finite(self._system, solver.y):
+            raise _Failed(trouble or "the next state or its energy is not finite")
+        self._steps += 1
+        t_old, self.t, self.y = self.t, float(solver.t), solver.y
+        reason = self._rules.reason(self.y)
         if reason == STOP_LOSS:
-            t, y = rules.crossing(solver, t_old)
-        record.step(solver, t_old, t, y)
-        if control.callback is not None:
+            self.t, self.y = self._rules.crossing(solver, t_old)
+        self.record.step(solver, t_old, self.t, self.y)
+        if self._callback is not None:
             try:
-                control.callback(t, system.end_to_end(y))
+                self._callback(self.t, self._system.end_to_end(self.y))
             except StopIteration:
                 reason = "the callback stopped the run"
-    if reason:
-        status, message = 1, f"{reason}, at t = {t:.6g}"
-    if status != 0:
-        record.finish(t, y)
-    stats = {"steps": steps, "evaluations": int(solver.nfev), "jacobians": int(solver.njev)}
-    if isinstance(solver, RKC):
-        stats["rejected"] = solver.rejected
-    return read_off(system, record.times, record.states, status, message, stats)
+        return reason
+
+    def _velocity(self, t: float, y: Array) -> Array:
+        if self._evaluations >= EVALUATIONS * self._limit:
+            raise _GaveUp(f"{self._evaluations} evaluations of the velocity")
+        self._evaluations += 1
+        self._lost = False  # an error of the energy's own is not this
+        velocity = self._system.velocity(t, y)
+        self._lost = not np.isfinite(velocity).all()
+        return velocity
+
+    def stats(self) -> dict[str, int]:
+        stats = {"steps": self._steps, "evaluations": self._evaluations}
+        for name, key in (("jacobians", "njev"), ("rejected", "rejected")):
+            count = getattr(self._solver, key, None)
+            if count is not None:
+                stats[name] = int(count)
+        return stats
 
 
 def _finite(system: System, y: Array) -> bool:
@@ -161,9 +223,10 @@ class StopRules:
 
         if not excess(t_old) > 0 > excess(t):
             return t, solver.y
-        root = float(brentq(excess, t_old, t, xtol=4 * np.finfo(float).eps * abs(t)))
+        spacing = float(np.spacing(max(abs(t_old), abs(t))))
+        root = float(brentq(excess, t_old, t, xtol=4 * spacing))
         while root < t and excess(root) > 0:  # the last bits on the low side
-            root = min(t, root + 8 * float(np.spacing(t)))
+            root = min(t, root + 8 * spacing)
         return root, np.asarray(dense(root))
 
     def _slope_at_zero(self, W: Array) -> float:
@@ -178,8 +241,7 @@ class StopRules:
         return float(np.max(self._system.energy.value(W)))
 
     def _slope(self, W: Array) -> float:
-        gradient = self._system.energy.gradient(W)
-        return float(np.max(np.linalg.norm(gradient, axis=(-2, -1))))
+        return float(np.max(frobenius(self._system.energy.gradient(W))))
 
 
 # --------------------------------------------------------------------------------- what to save
@@ -217,13 +279,28 @@ class _Record:
 # ------------------------------------------------------------------------------------ arguments
 
 
-def _start(system: System, t0: float, t1: float, control: Control) -> OdeSolver:
+def _tolerances(system: System, control: Control) -> dict[str, float]:
     rtol, atol = _checks.positive(control.rtol, "rtol"), control.atol
     if atol is None:
         atol = 1e-3 * rtol * (float(np.abs(system.start).max()) or 1.0)
-    atol = _checks.non_negative(atol, "atol")
-    solver_class = _solver_class(control.method)
-    return solver_class(system.velocity, t0, system.start, t1, rtol=rtol, atol=atol)
+    return {"rtol": rtol, "atol": _checks.non_negative(atol, "atol")}
+
+
+def bound(stop_loss: float | None) -> float | None:
+    """What stop_loss= may be."""
+    if stop_loss is None:
+        return None
+    bound = _checks.real(stop_loss, "stop_loss")
+    if not math.isfinite(bound):
+        raise ValueError(f"stop_loss must be a finite number or None, not {stop_loss!r}")
+    return bound
+
+
+def hook(callback: Callback | None) -> Callback | None:
+    """What callback= may be."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, not {callback!r}")
+    return callback
 
 
 def _solver_class(method: str | type[OdeSolver]) -> type[OdeSolver]:
@@ -243,6 +320,11 @@ def _time_span(t_span: tuple[float, float]) -> tuple[float, float]:
         raise TypeError(f"t_span must be two numbers (t_0, t_1), not {t_span!r}") from None
     if not (math.isfinite(t0) and math.isfinite(t1) and t0 < t1):
         raise ValueError(f"t_span must be finite and increasing, not {t_span!r}")
+    if not 1e-100 <= t1 - t0 <= 1e100:  # squared in error estimates, SciPy's too
+        raise ValueError(
+            f"t_span must be of a length from 1e-100 to 1e100, not {t1 - t0:g}: take another unit "
+            "of time"
+        )
     return t0, t1
 
 

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.root_chart import RootChart
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
@@ -45,6 +46,7 @@ from dlngeo.geometry.charts import coordinates
 from dlngeo.weights import RNG, flatten, unflatten
 
 
+@one_blas_thread
 def simulate(
     energy: Energy,
     start: Sequence[ArrayLike] | Array,
@@ -134,10 +136,11 @@ def simulate(
         _checks.non_negative(weight_decay, "weight_decay"),
         entropy=True,
     )
-    if engine not in ("auto", "numpy"):
-        raise ValueError(f"engine must be 'auto' or 'numpy', not {engine!r}")
+    _checks.choice(engine, "engine", ("auto", "numpy"))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    return _simulate(terms, plan, *_start(start, depth, upstairs), method, "Langevin")
+    point, layers, whole = _start(start, depth, upstairs)
+    require_stacks(energy, point, "start")
+    return _simulate(terms, plan, point, layers, whole, method, "Langevin")
 
 
 def _simulate(
@@ -149,8 +152,6 @@ def _simulate(
     method: str,
     equation: str,
 ) -> Ensemble:
-    if terms.energy is not None:
-        require_stacks(terms.energy, point)
     if layers is not None:
         if method != "auto":
             raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")
@@ -179,6 +180,8 @@ def _start(
     start: Sequence[ArrayLike] | Array, depth: float | None, upstairs: bool | None
 ) -> tuple[Array, Weights | None, float]:
     """The end-to-end matrix, the weights if the run is upstairs, and the depth."""
+    if upstairs is not None:
+        _checks.flag(upstairs, "upstairs")
     if depth is None:
         layers = _checks.weights(start, "start")
         if any(W.ndim != 2 or W.shape != layers[0].shape for W in layers) or (
@@ -192,7 +195,7 @@ def _start(
         whole = float(len(layers))
         return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
-    point = _checks.matrix(np.asarray(start), "start")
+    point = _checks.matrix(start, "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
     if whole > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
@@ -205,10 +208,8 @@ def _start(
 
 
 def _method(method: str, depth: float) -> str:
-    if method == "auto":
+    if _checks.choice(method, "method", ("auto", "weak2", "root", "euler")) == "auto":
         return "euler" if math.isinf(depth) else "weak2"
-    if method not in ("weak2", "root", "euler"):
-        raise ValueError(f"method must be 'auto', 'weak2', 'root' or 'euler', not {method!r}")
     if math.isinf(depth) and method != "euler":
         raise ValueError(
             f"at depth inf there is no root chart: method must be 'euler', not {method!r}"
@@ -226,6 +227,7 @@ def _downstairs(
     return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
 
 
+@one_blas_thread
 def brownian_motion(
     start: Sequence[ArrayLike] | Array,
     *,
@@ -257,8 +259,7 @@ def brownian_motion(
     orbit: the orbit's mean curvature carries it, which is what (12.6)-(12.7) say.
     Source: Menon, Theorem 18, (12.1)-(12.2), item 3 of 12.1 corrected.
     """
-    if on not in ("end-to-end", "balanced", "orbit"):
-        raise ValueError(f"on must be 'end-to-end', 'balanced' or 'orbit', not {on!r}")
+    _checks.choice(on, "on", ("end-to-end", "balanced", "orbit"))
     up = on != "end-to-end"
     if up and depth is not None and not float(_checks.depth(depth)).is_integer():
         raise ValueError(f"on={on!r} moves weights: depth must be whole, not {depth:g}")

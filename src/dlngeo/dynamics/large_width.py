@@ -32,7 +32,7 @@ _HALVINGS = 66  # of an interval of length 1500, down to rounding
 
 
 def limit_moments(depth: float, n: int) -> Array:
-    r"""The moments m_0, ..., m_n of x = βσ²/d in the limit of large width.
+    r"""The moments m_0, ..., m_n of x = βσ²/d for E = ½ Tr WᵀW, κ = 1, in the limit of large width.
 
     .. math:: m_k = \frac1{k+1}\prod_{i=1}^k\frac{k+i/N}{i}
 
@@ -60,12 +60,15 @@ def limit_moments(depth: float, n: int) -> Array:
 
 
 def limit_support(depth: float) -> tuple[float, float]:
-    """The interval (0, (1 + 1/N)^{N+1}) that x = βσ²/d fills; its upper edge is e at depth inf."""
+    """The interval (0, (1 + 1/N)^{N+1}) that x = βσ²/d fills; its upper edge is e at depth inf.
+
+    For E = ½ Tr WᵀW and κ = 1, d × d matrices, d → ∞.
+    """
     return 0.0, _edge(_checks.depth(depth))
 
 
 def limit_density(x: ArrayLike, depth: float) -> Array:
-    r"""The density of x = βσ²/d in the limit of large width.
+    r"""The density of x = βσ²/d for E = ½ Tr WᵀW and κ = 1 in the limit of large width.
 
     It vanishes like a square root at the upper edge and grows like x^{-N/(N+1)} at zero
     (1/(x log² x) at depth inf).
@@ -102,6 +105,8 @@ def limit_density(x: ArrayLike, depth: float) -> Array:
 
 def limit_edge_scale(depth: float) -> float:
     r"""The number A for which d^{2/3} A (x_max - edge) has the law of Tracy and Widom, β = 1.
+
+    x = βσ²/d for E = ½ Tr WᵀW and κ = 1 in the limit of large width.
 
     .. math:: A = \Big(2\,\frac{N+1}N\Big)^{1/3} \Big(\frac N{N+1}\Big)^{N+1}, \qquad
        \rho(x) \approx \tfrac1\pi A^{3/2}\sqrt{\mathrm{edge} - x}.

@@ -23,6 +23,7 @@ from scipy.optimize import bisect, minimize_scalar
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import product, transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.weights import RNG
 
 _MOST_BATCHES = 200_000
@@ -116,7 +117,9 @@ def tangent_kernel(weights: Sequence[ArrayLike], X: ArrayLike) -> Array:
         sharpness of the mean loss wherever the network interpolates.
     """
     layers = _checks.weights(weights)
-    X = _checks.matrix(X, "X", (layers[0].shape[-1], np.shape(X)[-1] if np.ndim(X) else 1))
+    X = _checks.matrix(X, "X")
+    if X.shape[-2] != layers[0].shape[-1]:
+        raise ValueError(f"X must have {layers[0].shape[-1]} rows, not the shape {X.shape}")
     stack, n, m = layers[0].shape[:-2], X.shape[-1], layers[-1].shape[-2]
     total = np.zeros((*stack, n, m, n, m))
     for p in range(len(layers)):
@@ -134,6 +137,7 @@ class LyapunovEstimate(NamedTuple):
     standard_errors: Array
 
 
+@one_blas_thread
 def lyapunov(
     kernel: ArrayLike,
     step: ArrayLike,
@@ -195,7 +199,7 @@ def lyapunov(
     if rank == 1 and math.comb(n, batch) <= _MOST_BATCHES:
         top = commuting_exponent((G**2).sum(axis=(1, 2)), eta, batch=batch)[..., None]
         return LyapunovEstimate(top, np.zeros_like(top))
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     Q = np.linalg.qr(generator.standard_normal((n_chains, rank, k))).Q
     Q = np.broadcast_to(Q, (*eta.shape, *Q.shape))
     pace = eta[..., None, None, None] / batch

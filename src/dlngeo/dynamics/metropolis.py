@@ -27,6 +27,7 @@ from scipy.special import log_ndtr
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat, stood_still
 from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
@@ -41,6 +42,7 @@ _BLOCK = 32  # steps whose noise is drawn at once
 _LEAST = 8  # frames below which nothing is said of mixing
 
 
+@one_blas_thread
 def metropolis(
     energy: Energy,
     start: ArrayLike,
@@ -99,7 +101,7 @@ def metropolis(
     setting, point = _place(start, depth, beta, kappa, weight_decay)
     dt, saved = _checks.positive(dt, "dt"), _saved(n_steps, save_every)
     n_paths = _checks.integer(n_paths, "n_paths", 1)
-    require_stacks(energy, point)
+    require_stacks(energy, point, "start")
     refuse_infinite(energy, setting)
     seed = seed_sequence(rng)
     walk = _Walk(energy, setting, dt, float(np.linalg.slogdet(point)[0]))

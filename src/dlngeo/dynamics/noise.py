@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.weights import RNG
 
@@ -23,7 +24,7 @@ def seed_sequence(rng: RNG) -> np.random.SeedSequence:
     """
     if isinstance(rng, np.random.SeedSequence):
         return rng
-    sequence = np.random.default_rng(rng).bit_generator.seed_seq
+    sequence = _checks.rng(rng).bit_generator.seed_seq
     if not isinstance(sequence, np.random.SeedSequence):
         raise TypeError(
             f"rng must carry a SeedSequence to spawn from, not {type(sequence).__name__}"

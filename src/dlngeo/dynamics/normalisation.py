@@ -29,7 +29,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.gas import Potential
 from dlngeo.dynamics.unseen import KNOWN, judge
-from dlngeo.energies import Energy, Quadratic
+from dlngeo.energies import Energy, Quadratic, require_stacks
 from dlngeo.geometry.fibres import Widths
 from dlngeo.weights import haar_frame
 
@@ -56,9 +56,7 @@ class Setting(NamedTuple):
         weight_decay: float,
     ) -> Setting:
         """Arguments checked; the rank is the largest that the widths allow."""
-        if np.shape(shape) != (2,):
-            raise ValueError(f"shape must be two integers (m, n), not {shape!r}")
-        m, n = (_checks.integer(k, "shape", 1) for k in shape)
+        m, n = _checks.shape(shape)
         depth, decay = _checks.depth(depth), _checks.non_negative(weight_decay, "weight_decay")
         beta, kappa = _checks.positive(beta, "beta"), _checks.positive(kappa, "kappa")
         rank = _checks.rank(None, (m, n), widths, depth)
@@ -181,16 +179,16 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     ValueError
         If the energy takes matrices of another shape.
     """
-    m, n = (d, d) if isinstance(d, int | np.integer) else d
-    m, n = _checks.integer(m, "d", 1), _checks.integer(n, "d", 1)
+    m, n = _checks.shape(d if isinstance(d, tuple | list) else (d, d), "d")
     own = getattr(energy, "shape", (m, n))
     if tuple(own) != (m, n):
-        raise ValueError(f"the energy takes matrices of shape {tuple(own)}, not {(m, n)}")
+        raise ValueError(f"d must be {tuple(own)}, as the energy's matrices are; it is {(m, n)}")
     if isinstance(energy, Quadratic):
         return not energy.target.any()
     generator = np.random.default_rng(20)
     sizes = np.array([0.03, 1.0, 30.0])[:, None, None, None]
     W = sizes * generator.standard_normal((3, 1, m, n)) / math.sqrt(max(m, n))
+    require_stacks(energy, W, "d", hessian=False)
     P, Q = (haar_frame(k, k, generator, (6,)) for k in (m, n))
     with np.errstate(over="ignore", invalid="ignore"):
         turned, plain = energy.value(P @ W @ Q), energy.value(W)

@@ -58,8 +58,8 @@ def first_passage(
         raise ValueError(f"values must have shape (path, {t.size}), as t has; not {values.shape}")
     begin = np.zeros(len(values), dtype=int)
     if origin is not None:
-        begin = _reached(values, begin, float(_checks.real_array(origin, "origin")))
-    end = _reached(values, begin, float(_checks.real_array(level, "level")))
+        begin = _reached(values, begin, _checks.finite(origin, "origin"))
+    end = _reached(values, begin, _checks.finite(level, "level"))
     started = np.append(t, np.inf)[begin]
     with np.errstate(invalid="ignore"):
         times = np.where(end < t.size, np.append(t, np.inf)[end] - started, np.inf)
@@ -106,6 +106,8 @@ def first_passage_times(
     ValueError
         If paths ended early: where they did may depend on their rank.
     """
+    _checks.instance(ensemble, "ensemble", Ensemble)
+    rank = _checks.finite(rank, "rank")
     if not np.isfinite(ensemble.singular_values).all():
         lost = int((ensemble.status != 0).sum())
         raise ValueError(
@@ -171,6 +173,7 @@ class _Law(NamedTuple):
 
 
 def _kaplan_meier(passages: Passages) -> _Law:
+    _checks.instance(passages, "passages", Passages)
     times = np.asarray(passages.times, dtype=float)
     watched = np.asarray(passages.watched, dtype=float)
     if not (watched >= 0).any():

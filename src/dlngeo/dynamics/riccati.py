@@ -82,7 +82,7 @@ def two_layer(
 ) -> Weights:
     r"""The gradient flow of ½‖W_2W_1 - Φ‖² in closed form, up to a rotation of the hidden layer.
 
-    .. math:: RR^T(t) = e^{Ft}R\,\Big(1 + R^T\!\int_0^te^{2Fs}ds\,R\Big)^{-1}R^Te^{Ft}, \quad
+    .. math:: R(t) = e^{Ft}R\,\Big(1 + R^T\!\int_0^te^{2Fs}ds\,R\Big)^{-1/2}, \quad
        R = \begin{pmatrix}W_1^T\\W_2\end{pmatrix},\
        F = \begin{pmatrix}-\tfrac\lambda2&\Phi^T\\\Phi&\tfrac\lambda2\end{pmatrix}
 
@@ -99,8 +99,9 @@ def two_layer(
     -------
     (W_1(t), W_2(t))
         Shapes (*t.shape, ..., d_1, d_0) and (*t.shape, ..., d_2, d_1). The weights of the flow are
-        (O W_1, W_2 Oᵀ) with an orthogonal O of no closed form: W_2 W_1, W_1ᵀW_1 and W_2W_2ᵀ are
-        theirs.
+        (O W_1, W_2 Oᵀ) with an orthogonal O(t) of no closed form: W_2 W_1, W_1ᵀW_1 and W_2W_2ᵀ are
+        theirs. The root is the symmetric one, so O(0) = 1 and Ȯ(0) = 0: the path begins at the
+        weights, with their velocity.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def two_layer(
     early = rising + log_spent < 0
     from_start = np.exp(np.where(early, omega * time, 0.0))[..., None] * (start @ present)
     from_end = np.exp(np.where(early, 0.0, falling - log_spent))[..., None] * past
-    R = P @ np.where(early[..., None], from_start, from_end)
+    R = P @ np.where(early[..., None], from_start, from_end) @ _symmetric_gauge(present)
     return transpose(R[..., :n, :]), R[..., n:, :]
 
 
@@ -196,6 +197,13 @@ def _log_spent(rate: Array, t: Array) -> Array:
     spent = np.where(still, t, -np.expm1(-2 * rate * t) / (2 * np.where(still, 1.0, rate)))
     with np.errstate(divide="ignore"):
         return 0.5 * np.log(spent)
+
+
+def _symmetric_gauge(present: Array) -> Array:
+    """The rotation Oᵀ from a root M^{-1/2} O to the symmetric one, M^{-1/2}."""
+    U, _, Vt = np.linalg.svd(present)
+    gauge: Array = transpose(U @ Vt)
+    return gauge
 
 
 def _graded_basis(log_scale: Array, C: Array) -> Array:

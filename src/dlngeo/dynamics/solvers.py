@@ -21,15 +21,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
-from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import frobenius
 from dlngeo.dynamics.gauss_legendre import GaussLegendre as GaussLegendre
 from dlngeo.dynamics.gauss_legendre import gauss_step as gauss_step
+from dlngeo.dynamics.step_control import scaled_error, tolerances
 
 RHS = Callable[[Any, Array], Array]
 
 _EPS = float(np.finfo(float).eps)
 _REFRESH = 25  # steps between estimates of the spectral radius
+_SAFETY = 5.0  # by which the estimate of a local error is held below its tolerance
 _TOO_SMALL = "the step size fell below the spacing between numbers"
 
 
@@ -153,7 +155,8 @@ def spectral_radius(
 
 
 def _norm(y: Array) -> Array:
-    return np.asarray(np.linalg.norm(y, axis=-1, keepdims=True))
+    """Euclidean norms along the last axis, without overflow or underflow; (..., 1)."""
+    return frobenius(y[..., None, :])[..., None]
 
 
 class RKC(OdeSolver):
@@ -166,12 +169,15 @@ class RKC(OdeSolver):
     max_step : float
         Bound on the step size.
     rtol, atol : float or array
-        The local error is kept below ``atol + rtol * abs(y)`` in the root mean square.
+        The local error is kept below a fifth of ``atol + rtol * abs(y)`` in the root mean square:
+        at order 2 many steps add up.
     first_step : float or None
         None: chosen from the right-hand side.
     spectral_radius : callable or None
         ``spectral_radius(t, y)``, a bound for the Jacobian's spectral radius; None: a power method
         estimates it every 25 steps and after a rejected step.
+    **extraneous
+        Of no effect: a warning says so, as SciPy's solvers do.
 
     Attributes
     ----------
@@ -196,13 +202,13 @@ class RKC(OdeSolver):
         vectorized: bool = False,
         first_step: float | None = None,
         spectral_radius: Callable[[float, Array], float] | None = None,
+        **extraneous: Any,
     ) -> None:
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
-        _checks.step_control(max_step, rtol, atol, first_step)
-        self.max_step, self.rtol, self.atol = max_step, np.maximum(rtol, 10 * _EPS), atol
-        self.rejected = 0
+        self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
+        self.max_step, self.rejected = max_step, 0
         self.f: Array = self.fun(self.t, self.y)
         self.y_old: Array | None = None
         self.f_old: Array = self.f
@@ -221,7 +227,7 @@ class RKC(OdeSolver):
         span = abs(self.t_bound - self.t)
         h = min(self.max_step, span, 1 / self._radius if self._radius > 0 else np.inf)
         change = self.fun(self.t + h * self.direction, self.y + h * self.direction * self.f)
-        error = h * self._error_norm(change - self.f, self.y)
+        error = h * self._error(change - self.f, self.y)
         if not math.isfinite(error):
             return 1e-3 * h
         return min(h, 0.1 * h / math.sqrt(error)) if error > 0 else h
@@ -238,11 +244,8 @@ class RKC(OdeSolver):
                 self._radius, self._direction = 0.0, self.f
         self._age = 0
 
-    def _error_norm(self, error: Array, *states: Array) -> float:
-        size = np.max(np.abs(states), axis=0)
-        scale = self.atol + self.rtol * size
-        scale = np.where(scale > 0, scale, np.finfo(float).tiny)
-        return float(np.linalg.norm(error / scale)) / math.sqrt(max(1, error.size))
+    def _error(self, error: Array, y: Array) -> float:
+        return _SAFETY * scaled_error(error, self.y, y, self.rtol, self.atol)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         with np.errstate(over="ignore", invalid="ignore"):  # such a step is rejected
@@ -263,7 +266,7 @@ class RKC(OdeSolver):
             signed = h * self.direction
             stages = min(max(2, stages_for(h, self._radius)), self._most_stages + 1)
             y, f, error_vector = rkc_step(self.fun, self.t, self.y, self.f, signed, stages)
-            error = self._error_norm(error_vector, self.y, y)
+            error = self._error(error_vector, y)
             if error <= 1:
                 break
             self.rejected += 1

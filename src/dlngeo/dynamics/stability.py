@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import flows
 from dlngeo.dynamics.lyapunov import LyapunovEstimate as LyapunovEstimate
 from dlngeo.dynamics.lyapunov import commuting_exponent as commuting_exponent
@@ -33,9 +34,9 @@ from dlngeo.dynamics.lyapunov import positive
 from dlngeo.dynamics.lyapunov import sum_of_exponents as sum_of_exponents
 from dlngeo.dynamics.lyapunov import tangent_kernel as tangent_kernel
 from dlngeo.dynamics.trajectory import Trajectory
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.landscape import hessian
-from dlngeo.weights import RNG
+from dlngeo.weights import RNG, end_to_end
 from dlngeo.weights import gradient as lifted_gradient
 
 # ---------------------------------------------------------------------------- gradient descent
@@ -49,6 +50,7 @@ class EdgeRun(NamedTuple):
     edge: float
 
 
+@one_blas_thread
 def descend(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -69,6 +71,7 @@ def descend(
     EdgeRun
         ``sharpness`` has the shape (time, ...) of ``trajectory.energy``.
     """
+    require_stacks(energy, end_to_end(weights), "weights")
     run = flows.gradient_descent(energy, weights, step, n_steps, save_every=save_every)
     sharpness = hessian.sharpness(energy, run.weights or ())
     return EdgeRun(run, sharpness, 2 / float(step))
@@ -209,8 +212,9 @@ def stability_map(
     StabilityMap
     """
     eta = np.atleast_1d(positive(steps, "steps"))
-    sizes = tuple(_checks.integer(b, "batches", 1) for b in batches)
-    generator = np.random.default_rng(rng)
+    batches = _checks.sequence(batches, "batches", "a sequence of integers")
+    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
+    generator = _checks.rng(rng)
     estimates = [
         lyapunov(
             kernel,

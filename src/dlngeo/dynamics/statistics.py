@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.dynamics.ensemble import Ensemble
 from dlngeo.dynamics.estimates import Estimate as Estimate
@@ -142,6 +143,7 @@ def _integral(values: Array, t: Array) -> Array:
 
 def _setting(ensemble: Ensemble) -> dict[str, Any]:
     """The parameters of the equation; hidden layers must be as wide as W."""
+    _checks.instance(ensemble, "ensemble", Ensemble)
     m, n = ensemble.W.shape[-2:]
     known = ensemble.provenance
     missing = {"depth", "beta", "kappa", "weight_decay"} - known.keys()

@@ -123,10 +123,17 @@ def submersion_sde(
     Source: Menon, (10.5), (12.1)-(12.4), (12.6), with (12.2) corrected: the generator is
     (1/β)(tr_O Hess + κ tr_{O^⊥} Hess - grad L), partial traces of the total space's Hessian.
     """
+    methods = ("noise", "split", "move", "observe")
+    if isinstance(space, type) or not all(callable(getattr(space, m, None)) for m in methods):
+        raise TypeError(f"space must have the methods {methods}, not {_checks.shown(space)}")
+    if gradient is not None:
+        _checks.function(gradient, "gradient")
     stepper = Tangential(space, beta, kappa, gradient)
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
-    point = np.asarray(start)
-    point = point if np.iscomplexobj(point) else point.astype(float)
+    point = _checks.complex_array(start, "start")
+    own = space.noise(np.zeros((1, space.noise_size))).shape[1:]
+    if point.shape != own:
+        raise ValueError(f"start must be a point of the space, of shape {own}, not {point.shape}")
     if gradient is not None and np.shape(gradient(point[None])) != (1, *point.shape):
         raise ValueError(
             f"gradient must keep the shape of a stack of points, (path, *{point.shape})"

@@ -18,7 +18,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import entropy, metric
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
@@ -52,7 +52,14 @@ class WeightFlow:
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, layers: Weights, gamma: float) -> None:
+    def __init__(self, energy: Energy, layers: Weights, gamma: float, name: str = "start") -> None:
+        if 0 in layers[0].shape[:-2]:
+            raise ValueError(f"{name} must hold a network; its first layer is {layers[0].shape}")
+        with np.errstate(all="ignore"):
+            W = product(layers)
+        if not np.isfinite(W).all():
+            raise ValueError(f"{name} must have a product within the range of floating point")
+        require_stacks(energy, W, name, hessian=False)
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
@@ -78,18 +85,27 @@ class EndToEndFlow:
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
-        self, energy: Energy, start: Any, depth: float, rank: int | None, gamma: float
+        self,
+        energy: Energy,
+        start: Any,
+        depth: float,
+        rank: int | None,
+        gamma: float,
+        name: str = "start",
     ) -> None:
-        W = _checks.matrix(start, "start")
+        W = _checks.matrix(start, name)
+        if 0 in W.shape:
+            raise ValueError(f"{name} must hold a matrix; its shape is {W.shape}")
         self.energy, self.gamma, self.rank = energy, gamma, rank
         self._depth, self._shape = _checks.depth(depth), W.shape
         self._rank = _checks.rank(rank, W.shape, None, self._depth)
         if math.isinf(self._depth) and self._rank < max(W.shape[-2:]):
             raise ValueError(
-                "at depth inf the flow is defined for square matrices of full rank; start has "
+                f"at depth inf the flow is defined for square matrices of full rank; {name} has "
                 f"shape {W.shape} and rank {self._rank}"
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
+        require_stacks(energy, W, name, hessian=False)
         metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
         self.start = self._stratum(W).reshape(-1)
 
@@ -130,7 +146,7 @@ class FreeEnergyFlow(EndToEndFlow):
         gamma: float,
         widths: Sequence[int] | None,
     ) -> None:
-        super().__init__(energy, start, depth, rank, gamma)
+        super().__init__(energy, start, depth, rank, gamma, "W")
         self._beta, self._widths = _checks.positive(beta, "beta"), widths
         W = self.start.reshape(self._shape)
         entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none
@@ -153,7 +169,10 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
+        if 0 in np.shape(A):
+            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
+        WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
         self._shape, self.start = matrix.shape, matrix.reshape(-1)

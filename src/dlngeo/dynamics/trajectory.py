@@ -103,10 +103,13 @@ def build(
     if weights is not None:
         shape = energy.shape
         decay = np.exp(-2 * weight_decay * (t - t[0])).reshape(-1, *[1] * (len(shape) + 1))
-        G = imbalances(weights)
+        largest = max(float(np.abs(w).max()) for w in weights)
+        unit = 2.0**500 if largest > 1e150 else 1.0  # squares stay in range
+        G = imbalances(tuple(w / unit for w in weights))
         zero = np.zeros(shape)
-        imbalance = np.max([zero, *(frobenius(g) for g in G)], axis=0)
+        imbalance = unit * (unit * np.max([zero, *(frobenius(g) for g in G)], axis=0))
         drift = np.max([zero, *(frobenius(g - decay * g[:1]) for g in G)], axis=0)
+        drift = unit * (unit * drift)
     return Trajectory(
         t,
         W,

@@ -14,11 +14,13 @@ step does. The gradient keeps G. The noise moves it:
 
 for V the noise of unit time. At d = 1, N = 2, κ = 1 that is dG = -(2/β) G/|w|² dt. Derived.
 
-Motion towards balance is what noise of κ = 1 and 3 gives at N = 2: there balanced weights stay
-balanced in the mean, and ⟨G, dG⟩ < 0 at every one of 1200 random networks of widths 1 to 3. At
-κ = 0, noise in the gauge alone, ⟨G, dG⟩ > 0 at N = 2 and d = 2, 3: G is driven away; at d = 1 there
-is no such noise. From N = 3 on and d >= 2 even balanced weights are driven out of balance, whatever
-κ. These signs are observed, not proved.
+Motion towards balance is what noise of κ = 1 and 3 gives at N = 2 with d_0 = d_2, equal input and
+output widths: there balanced weights stay balanced in the mean, and ⟨G, dG⟩ < 0 at every random
+network of widths up to 3. Other widths have a push of (2/β)(d_0 - d_2) besides (κ = 1); at widths
+(1, 1, 2) the whole is dG = -(2/β)(1 + G/|w|²) dt, and balanced weights leave. At κ = 0, noise in
+the gauge alone, ⟨G, dG⟩ > 0 at N = 2 and all widths 2 or 3: G is driven away; at d = 1 there is no
+such noise. From N = 3 on and d >= 2 even balanced weights are driven out of balance, whatever κ.
+These signs are observed, not proved.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
 from dlngeo.dynamics.stepping import Plan, all_paths
 from dlngeo.dynamics.submersion_sde import Tangential
@@ -127,6 +130,7 @@ def _eye(W: Array, d: int) -> Array:
     return np.broadcast_to(np.eye(d), (*W.shape[:-2], d, d))
 
 
+@one_blas_thread
 def simulate_unbalanced(
     energy: Energy | None,
     weights: Sequence[ArrayLike],
@@ -177,7 +181,7 @@ def simulate_unbalanced(
         raise ValueError(f"weights must be one network; the shapes are {[W.shape for W in layers]}")
     point = end_to_end(layers, "weights")
     if energy is not None:
-        require_stacks(energy, point)
+        require_stacks(energy, point, "weights")
     space = TangentNoise(_widths(layers))
     plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))

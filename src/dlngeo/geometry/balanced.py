@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, svd, transpose
+from dlngeo._linalg import frobenius, svd, together, transpose
 from dlngeo.geometry.charts import chart, frame_argument, imbalance_argument, rank_argument
 from dlngeo.geometry.charts import chart_differential as chart_differential
 from dlngeo.geometry.charts import from_left_polar as from_left_polar
@@ -196,7 +196,7 @@ def lift(
     if rng is None:
         hidden = [_nearest_frame(first, d) for d in dims[1:-1]]
     else:
-        generator = np.random.default_rng(rng)
+        generator = _checks.rng(rng)
         hidden = [haar_frame(d, r, generator, stack) for d in dims[1:-1]]
     return chart([first, *hidden, last], lam)
 
@@ -223,8 +223,10 @@ def random(
     singular values as well see :func:`dlngeo.weights.random_balanced`.
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
-    r = rank_argument(sigma.shape[-1], widths)
-    generator = np.random.default_rng(rng)
+    r = sigma.shape[-1]
+    if r > min(widths):
+        raise ValueError(f"sigma must hold at most {min(widths)} numbers, the least width, not {r}")
+    generator = _checks.rng(rng)
     frames = [haar_frame(d, r, generator, _checks.stack(size)) for d in widths]
     return chart(frames, sigma ** (1 / (len(widths) - 1)))
 
@@ -246,6 +248,7 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
     Source: Menon, section 6.2; Wendin and Altafini, section 3.5.
     """
     layers = list(_checks.weights(weights))
+    gauge = _checks.sequence(gauge, "gauge")
     if len(gauge) != len(layers) - 1:
         raise ValueError(f"gauge must hold {len(layers) - 1} matrices, not {len(gauge)}")
     for p, value in enumerate(gauge):
@@ -253,4 +256,4 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
         P = frame_argument(_checks.matrix(value, f"gauge[{p}]", (d, d)), f"gauge[{p}]", d)
         layers[p] = P @ layers[p]
         layers[p + 1] = layers[p + 1] @ transpose(P)
-    return tuple(layers)
+    return together(layers)

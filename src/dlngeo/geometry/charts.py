@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, transpose
+from dlngeo._linalg import frobenius, orthonormalise, svd, together, transpose
 from dlngeo.weights import imbalances
 
 _ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
@@ -49,10 +49,11 @@ def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
     Source: Menon, (5.15)-(5.17), (5.20) corrected.
     """
     lam = _checks.singular_values(lam, "lam")
+    Q = _checks.sequence(Q, "Q")
     if len(Q) < 2:
         raise ValueError(f"Q must hold at least Q_0 and Q_1, not {len(Q)} frames")
     frames = [frame_argument(value, f"Q_{p}", lam.shape[-1]) for p, value in enumerate(Q)]
-    return chart(frames, lam)
+    return together(chart(frames, lam))
 
 
 def to_svd(
@@ -186,6 +187,7 @@ def chart_differential(
     -----
     Source: Menon, (8.1)-(8.3).
     """
+    Q, A = _checks.sequence(Q, "Q"), _checks.sequence(A, "A")
     layers = from_svd(Q, lam)
     theta = _checks.real_array(theta, "theta")
     r = np.shape(lam)[-1]
@@ -201,7 +203,7 @@ def chart_differential(
             raise ValueError(f"A_{p} must be antisymmetric")
         turns.append(turn)
     stretched = chart(frames, theta)
-    return tuple(
+    return together(
         after @ W + change - W @ before
         for W, change, (before, after) in zip(
             layers, stretched, itertools.pairwise(turns), strict=True
@@ -253,13 +255,14 @@ def from_right_polar(
     Source: Menon, (5.5)-(5.9), (5.9) corrected: P_1² = W_1ᵀ W_1.
     """
     layers = [_checks.matrix(W_1, "W_1")]
-    hidden = [layers[0].shape[-2], *(np.shape(q)[-2] for q in Q[:-1])] if len(Q) else []
+    upper = [_checks.matrix(q, f"Q_{p}") for p, q in enumerate(_checks.sequence(Q, "Q"), start=2)]
+    hidden = [W.shape[-2] for W in (*layers, *upper)][: len(upper)]
     wanted = imbalance_argument(G, hidden)
-    for p, value in enumerate(Q, start=1):
+    for p, value in enumerate(upper, start=1):
         W = layers[-1]
         P = _psd_root(W @ transpose(W) - wanted[p - 1], W, f"W_{p} W_{p}ᵀ - G_{p}")
         layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
-    return tuple(layers)
+    return together(layers)
 
 
 def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
@@ -295,13 +298,16 @@ def from_left_polar(
     Source: Menon, (5.11)-(5.12).
     """
     layers = [_checks.matrix(W_N, "W_N")]
-    hidden = [layers[0].shape[-1], *(np.shape(u)[-2] for u in U[:-1])] if len(U) else []
+    U = _checks.sequence(U, "U")
+    order = range(len(U), 0, -1)
+    lower = [_checks.matrix(u, f"U_{p}") for p, u in zip(order, U, strict=True)]
+    hidden = [layers[0].shape[-1], *(u.shape[-2] for u in lower)][: len(lower)]
     wanted = imbalance_argument(G, hidden[::-1])
-    for p, value in zip(range(len(U), 0, -1), U, strict=True):
+    for p, value in zip(order, lower, strict=True):
         W = layers[-1]
         R = _psd_root(transpose(W) @ W + wanted[p - 1], W, f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
         layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
-    return tuple(reversed(layers))
+    return together(reversed(layers))
 
 
 def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
@@ -325,8 +331,7 @@ def _psd_root(square: Array, W: Array, name: str) -> Array:
     return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
 
 
-def _isometry(value: ArrayLike, P: Array, name: str) -> Array:
-    Q = _checks.matrix(value, name)
+def _isometry(Q: Array, P: Array, name: str) -> Array:
     if Q.shape[-1] != P.shape[-1]:
         raise ValueError(f"{name} must have {P.shape[-1]} columns, not {Q.shape[-1]}")
     image = Q @ P
@@ -361,6 +366,7 @@ def imbalance_argument(G: Sequence[ArrayLike] | None, hidden: Sequence[int]) -> 
     """Symmetric matrices, one a hidden layer; zeros for None."""
     if G is None:
         return tuple(np.zeros((d, d)) for d in hidden)
+    G = _checks.sequence(G, "G")
     if len(G) != len(hidden):
         raise ValueError(f"G must hold {len(hidden)} matrices, one a hidden layer, not {len(G)}")
     matrices = []

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd
+from dlngeo._threads import one_blas_thread
 from dlngeo.geometry.chains import shortest
 from dlngeo.geometry.frame import Frame, prepare, require_invertible
 from dlngeo.geometry.geodesics import trace
@@ -55,6 +56,7 @@ class Connection(NamedTuple):
     touches_boundary: bool
 
 
+@one_blas_thread
 def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The Riemannian logarithm: the velocity at W0 of the shortest geodesic to W1.
 
@@ -89,6 +91,7 @@ def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) 
     return _stacked(velocities, W0, W1, np.shape(W0)[-2:])
 
 
+@one_blas_thread
 def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     r"""The Riemannian distance of g^N.
 
@@ -117,6 +120,7 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     return _stacked(lengths, W0, W1)
 
 
+@one_blas_thread
 def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Connection:
     """The shortest path from W0 to W1 that could be found, and what is known of it.
 
@@ -130,7 +134,15 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     shortest among all is not proved.
     """
     frames, r = _ends(W0, W1, depth, rank)
+    if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
+        ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
+        return _line(*ends)
     return _connect(*frames, r)
+
+
+def _line(A: Array, B: Array) -> Connection:
+    steps = np.linspace(0, 1, 17)[:, None, None]
+    return Connection(float(frobenius(B - A)), B - A, (1 - steps) * A + steps * B, False)
 
 
 def _boundary(found: Connection) -> str:
@@ -176,13 +188,10 @@ def _ends(
 
 
 def _connect(start: Frame, end: Frame, rank: int) -> Connection:
-    A, B = _point(start), _point(end)
-    if start.depth == 1:
-        return Connection(float(frobenius(B - A)), B - A, np.stack((A, B)), False)
-    if math.isinf(start.depth) and rank < max(A.shape):
+    if math.isinf(start.depth) and rank < max(start.shape):
         return _within_frozen_spaces(start, end, rank)
     if (
-        A.shape == (rank, rank)
+        start.shape == (rank, rank)
         and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
     ):
         raise np.linalg.LinAlgError(

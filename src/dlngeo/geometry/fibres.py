@@ -128,7 +128,7 @@ class State(NamedTuple):
         sigma, depth = self.sigma, self.depth
         if depth == 1:  # one point in each fibre
             return np.zeros_like(sigma)
-        zeros = int((sigma == 0).sum(axis=-1).max())
+        zeros = int((sigma == 0).sum(axis=-1).max(initial=0))
         if zeros > (0 if depth < 2 else 1) and depth <= 2:
             raise np.linalg.LinAlgError(
                 f"at depth {depth:g} the entropy has no gradient at a matrix with {zeros} zero "

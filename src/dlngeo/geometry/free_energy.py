@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State, Widths, continuous
 from dlngeo.geometry.frame import Frame, Parts
 from dlngeo.geometry.pulls import Curvature, entropy_curvature, power_curvature
@@ -53,6 +53,7 @@ def free_energy(
     Source: Menon, (6.6); Wendin and Altafini, (24).
     """
     beta, gamma = thermal(beta, weight_decay, depth)
+    require_stacks(energy, _checks.matrix(W), hessian=False)
     return continuous(
         lambda state: free_energy_at(energy, state, beta, gamma), W, depth, rank, widths, 0
     )
@@ -99,6 +100,8 @@ def free_energy_gradient(
     Source: Menon, (12.13).
     """
     beta, gamma = thermal(beta, weight_decay, depth)
+    require_stacks(energy, _checks.matrix(W), hessian=False)
+    _checks.flag(riemannian, "riemannian")
     if riemannian:
         return continuous(
             lambda state: gradient_at(energy, state, beta, gamma), W, depth, rank, widths, 2
@@ -172,6 +175,7 @@ def free_energy_hessian(
     state = State.singular(W, depth, rank, widths)
     m, n = state.point.shape[-2:]
     Z = _checks.matrix(Z, "Z", (m, n))
+    require_stacks(energy, state.point)
     bend = np.asarray(energy.hessian(state.point, Z))
     if state.depth == 1:
         return bend + gamma * Z

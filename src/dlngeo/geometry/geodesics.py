@@ -29,6 +29,7 @@ from scipy.integrate import solve_ivp
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
+from dlngeo._threads import one_blas_thread
 from dlngeo.geometry.frame import Frame, Parts, inverse, prepare, require_invertible
 from dlngeo.geometry.spectrum import second_quotient
 
@@ -45,6 +46,7 @@ class Effort(NamedTuple):
 _FULL = Effort(1e-13, 3000)
 
 
+@one_blas_thread
 def geodesic(
     W: ArrayLike, Z: ArrayLike, depth: float, times: ArrayLike, *, rank: int | None = None
 ) -> Array:
@@ -54,6 +56,7 @@ def geodesic(
     ----------
     W, Z : (..., m, n) arrays
     depth : real number >= 1, or inf
+        At 1 the geodesic is the straight line W + tZ, at any rank.
     times : (time,) array, in any order, negative ones too
     rank : int or None
         As for :func:`dlngeo.metric.solve`: an integer gives the geodesic in the rank-r stratum, Z
@@ -74,9 +77,10 @@ def geodesic(
     if moments.ndim != 1 or moments.size == 0:
         raise ValueError(f"times must have shape (time,), time >= 1; its shape is {moments.shape}")
     require_invertible(frame)
-    return trace(frame, Z, moments)
+    return _from(frame, W, Z, moments)
 
 
+@one_blas_thread
 def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The exponential map of g^N: the end at t = 1 of the geodesic from W with velocity Z.
 
@@ -84,22 +88,29 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
     """
     frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
     require_invertible(frame)
-    return np.asarray(trace(frame, Z, np.ones(1))[0])
+    return np.asarray(_from(frame, W, Z, np.ones(1))[0])
+
+
+def _from(frame: Frame, W: ArrayLike, Z: Array, times: Array) -> Array:
+    """The geodesic; at depth 1, where g is the Frobenius metric, the straight line."""
+    if frame.depth > 1:
+        return trace(frame, Z, times)
+    point, Z = np.broadcast_arrays(frame.point(np.asarray(W, dtype=float)), Z)
+    return np.asarray(point + np.multiply.outer(times, Z))
 
 
 def trace(frame: Frame, Z: Array, times: Array, effort: Effort = _FULL) -> Array:
-    """:func:`geodesic` of a frame, unchecked; a stack takes common steps."""
+    """:func:`geodesic` of a frame at depth > 1, unchecked; a stack takes common steps."""
     shape = np.broadcast_shapes(frame.shape, Z.shape)
+    if 0 in shape:
+        return np.empty((times.size, *shape))
     r = frame.sigma.shape[-1]
-    if frame.depth == 1:
-        W = frame.join(Parts(_diagonal(frame.sigma), None, None))
-        return np.asarray(W + np.multiply.outer(times, Z))
     if math.isinf(frame.depth) and max(shape[-2:]) > r:  # row and column spaces are frozen
         core = Frame.of(_diagonal(frame.sigma), frame.depth, r)
         inside = trace(core, frame.split(Z).inside, times, effort)
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
-    scale = frame.sigma.max()
+    scale = frame.sigma[..., :1, None]  # of each member of a stack its own
     frame = Frame.of(frame.join(Parts(_diagonal(frame.sigma), None, None)) / scale, frame.depth, r)
     W = np.broadcast_to(frame.join(Parts(_diagonal(frame.sigma), None, None)), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)

@@ -25,9 +25,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State, continuous
 from dlngeo.geometry.free_energy import thermal
 from dlngeo.geometry.pulls import pair_pull, pull_fall, signed_log_ratio, total_pull
@@ -65,6 +66,7 @@ def squared_slope(
     Source: Menon, (4.15) with (12.13).
     """
     beta, gamma = thermal(beta, weight_decay, depth)
+    require_stacks(energy, _square(W), hessian=False)
 
     def slope(state: State) -> Array:
         _refuse_singular(state, 0 if math.isinf(state.depth) else 1)
@@ -120,6 +122,7 @@ def free_energy_laplacian(
     Takes d² products with E″. Source: derived.
     """
     beta, gamma = thermal(beta, weight_decay, depth)
+    require_stacks(energy, _square(W))
 
     def laplacian(state: State) -> Array:
         _refuse_singular(state, _corank(state.depth))
@@ -141,6 +144,13 @@ def laplacian_at(energy: Energy, state: State, beta: float, gamma: float) -> Arr
         total = _energy_laplacian(energy, state)
         total = total - entropy_laplacian(state.sigma, state.depth) / beta + gamma * d * d
     return np.where(_too_singular(state, _corank(state.depth)), np.nan, total)
+
+
+def _square(W: ArrayLike) -> Array:
+    point = _checks.matrix(W)
+    if point.shape[-1] != point.shape[-2]:
+        raise ValueError(f"W must be square; its shape is {point.shape}")
+    return point
 
 
 def _corank(depth: float) -> int:

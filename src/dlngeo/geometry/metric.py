@@ -33,8 +33,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.distance import Connection as Connection
 from dlngeo.geometry.distance import NoGeodesicWarning as NoGeodesicWarning
 from dlngeo.geometry.distance import connect as connect
@@ -166,11 +167,11 @@ def gradient(
     Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
     (4.19) corrected.
     """
-
-    def slope(frame: Frame) -> Array:
-        return frame.apply(energy.gradient(frame.point(np.asarray(W, dtype=float))))
-
-    return continuous(slope, W, {}, depth, rank, widths)
+    point = _checks.matrix(W)
+    require_stacks(energy, point, hessian=False)
+    return continuous(
+        lambda frame: frame.apply(energy.gradient(frame.point(point))), W, {}, depth, rank, widths
+    )
 
 
 def log_volume_density(

@@ -16,7 +16,8 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo._threads import one_blas_thread
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import recession
 from dlngeo.geometry.descent import (
     FreeEnergy,
@@ -87,6 +88,7 @@ class Minimisers:
     message: str
 
 
+@one_blas_thread
 def minimise_free_energy(
     energy: Energy,
     depth: float,
@@ -136,7 +138,7 @@ def minimise_free_energy(
     d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
     Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
     """
-    F, generator = _arguments(energy, depth, beta, weight_decay, shape), np.random.default_rng(rng)
+    F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
     starts = _checks.integer(starts, "starts", 1)
     flat = recession.flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant
@@ -161,7 +163,9 @@ def _arguments(
         raise ValueError("the energy has no attribute shape: pass shape=(d, d)")
     if np.shape(size) != (2,) or size[0] != size[1]:
         raise ValueError(f"the closure is that of square matrices; the shape is {size!r}")
-    return FreeEnergy(energy, _checks.integer(size[0], "shape", 1), depth, beta, gamma)
+    d = _checks.integer(size[0], "shape", 1)
+    require_stacks(energy, np.eye(d), "shape")
+    return FreeEnergy(energy, d, depth, beta, gamma)
 
 
 # -------------------------------------------------------------------- where F has no lower bound

@@ -40,7 +40,10 @@ def differential(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
     """
     layers, vectors = _checks.weights(weights), tangent_argument(weights, V)
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
-    return push_forward(vectors, layers, prefixes)
+    result = push_forward(vectors, layers, prefixes)
+    if len(layers) == 1:  # the result is V itself
+        return np.broadcast_to(result, np.broadcast_shapes(result.shape, layers[0].shape)).copy()
+    return result
 
 
 def thin_gradients(weights: Sequence[ArrayLike]) -> Weights:
@@ -125,6 +128,7 @@ def horizontal_lift(
     U, V = frames[-1], frames[0]
     rows, columns = transpose(U) @ Z, Z @ V
     inside = rows @ V
+    lam = np.broadcast_to(lam, (*inside.shape[:-2], lam.shape[-1]))  # profiles lead with the layers
     # dφ sends the unit horizontal vector of (k, l) to √K_kl u_k v_lᵀ.
     sigma = lam**depth
     stretch = np.sqrt(quotient(sigma[..., :, None], sigma[..., None, :], depth))

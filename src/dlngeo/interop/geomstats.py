@@ -18,21 +18,19 @@ from typing import Any
 
 import geomstats.backend as gs
 import numpy as np
-from geomstats.geometry.base import LevelSet, VectorSpaceOpenSet
+from geomstats.geometry.base import VectorSpaceOpenSet
 from geomstats.geometry.manifold import Manifold
 from geomstats.geometry.matrices import Matrices
-from geomstats.geometry.nfold_manifold import NFoldManifold
 from geomstats.geometry.riemannian_metric import RiemannianMetric
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks, weights
-from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry import balanced, metric
-
-_FLOOR = 2e-6  # relative, of raised singular values: geomstats' tests accept what exceeds 1e-6
-
-# ------------------------------------------------------------------------------------ downstairs
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import svd
+from dlngeo.geometry import metric
+from dlngeo.interop.geomstats_balanced import BalancedManifold as BalancedManifold
+from dlngeo.interop.geomstats_balanced import EmbeddedMetric as EmbeddedMetric
+from dlngeo.interop.geomstats_balanced import of_full_rank, raised, stacked
 
 
 class EndToEndMatrices(VectorSpaceOpenSet):
@@ -69,10 +67,34 @@ class EndToEndMatrices(VectorSpaceOpenSet):
             Relative to the largest singular value, so that the unit of W does not matter.
         """
         W = np.asarray(point)
-        if W.shape[-2:] != self.shape:
+        if W.shape[-2:] != self.shape or W.dtype.kind not in "buif":
             return np.zeros(W.shape[:-2], dtype=bool)
-        inside = _of_full_rank(W, atol)
-        return inside & (np.linalg.slogdet(W)[0] > 0) if self.positive_det else inside
+        inside = of_full_rank(W, atol)
+        if not self.positive_det:
+            return inside
+        regular = np.where(inside[..., None, None], W, np.eye(self.d))
+        return np.asarray(inside & (np.linalg.slogdet(regular)[0] > 0))
+
+    def is_tangent(
+        self, vector: ArrayLike, base_point: ArrayLike | None = None, atol: float = gs.atol
+    ) -> Array:
+        """Whether ``vector`` is a finite d × d matrix: all of these are tangent."""
+        Z, stack = np.asarray(vector), self._stack_of(base_point)
+        inside = Z.shape[-2:] == self.shape and Z.dtype.kind in "buif"
+        finite = np.isfinite(Z).all(axis=(-2, -1)) if inside else np.zeros(Z.shape[:-2], dtype=bool)
+        return np.broadcast_to(finite, np.broadcast_shapes(finite.shape, stack)).copy()
+
+    def to_tangent(self, vector: ArrayLike, base_point: ArrayLike | None = None) -> Array:
+        """The vector itself, once for each base point."""
+        Z, stack = stacked(vector, "vector", self.shape), self._stack_of(base_point)
+        shape = np.broadcast_shapes(Z.shape[:-2], stack)
+        return np.broadcast_to(Z, (*shape, *self.shape)).copy()
+
+    def _stack_of(self, base_point: ArrayLike | None) -> tuple[int, ...]:
+        """The leading dimensions of base points, which are checked."""
+        if base_point is None:
+            return ()
+        return stacked(base_point, "base_point", self.shape).shape[:-2]
 
     def projection(self, point: ArrayLike) -> Array:
         """A matrix of the set: the point itself, or one beside it if it does not belong.
@@ -86,7 +108,7 @@ class EndToEndMatrices(VectorSpaceOpenSet):
         """
         W = _checks.matrix(point, "point", self.shape)
         U, sigma, Vt = svd(W)
-        sigma = _raised(sigma)
+        sigma = raised(sigma)
         if self.positive_det:
             sigma[..., -1] *= np.linalg.slogdet(U)[0] * np.linalg.slogdet(Vt)[0]
         beside = (U * sigma[..., None, :]) @ Vt
@@ -122,14 +144,22 @@ class DeepLinearMetric(RiemannianMetric):
         self, tangent_vec_a: ArrayLike, tangent_vec_b: ArrayLike, base_point: ArrayLike
     ) -> Array:
         """g^N of two tangent vectors, ``(...)``; see :func:`dlngeo.metric.inner`."""
-        return metric.inner(base_point, tangent_vec_a, tangent_vec_b, self.depth)
+        W, a = self._of(base_point, "base_point"), self._of(tangent_vec_a, "tangent_vec_a")
+        return metric.inner(W, a, self._of(tangent_vec_b, "tangent_vec_b"), self.depth)
+
+    def _of(self, value: ArrayLike, name: str) -> Array:
+        """Matrices of the shape of the space's points."""
+        return stacked(value, name, self._space.shape)
 
     def inner_coproduct(
         self, cotangent_vec_a: ArrayLike, cotangent_vec_b: ArrayLike, base_point: ArrayLike
     ) -> Array:
         """⟨a, 𝒜_{N,W}(b)⟩ of two covectors, matrices under the trace pairing; ``(...)``."""
-        raised = metric.apply(base_point, cotangent_vec_b, self.depth)
-        total = (np.asarray(cotangent_vec_a) * raised).sum(axis=(-2, -1))
+        a, b = (
+            self._of(cotangent_vec_a, "cotangent_vec_a"),
+            self._of(cotangent_vec_b, "cotangent_vec_b"),
+        )
+        total = (a * metric.apply(self._of(base_point, "base_point"), b, self.depth)).sum((-2, -1))
         return np.asarray(total)
 
     def metric_matrix(self, base_point: ArrayLike) -> Array:
@@ -141,7 +171,7 @@ class DeepLinearMetric(RiemannianMetric):
         return self._on_entries(metric.apply, base_point)
 
     def _on_entries(self, operator: Callable[..., Array], base_point: ArrayLike) -> Array:
-        W = _checks.matrix(base_point, "base_point", self._space.shape)
+        W = self._of(base_point, "base_point")
         m, n = self._space.shape
         units = np.eye(m * n).reshape(m * n, m, n)
         images = operator(W[..., None, :, :], units, self.depth)  # a symmetric operator
@@ -149,15 +179,18 @@ class DeepLinearMetric(RiemannianMetric):
 
     def exp(self, tangent_vec: ArrayLike, base_point: ArrayLike) -> Array:
         """The exponential map, (..., m, n); see :func:`dlngeo.metric.exp`."""
-        return metric.exp(base_point, tangent_vec, self.depth)
+        W, Z = self._of(base_point, "base_point"), self._of(tangent_vec, "tangent_vec")
+        return metric.exp(W, Z, self.depth)
 
     def log(self, point: ArrayLike, base_point: ArrayLike) -> Array:
         """The logarithm, (..., m, n); see :func:`dlngeo.metric.log`."""
-        return metric.log(base_point, point, self.depth)
+        W, V = self._of(base_point, "base_point"), self._of(point, "point")
+        return metric.log(W, V, self.depth)
 
     def dist(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
         """The distance, ``(...)``; see :func:`dlngeo.metric.distance`."""
-        return metric.distance(point_a, point_b, self.depth)
+        A, B = self._of(point_a, "point_a"), self._of(point_b, "point_b")
+        return metric.distance(A, B, self.depth)
 
     def squared_dist(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
         """The squared distance, ``(...)``."""
@@ -182,199 +215,17 @@ class DeepLinearMetric(RiemannianMetric):
         callable
             From times, a number or ``(time,)``, to points ``(..., time, m, n)``.
         """
+        start = self._of(initial_point, "initial_point")
         if initial_tangent_vec is not None and end_point is None:
-            velocity = initial_tangent_vec
+            velocity = self._of(initial_tangent_vec, "initial_tangent_vec")
         elif end_point is not None and initial_tangent_vec is None:
-            velocity = self.log(end_point, initial_point)
+            velocity = self.log(self._of(end_point, "end_point"), start)
         else:
             raise ValueError("a geodesic needs one of end_point and initial_tangent_vec")
 
         def path(t: ArrayLike) -> Array:
-            times = np.atleast_1d(np.asarray(t, dtype=float))
-            points = metric.geodesic(initial_point, velocity, self.depth, times)
+            times = np.atleast_1d(_checks.real_array(t, "t"))
+            points = metric.geodesic(start, velocity, self.depth, times)
             return np.moveaxis(points, 0, -3)
 
         return path
-
-
-# -------------------------------------------------------------------------------------- upstairs
-
-
-class BalancedManifold(LevelSet):
-    """Balanced weights of ``depth`` invertible d × d layers: the manifold M_d.
-
-    Parameters
-    ----------
-    d : int >= 1
-    depth : int >= 1
-    equip : bool
-        Equip with :class:`EmbeddedMetric`.
-
-    Notes
-    -----
-    The zero level of the imbalances W_p W_pᵀ - W_{p+1}ᵀ W_{p+1}, which is regular at full rank.
-    Source: Menon, (4.2)-(4.4), section 5.
-    """
-
-    def __init__(self, d: int, depth: int, equip: bool = True) -> None:
-        self.d, self.depth = _checks.integer(d, "d", 1), _checks.integer(depth, "depth", 1)
-        widths = [self.d] * (self.depth + 1)
-        super().__init__(dim=balanced.dimension(widths, self.d), equip=equip)
-
-    def _define_embedding_space(self) -> NFoldManifold:
-        return NFoldManifold(Matrices(self.d, self.d), self.depth)
-
-    @staticmethod
-    def default_metric() -> type:
-        """The metric of ``equip=True``."""
-        return EmbeddedMetric
-
-    def submersion(self, point: ArrayLike) -> Array:
-        """The imbalances, (..., depth - 1, d, d), zero on the manifold."""
-        W = self._stack(point, "point")
-        here, above = W[..., :-1, :, :], W[..., 1:, :, :]
-        return np.asarray(here @ transpose(here) - transpose(above) @ above)
-
-    def tangent_submersion(self, vector: ArrayLike, point: ArrayLike) -> Array:
-        """The derivative of the imbalances along ``vector``, (..., depth - 1, d, d)."""
-        V, W = self._stack(vector, "vector"), self._stack(point, "point")
-        left = V[..., :-1, :, :] @ transpose(W[..., :-1, :, :])
-        right = transpose(V[..., 1:, :, :]) @ W[..., 1:, :, :]
-        half = left - right
-        return np.asarray(half + transpose(half))
-
-    def belongs(self, point: ArrayLike, atol: float = gs.atol) -> Array:
-        """Whether all layers are invertible and balanced, up to ``atol``.
-
-        Parameters
-        ----------
-        point : (..., depth, d, d) array
-            Of any other shape: the answer is False.
-        atol : float
-            Relative: of the imbalance to the square of the largest layer's norm, of a layer's
-            smallest singular value to its largest.
-        """
-        W = np.asarray(point)
-        if W.shape[-3:] != self.shape:
-            return np.zeros(W.shape[:-3], dtype=bool)
-        invertible = np.all(_of_full_rank(W, atol), axis=-1)
-        finite = np.where(invertible[..., None, None, None], W, np.eye(self.d))
-        return np.asarray(invertible & weights.is_balanced(_layers(finite), tol=atol))
-
-    def is_tangent(self, vector: ArrayLike, base_point: ArrayLike, atol: float = gs.atol) -> Array:
-        """Whether ``vector`` leaves the imbalances zero to first order.
-
-        Parameters
-        ----------
-        vector, base_point : (..., depth, d, d) arrays
-            For a vector of another shape the answer is False.
-        atol : float
-            Relative to the product of the largest norms of a layer of the two.
-        """
-        V, W = np.asarray(vector), self._stack(base_point, "base_point")
-        if V.shape[-3:] != self.shape:
-            return np.zeros(V.shape[:-3], dtype=bool)
-        change = np.abs(self.tangent_submersion(V, W)).max(axis=(-3, -2, -1), initial=0.0)
-        scale = frobenius(V).max(axis=-1) * frobenius(W).max(axis=-1)
-        return np.asarray(change <= atol * scale)
-
-    def to_tangent(self, vector: ArrayLike, base_point: ArrayLike) -> Array:
-        """Orthogonal projection on the tangent space, (..., depth, d, d).
-
-        See :func:`dlngeo.balanced.project_tangent`.
-        """
-        V, W = self._stack(vector, "vector"), self._stack(base_point, "base_point")
-        V, W = np.broadcast_arrays(V, W)
-        return np.stack(balanced.project_tangent(_layers(W), _layers(V)), axis=-3)
-
-    def projection(self, point: ArrayLike) -> Array:
-        """Balanced weights beside any weights.
-
-        Weights are read off layer by layer, frames by polar factors from W_1 on and singular values
-        by their mean; once more after a step towards the point in the tangent space there. On the
-        manifold nothing changes. Beside it this is the nearest point up to second order in the
-        distance (the nearest itself is :func:`dlngeo.balanced.retract`'s, where it can); far from
-        it merely a point. Singular values of singular layers are raised to 2e-6 of the largest.
-
-        Parameters
-        ----------
-        point : (..., depth, d, d) array
-        """
-        layers = self._stack(point, "point")
-        start = _read_off(layers)
-        return _read_off(start + self.to_tangent(layers - start, start))
-
-    def random_point(self, n_samples: int = 1, bound: float = 1.0) -> Array:
-        """Random balanced weights, (depth, d, d) or (n_samples, depth, d, d).
-
-        Haar frames and the singular values of a Gaussian matrix of standard deviation ``bound``
-        (:func:`dlngeo.weights.random_balanced`), the seed being drawn from geomstats' generator.
-        """
-        size = () if n_samples == 1 else (n_samples,)
-        seed = int(gs.random.randint(0, 2**31 - 1))
-        widths = [self.d] * (self.depth + 1)
-        return np.stack(weights.random_balanced(widths, bound, rng=seed, size=size), axis=-3)
-
-    def _stack(self, value: ArrayLike, name: str) -> Array:
-        array = _checks.real_array(value, name)
-        if array.shape[-3:] != self.shape:
-            raise ValueError(f"{name} must have shape (..., *{self.shape}), not {array.shape}")
-        return array
-
-
-class EmbeddedMetric(RiemannianMetric):
-    """The metric of the ambient space on :class:`BalancedManifold`: Σ_p Tr(A_pᵀ B_p).
-
-    Its geodesics are not known in closed form; exp, log and dist are not available. Those of its
-    quotient by the orthogonal groups are: :class:`DeepLinearMetric`.
-    """
-
-    def inner_product(
-        self,
-        tangent_vec_a: ArrayLike,
-        tangent_vec_b: ArrayLike,
-        base_point: ArrayLike | None = None,
-    ) -> Array:
-        """The inner product, ``(...)``; the base point matters only by its leading dimensions."""
-        a, b = np.asarray(tangent_vec_a), np.asarray(tangent_vec_b)
-        total = (a * b).sum(axis=(-3, -2, -1))
-        if base_point is None:
-            return np.asarray(total)
-        stack = np.broadcast_shapes(total.shape, np.shape(base_point)[:-3])
-        return np.broadcast_to(total, stack).copy()
-
-
-# ---------------------------------------------------------------------------------------- shared
-
-
-def _layers(point: Array) -> Weights:
-    """The layers of a stack (..., depth, d, d)."""
-    return tuple(np.moveaxis(point, -3, 0))
-
-
-def _read_off(point: Array) -> Array:
-    """Balanced weights from any, exact on the manifold."""
-    layers = _layers(point)
-    U, sigma, Vt = svd(layers[0])
-    frames, values = [transpose(Vt), U], [sigma]
-    for W in layers[1:]:
-        left, _, right = np.linalg.svd(W @ frames[-1])
-        frames.append(left @ right)
-        values.append(np.einsum("...ik,...ij,...jk->...k", frames[-1], W, frames[-2]))
-    lam = _raised(np.mean(values, axis=0))
-    return np.stack(balanced.from_svd(frames, lam), axis=-3)
-
-
-def _of_full_rank(W: Array, atol: float) -> Array:
-    """Whether each matrix is finite and of smallest singular value > atol times the largest."""
-    finite = np.asarray(np.isfinite(W).all(axis=(-2, -1)))
-    _, sigma, _ = svd(np.where(finite[..., None, None], W, 0.0))
-    return np.asarray(finite & (sigma[..., -1] > atol * sigma[..., 0]))
-
-
-def _raised(sigma: Array) -> Array:
-    """Singular values, those of a singular matrix raised to 2e-6 of the largest (of 1 if zero)."""
-    largest = sigma.max(axis=-1, keepdims=True)
-    least = sigma.min(axis=-1, keepdims=True)
-    floor = _FLOOR * np.where(largest > 0, largest, 1.0)
-    return np.where(least > gs.atol * largest, sigma, np.maximum(sigma, floor))

@@ -21,7 +21,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry import metric
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.frame import Frame
@@ -68,17 +68,24 @@ def equations(
     d = _checks.integer(d, "d", 1)
     depth, kappa = _checks.depth(depth), _checks.non_negative(kappa, "kappa")
     beta, weight_decay = thermal(beta, weight_decay, depth)
+    require_stacks(energy, np.eye(d), "d", hessian=False)
     basis = np.eye(d * d).reshape(d * d, d, d)
     amplitude = math.sqrt(2 * kappa / beta)
 
+    def matrix(y: Array) -> Array:
+        vector = _checks.real_array(y, "y")
+        if vector.shape != (d * d,):
+            raise ValueError(f"y must have shape ({d * d},), W.ravel(); it has {vector.shape}")
+        return vector.reshape(d, d)
+
     def drift(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         frame, state = Frame.of(W, depth, d), State.of(W, depth, None, None)
         slope = gradient_at(energy, state, beta, weight_decay)
         return (kappa / beta * metric.drift(frame) - slope).ravel()
 
     def diffusion(y: Array, t: float) -> Array:
-        W = np.asarray(y).reshape(d, d)
+        W = matrix(y)
         # 𝒜^{1/2} is symmetric: its rows are its columns
         return amplitude * Frame.of(W, depth, d).sqrt(basis).reshape(d * d, d * d)
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, transpose
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.landscape.block_svd import BlockSVD as BlockSVD
 from dlngeo.landscape.block_svd import StandardSVD as StandardSVD
 from dlngeo.landscape.block_svd import block_svd as block_svd
@@ -35,8 +35,8 @@ from dlngeo.landscape.blocks import blk as blk
 from dlngeo.landscape.blocks import blocks as blocks
 from dlngeo.landscape.blocks import from_weights as from_weights
 from dlngeo.landscape.blocks import mixed_product as mixed_product
+from dlngeo.landscape.blocks import network, place, square_matrix
 from dlngeo.landscape.blocks import nilpotency_index as nilpotency_index
-from dlngeo.landscape.blocks import place, square_matrix, state
 from dlngeo.landscape.blocks import powers as powers
 from dlngeo.landscape.blocks import rho as rho
 from dlngeo.landscape.blocks import to_weights as to_weights
@@ -60,7 +60,7 @@ def loss(
 
     Parameters
     ----------
-    A : (..., n_v, n_v) array
+    A : (..., n_v, n_v) array in block-shift form
     energy : Energy
     widths : (d_0, ..., d_N)
     weight_decay : float γ >= 0
@@ -69,14 +69,19 @@ def loss(
     -------
     (...) array
 
+    Raises
+    ------
+    ValueError
+        If A has an entry outside the blocks (p, p-1), here as in all that follows.
+
     Notes
     -----
     For :class:`~dlngeo.energies.Quadratic` of target Σ it is ½‖blk_N(Σ) - A^N‖² + (γ/2)‖A‖².
     Source: Wendin and Altafini, (11), (24).
     """
-    A, widths = state(A, widths)
+    A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
-    (W,) = blocks(np.linalg.matrix_power(A, len(widths) - 1), len(widths) - 1, widths)
+    W = _end_to_end(A, energy, widths)
     total: Array = energy.value(W) + 0.5 * gamma * (A**2).sum(axis=(-2, -1))
     return total
 
@@ -111,12 +116,13 @@ def gradient(
     descent is A - η∇L(A): the printed (67) has the sum, which is -∇L, with the wrong sign.
     Source: Wendin and Altafini, Props. 4 and 10, (67) corrected; section 7 for the mask.
     """
-    A, widths = state(A, widths)
+    A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
+    _end_to_end(A, energy, widths)  # refuses what is no energy of it
     total = block_gradient(A, energy, widths) + gamma * A
     if mask is None:
         return total
-    allowed = np.asarray(mask)
+    allowed = _checks.any_array(mask, "mask")
     if allowed.dtype != np.bool_ or allowed.shape != A.shape[-2:]:
         raise ValueError(
             f"mask must be a boolean array of shape {A.shape[-2:]}; it has shape "
@@ -161,7 +167,7 @@ def hidden_projection(widths: Sequence[int]) -> Array:
 
 def conserved(A: ArrayLike, widths: Sequence[int]) -> Array:
     """J Q = blk_0(0, G_1, ..., G_{N-1}, 0), which the gradient flow leaves constant (Prop. 6)."""
-    A, widths = state(A, widths)
+    A, widths = network(A, widths)
     product: Array = hidden_projection(widths) @ commutator(A)
     return product
 
@@ -181,7 +187,7 @@ def commutator_velocity(A: ArrayLike, energy: Energy, widths: Sequence[int]) -> 
     [A^N, Eᵀ] + [A^N, Eᵀ]ᵀ - 2[A^N, (A^N)ᵀ]; the printed sign of the last term is wrong.
     Source: Wendin and Altafini, Prop. 6 and (19) corrected.
     """
-    A, widths = state(A, widths)
+    A, widths = network(A, widths)
     power, M = _corner(A, energy, widths)
     half = power @ transpose(M) - transpose(M) @ power
     velocity: Array = half + transpose(half)
@@ -200,7 +206,7 @@ def norm_velocity(
     For Quadratic(Σ) without weight decay 2N⟨E - A^N, A^N⟩. It vanishes at critical points, but not
     there alone. Source: Wendin and Altafini, Prop. 9, (23), (25).
     """
-    A, widths = state(A, widths)
+    A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
     power, M = _corner(A, energy, widths)
     radial = (len(widths) - 1) * (M * power).sum(axis=(-2, -1))
@@ -234,14 +240,26 @@ def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
     Source: Wendin and Altafini, section 7 ("Bottlenecked architectures"); Eckart and Young.
     """
     widths = _checks.widths(widths)
-    sigma = svd(_checks.matrix(target, "target", (widths[-1], widths[0])))[1]
+    target, shape = _checks.matrix(target, "target"), (widths[-1], widths[0])
+    if target.shape[-2:] != shape:
+        raise ValueError(f"target must be {shape} for the widths {widths}, not {target.shape}")
+    sigma = svd(target)[1]
     least: Array = 0.5 * (sigma[..., min(widths) :] ** 2).sum(axis=-1)
     return least
+
+
+def _end_to_end(A: Array, energy: Energy, widths: tuple[int, ...]) -> Array:
+    """The block of A^N that an energy is asked about."""
+    depth = len(widths) - 1
+    (W,) = blocks(np.linalg.matrix_power(A, depth), depth, widths)
+    require_stacks(energy, W, "A", hessian=False)
+    return W
 
 
 def _corner(A: Array, energy: Energy, widths: tuple[int, ...]) -> tuple[Array, Array]:
     """A^N and M = -blk_N(E'(W)), the residual E - A^N of a quadratic energy."""
     depth = len(widths) - 1
+    _end_to_end(A, energy, widths)
     power = np.linalg.matrix_power(A, depth)
     corner = (..., *place(widths, depth, 0))
     M = np.zeros_like(power)

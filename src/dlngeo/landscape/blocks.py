@@ -40,12 +40,18 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     """
     widths = _checks.widths(widths)
     k = _band(k, widths)
+    blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
-        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
-    arrays = [
-        _checks.matrix(F, f"blocks[{j}]", (widths[j + k], widths[j])) for j, F in enumerate(blocks)
-    ]
-    result = np.zeros((*np.broadcast_shapes(*(F.shape[:-2] for F in arrays)), *_square(widths)))
+        wanted = len(widths) - k
+        raise ValueError(f"blocks must be {wanted} matrices for k = {k}, not {len(blocks)}")
+    arrays = [_checks.matrix(F, f"blocks[{j}]") for j, F in enumerate(blocks)]
+    for j, F in enumerate(arrays):
+        if F.shape[-2:] != (widths[j + k], widths[j]):
+            raise ValueError(
+                f"blocks[{j}] must have shape (..., {widths[j + k]}, {widths[j]}) for the widths "
+                f"{widths}, not {F.shape}"
+            )
+    result = np.zeros((*_checks.common_stack(arrays, "blocks"), *_square(widths)))
     for j, F in enumerate(arrays):
         result[(..., *place(widths, j + k, j))] = F
     return result
@@ -65,15 +71,8 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
     ValueError
         If A has an entry outside the blocks (p, p-1).
     """
-    A, widths = state(A, widths)
-    weights = blocks(A, 1, widths)
-    outside = np.abs(A - blk(1, weights, widths)).max()
-    if outside > 0:
-        raise ValueError(
-            f"A must be in block-shift form for the widths {widths}; "
-            f"an entry outside has magnitude {outside:g}"
-        )
-    return weights
+    A, widths = network(A, widths)
+    return blocks(A, 1, widths)
 
 
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
@@ -133,6 +132,7 @@ def mixed_product(F: ArrayLike, G: ArrayLike, exponents: Sequence[int]) -> Array
     Source: Wendin and Altafini, (1) and (2).
     """
     F, G = _pair(F, G, "F", "G")
+    exponents = _checks.sequence(exponents, "exponents", "a sequence of integers")
     if len(exponents) < 1:
         raise ValueError("exponents must hold at least one integer; they are empty")
     counts = [_checks.integer(k, f"exponents[{j}]", 0) for j, k in enumerate(exponents)]
@@ -213,7 +213,34 @@ def place(widths: tuple[int, ...], row: int, column: int) -> tuple[slice, slice]
     return slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
 
 
-def state(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+def state(
+    A: ArrayLike, widths: Sequence[int], name: str = "A"
+) -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
-    return _checks.matrix(A, "A", _square(dims)), dims
+    matrix, n = _checks.matrix(A, name), sum(dims)
+    if matrix.shape[-2:] != (n, n):
+        raise ValueError(
+            f"{name} must have shape (..., {n}, {n}) for the widths {dims}, not {matrix.shape}"
+        )
+    return matrix, dims
+
+
+def network(
+    A: ArrayLike, widths: Sequence[int], name: str = "A"
+) -> tuple[Array, tuple[int, ...]]:
+    """A stack of matrices in block-shift form, A = blk_1(W_1, ..., W_N), and their widths.
+
+    Raises
+    ------
+    ValueError
+        If A has an entry outside the blocks (p, p-1).
+    """
+    A, dims = state(A, widths, name)
+    outside = np.abs(A - blk(1, blocks(A, 1, dims), dims)).max(initial=0.0)
+    if outside > 0:
+        raise ValueError(
+            f"{name} must be in block-shift form for the widths {dims}; "
+            f"an entry outside has magnitude {outside:g}"
+        )
+    return A, dims

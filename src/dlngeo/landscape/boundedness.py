@@ -41,6 +41,8 @@ class NormConstants(NamedTuple):
     def lower(self, x: ArrayLike) -> Array:
         """γ x^N - p(x), which may be negative."""
         x = _checks.real_array(x, "x")
+        if (x < 0).any():
+            raise ValueError(f"x must be non-negative, a norm; its smallest entry is {x.min():g}")
         N = self.coefficients.shape[-1]
         powers = x[..., None] ** np.arange(N + 1)
         lower: Array = self.gamma * powers[..., N] - (powers[..., :N] * self.coefficients).sum(-1)

@@ -77,6 +77,11 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
         layer by layer, what is left of its range is stretched by no more than tol |W_k|; so
         the decision does not wear off with depth.
 
+        All this sees the shape of a layer, however small it is. The absolute scale is that of
+        balanced layers at the minimum, σ_max^{1/N}: a layer is negligible where the norms of any k
+        consecutive layers, itself among them, multiply to at most tol σ_max^{k/N}.
+        A point that is critical once its negligible layers are zero is taken for that one.
+
     Returns
     -------
     Classification
@@ -86,7 +91,9 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     Raises
     ------
     ValueError
-        If the widths do not fit Σ, or the σ are not positive and distinct.
+        If the widths do not fit Σ; if the σ are not positive and distinct beyond the rounding of a
+        network of these widths (:mod:`~dlngeo.landscape.signatures`); or if the layers are so large
+        against their product that rounding hides the smallest σ.
 
     Notes
     -----
@@ -95,8 +102,8 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     """
     layers, values = prepare(weights, sigma)
     tol = _checks.positive(tol, "tol")
-    keep, near = nearest(layers, values, tol)
-    critical = near & _is_critical(layers, values, tol)
+    given = layers
+    layers, keep, critical = _settled(layers, values, tol)
     rank = keep.sum(axis=-1)
     top = np.array(
         [np.isin(np.arange(values.size), leading(values, r)) for r in range(values.size + 1)]
@@ -110,7 +117,7 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     if candidate.any():
         tight = ~_is_loose(tuple(W[candidate] for W in layers), values, keep[candidate], tol)
         kind[candidate] = np.where(tight, "non-strict saddle", "strict saddle")
-    residual = product(layers) - rectangular(layers, values)
+    residual = product(given) - rectangular(given, values)
     squares = np.where(keep, 0.0, values**2).sum(axis=-1)
     value = 0.5 * np.where(critical, squares, (residual**2).sum(axis=(-2, -1)))
     names = np.full(critical.shape, None, dtype=object)
@@ -147,11 +154,12 @@ def negative_direction(
     Source: Wendin and Altafini, Prop. 21 corrected (V = P R P⁻¹, not P⁻¹ R P); the second case is
     derived.
     """
-    parameters = parametrise(weights, sigma, tol)
-    layers, values = prepare(weights, sigma)
     kind = classify(weights, sigma, tol).kind
-    if kind != "strict saddle":
-        raise ValueError(f"weights must be a strict saddle; they are of the kind {kind!r}")
+    if np.ndim(kind) or kind != "strict saddle":
+        raise ValueError(f"weights must be one strict saddle; they are of the kind {kind!r}")
+    layers, values = prepare(weights, sigma)
+    layers, _, _ = _settled(layers, values, tol)
+    parameters = parametrise(layers, sigma, tol)
     kept, dropped = parameters.signature, dropped_by(parameters.signature, values.size)
     R = [np.zeros_like(W) for W in layers]
     if kept != leading(values, len(kept)):
@@ -205,6 +213,38 @@ def _loose_pair(Z: Weights, sigma: Array, dropped: list[int]) -> tuple[int, int,
 
 
 # --------------------------------------------------------------------------- numerical decisions
+
+
+def _settled(layers: Weights, sigma: Array, tol: float) -> tuple[Weights, Array, Array]:
+    """The layers, negligible ones zero where that makes a critical point; its S; whether it is."""
+    keep, near = nearest(layers, sigma, tol)
+    critical = near & _is_critical(layers, sigma, tol)
+    drop = _negligible(layers, sigma, tol) & ~critical
+    if not drop.any():
+        return layers, keep, critical
+    reduced = tuple(np.where(d[..., None, None], 0.0, W) for d, W in zip(drop, layers, strict=True))
+    other, near = nearest(reduced, sigma, tol)
+    found = drop.any(axis=0) & near & _is_critical(reduced, sigma, tol)
+    chosen = found[..., None, None]
+    settled = tuple(np.where(chosen, R, W) for R, W in zip(reduced, layers, strict=True))
+    return settled, np.where(found[..., None], other, keep), critical | found
+
+
+def _negligible(layers: Weights, sigma: Array, tol: float) -> Array:
+    """Which layers, (N, ...), lie on no path of consecutive layers above tol of its natural size.
+
+    In units of σ_max^{1/N}; logarithms of the largest products that end and that begin at a layer.
+    """
+    with np.errstate(divide="ignore"):
+        size = np.log([np.linalg.norm(W, ord=2, axis=(-2, -1)) for W in layers])
+    size -= np.log(sigma.max()) / len(layers)
+    ending, beginning = list(size), list(size)
+    for p in range(1, len(layers)):
+        ending[p] = size[p] + np.maximum(ending[p - 1], 0.0)
+        beginning[-1 - p] = size[-1 - p] + np.maximum(beginning[-p], 0.0)
+    beyond = [*(np.maximum(after, 0.0) for after in beginning[1:]), 0.0]
+    through = [before + after for before, after in zip(ending, beyond, strict=True)]
+    return np.asarray(through) <= np.log(tol)
 
 
 def _is_critical(layers: Weights, sigma: Array, tol: float) -> Array:

@@ -8,7 +8,6 @@ and turns Q = [A, Aᵀ] into PQPᵀ (Prop. 8).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, product, transpose
-from dlngeo.landscape.blocks import from_weights, to_weights
+from dlngeo.landscape.blocks import blocks, from_weights, network, to_weights
 
 
 def change_basis(A: ArrayLike, bases: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
@@ -47,6 +46,7 @@ def change_basis(A: ArrayLike, bases: Sequence[ArrayLike], widths: Sequence[int]
     """
     widths = _checks.widths(widths)
     layers = to_weights(A, widths)
+    bases = _checks.sequence(bases, "bases")
     if len(bases) != len(widths) - 2:
         raise ValueError(f"bases must be {len(widths) - 2} matrices, not {len(bases)}")
     hidden = [
@@ -82,10 +82,13 @@ def are_equivalent(
     -----
     Source: Wendin and Altafini, section 4.3.
     """
-    first, second = to_weights(A1, widths), to_weights(A2, widths)
+    first, second = _layers(A1, widths, "A1"), _layers(A2, widths, "A2")
     tol = _checks.non_negative(tol, "tol")
-    size = np.maximum(_size(first), _size(second))
-    equal: Array = frobenius(product(first) - product(second)) <= tol * size
+    (one, a), (two, b) = _scaled_product(first), _scaled_product(second)
+    top = np.maximum(a, b)
+    top = np.where(np.isfinite(top), top, 0.0)  # of two networks with a zero layer
+    one, two = (P * np.exp(size - top)[..., None, None] for P, size in ((one, a), (two, b)))
+    equal: Array = frobenius(one - two) <= tol
     return equal
 
 
@@ -101,7 +104,8 @@ def is_annihilated(
     A, Z : (..., n_v, n_v) arrays in block-shift form
     widths : (d_0, ..., d_N)
     tol : float >= 0
-        Relative to the norms of the factors.
+        Relative to the norms of the factors; and a layer of either network that is at most tol
+        times the other's counts as zero.
 
     Returns
     -------
@@ -111,15 +115,32 @@ def is_annihilated(
     -----
     Source: Wendin and Altafini, Props. 16 and 40, whose conditions are the same.
     """
-    layers, others = to_weights(A, widths), to_weights(Z, widths)
     tol = _checks.non_negative(tol, "tol")
-    verdicts = [frobenius(product(others)) <= tol * _size(others)]
+    pairs = zip(_layers(A, widths, "A"), _layers(Z, widths, "Z"), strict=True)
+    layers, others = zip(*(_without_traces(W, X, tol) for W, X in pairs), strict=True)
+    chains = [others]
     for p in range(len(layers) - 1):
-        for below, above in ((others[p], layers[p + 1]), (layers[p], others[p + 1])):
-            verdicts.append(frobenius(above @ below) <= tol * frobenius(above) * frobenius(below))
+        chains += [(others[p], layers[p + 1]), (layers[p], others[p + 1])]
+    verdicts = [frobenius(_scaled_product(chain)[0]) <= tol for chain in chains]
     together: Array = np.logical_and.reduce(np.broadcast_arrays(*verdicts))
     return together
 
 
-def _size(layers: Weights) -> Array:
-    return np.asarray(math.prod(frobenius(W) for W in layers))
+def _layers(A: ArrayLike, widths: Sequence[int], name: str) -> Weights:
+    A, dims = network(A, widths, name)
+    return blocks(A, 1, dims)
+
+
+def _scaled_product(layers: Weights) -> tuple[Array, Array]:
+    """The product of the layers over their norms, and the logarithm of the norms' product."""
+    norms = [frobenius(W) for W in layers]
+    lengths = [np.where(n > 0, n, 1.0)[..., None, None] for n in norms]
+    units = [W / n for W, n in zip(layers, lengths, strict=True)]
+    with np.errstate(divide="ignore"):
+        return product(units), np.asarray(sum(np.log(n) for n in norms))
+
+
+def _without_traces(W: Array, X: Array, tol: float) -> tuple[Array, Array]:
+    """Both layers, one that is at most ``tol`` times the other set to zero."""
+    w, x = frobenius(W)[..., None, None], frobenius(X)[..., None, None]
+    return np.where(w <= tol * x, 0.0, W), np.where(x <= tol * w, 0.0, X)

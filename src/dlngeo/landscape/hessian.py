@@ -16,17 +16,19 @@ stands beside the weights, their leading dimensions broadcast.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
-from dlngeo.energies import Energy
+from dlngeo._threads import one_blas_thread
+from dlngeo.energies import Energy, require_stacks
+from dlngeo.landscape.lanczos import extremes
 from dlngeo.weights import flatten, pull_back, push_forward, unflatten
 
 DENSE = 400  # up to this order eigenvalues of the whole matrix cost less than a Lanczos run
@@ -63,6 +65,7 @@ def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -
     """
     layers, V = _pair(weights, V)
     W, first, second = _expansion(layers, V)
+    require_stacks(energy, W, "weights")
     curvature = energy.hessian(W, first)
     total: Array = (curvature * first + 2 * energy.gradient(W) * second).sum(axis=(-2, -1))
     return total
@@ -86,6 +89,7 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
     """
     layers, V = _pair(weights, V)
+    require_stacks(energy, chain(layers), "weights")
     return _apply(energy, layers, V)
 
 
@@ -110,7 +114,9 @@ def dense(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     For small networks: n Hessian-vector products at once, in memory of order n² times a stack.
     Exactly symmetric.
     """
-    return _dense(energy, _checks.weights(weights))
+    layers = _checks.weights(weights)
+    require_stacks(energy, chain(layers), "weights")
+    return _dense(energy, layers)
 
 
 def _dense(energy: Energy, layers: Weights) -> Array:
@@ -123,6 +129,7 @@ def _dense(energy: Energy, layers: Weights) -> Array:
     return matrix
 
 
+@one_blas_thread
 def extreme_eigenvalues(
     energy: Energy,
     weights: Sequence[ArrayLike],
@@ -156,14 +163,14 @@ def extreme_eigenvalues(
 
     Notes
     -----
-    Lanczos finds the end of larger modulus first and then the other end of the Hessian shifted by
-    it, so that an end at zero, of whatever multiplicity, is found as well as another. The starting
-    vector is random with a fixed seed: results repeat.
+    Lanczos is that of :func:`dlngeo.landscape.lanczos.extremes`; an end at zero, of whatever
+    multiplicity, and a multiple of the identity are found as well as others. The starting vector
+    is random with a fixed seed: results repeat.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
+    require_stacks(energy, chain(layers), "weights")
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
-    if method not in ("auto", "dense", "lanczos"):
-        raise ValueError(f'method must be "auto", "dense" or "lanczos", not {method!r}')
+    _checks.choice(method, "method", ("auto", "dense", "lanczos"))
     if method == "dense" or (method == "auto" and size <= DENSE):
         spectrum = np.linalg.eigvalsh(_dense(energy, layers))
         return Extremes(spectrum[..., 0][()], spectrum[..., -1][()])
@@ -174,7 +181,7 @@ def extreme_eigenvalues(
         def product(vector: Array, point: Weights = point) -> Array:
             return flatten(_apply(energy, point, unflatten(vector.ravel(), widths)))
 
-        ends[index] = _lanczos(product, size, tol)
+        ends[index] = extremes(product, size, tol)
     return Extremes(ends[..., 0][()], ends[..., 1][()])
 
 
@@ -199,6 +206,7 @@ def nullity(energy: Energy, weights: Sequence[ArrayLike], *, tol: float = 1e-10)
     output widths and all weights zero, where the Hessian is regular (Prop. 20 corrected).
     """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
+    require_stacks(energy, chain(layers), "weights")
     spectrum = np.abs(np.linalg.eigvalsh(_dense(energy, layers)))
     W = _expansion(layers, layers)[0]
     norms = [np.linalg.norm(M, axis=(-2, -1)) for M in (*layers, energy.gradient(W))]
@@ -221,6 +229,7 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     return extreme_eigenvalues(energy, weights).greatest
 
 
+@one_blas_thread
 def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
     r"""Sharpness of the quadratic loss ½|Σ - W|² at weights that reach its minimum W = Σ.
 
@@ -260,7 +269,7 @@ def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
         def product(vector: Array, point: Weights = point) -> Array:
             return _gram(point, vector.reshape(shape)).ravel()
 
-        result[index] = _lanczos(product, size, tol=1e-6)[1]
+        result[index] = extremes(product, size, tol=1e-6)[1]
     return result[()]
 
 
@@ -268,39 +277,6 @@ def _gram(layers: Weights, Z: Array) -> Array:
     """dφ dφᵀ of a matrix: Σ A_{j+1}A_{j+1}ᵀ Z B_{j-1}ᵀB_{j-1}."""
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
     return push_forward(pull_back(Z, layers, prefixes), layers, prefixes)
-
-
-def _lanczos(product: Callable[[Array], Array], size: int, tol: float) -> tuple[float, float]:
-    """The least and the greatest eigenvalue of a symmetric operator."""
-    start = np.random.default_rng(0).standard_normal(size)
-    if not product(start).any():  # a generic vector in the null space: the operator is zero
-        return 0.0, 0.0
-    if size <= 2:
-        columns = [product(unit) for unit in np.eye(size)]
-        spectrum = np.linalg.eigvalsh(np.array(columns))
-        return float(spectrum[0]), float(spectrum[-1])
-
-    def end(shift: float) -> float:
-        operator = LinearOperator(
-            (size, size), matvec=lambda v: product(v) - shift * v, dtype=np.float64
-        )
-        values = eigsh(
-            operator,
-            k=1,
-            which="LM",
-            v0=start,
-            maxiter=10_000,
-            tol=tol,
-            return_eigenvectors=False,
-        )
-        return float(values[0]) + shift
-
-    try:
-        one = end(0.0)
-        other = end(one)
-    except ArpackNoConvergence as error:
-        raise np.linalg.LinAlgError(f"Lanczos has not converged: {error}") from None
-    return min(one, other), max(one, other)
 
 
 def _expansion(layers: Weights, V: Weights) -> tuple[Array, Array, Array]:

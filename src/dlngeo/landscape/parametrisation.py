@@ -71,13 +71,13 @@ def assemble(
     -----
     Source: Wendin and Altafini, (32)-(33), Prop. 16.
     """
-    values = check_target(sigma)
+    values = check_target(sigma, widths)
     dims = check_widths(values, widths)
     kept = check_signature(signature, values.size)
     _check_rank(dims, kept)
     shapes = _block_shapes(dims, len(kept))
-    blocks = [np.zeros(shape) for shape in shapes] if Z is None else list(Z)
-    bases = [np.eye(d) for d in dims[1:-1]] if P is None else list(P)
+    blocks = [np.zeros(shape) for shape in shapes] if Z is None else _checks.sequence(Z, "Z")
+    bases = [np.eye(d) for d in dims[1:-1]] if P is None else _checks.sequence(P, "P")
     if len(blocks) != len(shapes) or len(bases) != len(dims) - 2:
         raise ValueError(
             f"{len(shapes)} layers take {len(dims) - 2} bases P and {len(shapes)} blocks Z, "
@@ -211,18 +211,23 @@ def sample(
     -----
     Z by strings of random lengths in random bases (:mod:`~dlngeo.landscape.strings`), which reaches
     every Z that is critical, with fewer than two zero blocks too; hidden bases P random of
-    condition at most 4. Source: Wendin and Altafini, (32)-(33), the exact condition (corrected).
+    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and Altafini,
+    (32)-(33), the exact condition (corrected).
     """
-    values = check_target(sigma)
+    values = check_target(sigma, widths)
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)
     _check_rank(dims, kept)
-    generator, shape = np.random.default_rng(rng), _checks.stack(size)
+    generator, shape = _checks.rng(rng), _checks.stack(size)
+    if tightened is not None:
+        _checks.flag(tightened, "tightened")
+    unit = values.max()  # Z and the kept part are of one size, whatever that of Σ
+    values, root = values / unit, unit ** (1 / (len(dims) - 1))
     layers = [np.empty((*shape, b, a)) for a, b in itertools.pairwise(dims)]
     for index in np.ndindex(shape):
         P = [_well_conditioned(d, generator) for d in dims[1:-1]]
         Z = _random_blocks(values, dims, kept, generator, tightened)
         for layer, W in zip(layers, _assemble(values, dims, kept, P, Z), strict=True):
-            layer[index] = W
+            layer[index] = root * W
     return tuple(layers)
 
 
@@ -262,27 +267,60 @@ def _well_conditioned(d: int, generator: np.random.Generator) -> Array:
     return matrix
 
 
-# ------------------------------------------------------- what points and fibres have in common
-
-
 def prepare(weights: Sequence[ArrayLike], sigma: ArrayLike) -> tuple[Weights, Array]:
     """Weights and σ, checked on their own and against each other."""
-    layers, values = _checks.weights(weights), check_target(sigma)
-    check_widths(values, (layers[0].shape[-1], *(W.shape[-2] for W in layers)))
+    layers = _checks.weights(weights)
+    dims = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    values = check_target(sigma, dims)
+    check_widths(values, dims)
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(product(layers)).all()
+        finite = np.isfinite(product(layers)).all() and np.isfinite(norm_product(layers)).all()
     if not finite:
-        raise ValueError("weights must have a finite end-to-end matrix; it overflows")
+        raise ValueError(
+            "weights must have a finite end-to-end matrix, of layers whose norms have a finite "
+            "product; it overflows"
+        )
     return layers, values
 
 
 def nearest(layers: Weights, sigma: Array, tol: float) -> tuple[Array, Array]:
-    """The signature S of the SΣ nearest to the end-to-end matrix, as a mask; whether it is near."""
+    """The signature S of the SΣ nearest to the end-to-end matrix, as a mask; whether it is near.
+
+    Raises
+    ------
+    ValueError
+        Where the layers are so large against their product that rounding hides the smallest σ.
+    """
     W = product(layers)
     keep = np.diagonal(W, axis1=-2, axis2=-1) > 0.5 * sigma
-    scale = sigma.max() + np.prod([np.linalg.norm(M, ord=2, axis=(-2, -1)) for M in layers], axis=0)
     distance = frobenius(W - rectangular(layers, np.where(keep, sigma, 0.0)))
-    return keep, np.asarray(distance <= np.minimum(np.sqrt(tol) * scale, 0.25 * sigma.min()))
+    quarter = 0.25 * sigma.min()
+    limit = np.minimum(np.sqrt(tol) * (sigma.max() + norm_product(layers)), quarter)
+    error = _rounding(layers)
+    if ((error > quarter) & (distance <= limit + error)).any():
+        raise ValueError(
+            f"weights must determine their end-to-end matrix to a quarter of the smallest sigma, "
+            f"{quarter:.3g}; rounding in layers of this size leaves {error.max():.3g} open"
+        )
+    return keep, np.asarray(distance <= limit)
+
+
+def _rounding(layers: Weights) -> Array:
+    """d_max ε Σ_p |W_N ⋯ W_{p+1}| |W_p| |W_{p-1} ⋯ W_1|: how far rounding may move the product."""
+    before = [1.0, *(_norm(B) for B in itertools.accumulate(layers[:-1], lambda B, W: W @ B))]
+    after = [1.0, *(_norm(A) for A in itertools.accumulate(layers[:0:-1], lambda A, W: A @ W))]
+    terms = [a * _norm(W) * b for a, W, b in zip(after[::-1], layers, before, strict=True)]
+    width = max(layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    return np.asarray(width * np.finfo(float).eps * sum(terms))
+
+
+def _norm(W: Array) -> Array:
+    return np.asarray(np.linalg.norm(W, ord=2, axis=(-2, -1)))
+
+
+def norm_product(layers: Weights) -> Array:
+    """The product of the layers' spectral norms."""
+    return np.asarray(np.prod([_norm(W) for W in layers], axis=0))
 
 
 def _check_rank(dims: tuple[int, ...], kept: Signature) -> None:

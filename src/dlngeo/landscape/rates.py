@@ -22,7 +22,7 @@ from dlngeo import _checks
 from dlngeo import weights as networks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 
 
 class Rates(NamedTuple):
@@ -58,8 +58,10 @@ def measured(energy: Energy, weights: Sequence[ArrayLike], *, infimum: float = 0
     -----
     Source: Wendin and Altafini, (27) and (48).
     """
-    layers, infimum = _checks.weights(weights), _checks.real(infimum, "infimum")
-    excess = energy.value(product(layers)) - infimum
+    layers, infimum = _checks.weights(weights), _checks.finite(infimum, "infimum")
+    W = product(layers)
+    require_stacks(energy, W, "weights", hessian=False)
+    excess = energy.value(W) - infimum
     if not (excess > 0).all():
         raise ValueError(
             f"the loss must be above its infimum {infimum:g}; its least value is "

@@ -6,6 +6,10 @@ of zeros and ones: it keeps some of the σ_i and drops the others. The set of th
 point's *signature*, here a tuple of 0-based indices in ascending order. A network whose narrowest
 layer has d_min nodes has the signatures of at most d_min indices.
 
+What is zero and what agrees is measured by u = N d_max ε σ_max, for N layers of d_max nodes: the
+rounding with which floating point forms an end-to-end matrix of the size of Σ. σ of at most u are
+zero; two σ whose gap is not known to three digits, below 1000 u, agree.
+
 Along the arc A(α) between two critical points the end-to-end matrix moves on a straight line, so
 that the loss is a strictly convex quadratic in α, the same for all arcs between two signatures.
 """
@@ -23,6 +27,8 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 
 Signature: TypeAlias = tuple[int, ...]
+
+_DIGITS = 1e3  # a gap of σ counts where it is known to three digits
 
 
 class ArcMinimum(NamedTuple):
@@ -44,25 +50,41 @@ class Graph(NamedTuple):
     descends: Array
 
 
-def check_target(sigma: ArrayLike) -> Array:
-    """The entries of Σ as a vector.
+def check_target(sigma: ArrayLike, widths: Sequence[int] | None = None) -> Array:
+    """The entries of Σ as a vector; without widths, for two layers of d_y nodes.
 
     Raises
     ------
     ValueError
-        If they are not positive and distinct: where two agree, or one is zero, critical points
-        are no longer isolated downstairs and have no signature.
+        If they are not positive and distinct beyond rounding, as measured at the module's head:
+        where two agree, or one is zero, critical points are no longer isolated downstairs and have
+        no signature.
     """
     values = _checks.singular_values(sigma)
     if values.ndim != 1:
         raise ValueError(
             f"sigma must be one vector (d_y,), the diagonal of Σ; its shape is {values.shape}"
         )
-    if not (values > 0).all():
-        raise ValueError(f"sigma must be positive; its smallest entry is {values.min():g}")
-    if np.unique(values).size < values.size:
-        raise ValueError(f"sigma must have distinct entries; it is {values.tolist()}")
+    least, largest = values.min(), values.max()
+    dims = (values.size,) * 3 if widths is None else _checks.widths(widths)
+    relative = rounding(dims)
+    if least <= relative * largest:
+        raise ValueError(
+            f"sigma must be positive; its smallest entry is {least:g}, zero up to the rounding "
+            f"{relative:.2g} relative to the largest, {largest:g}"
+        )
+    gap = np.diff(np.sort(values)).min(initial=np.inf)
+    if gap < _DIGITS * relative * largest:
+        raise ValueError(
+            f"sigma must have distinct entries; two agree up to {gap:.2g}, and at this depth and "
+            f"width {_DIGITS * relative * largest:.2g} is told apart; they are {values.tolist()}"
+        )
     return values
+
+
+def rounding(widths: Sequence[int]) -> float:
+    """N d_max ε, the relative rounding of an end-to-end matrix."""
+    return (len(widths) - 1) * max(widths) * float(np.finfo(float).eps)
 
 
 def check_signature(value: Iterable[int], count: int, name: str = "signature") -> Signature:
@@ -75,10 +97,7 @@ def check_signature(value: Iterable[int], count: int, name: str = "signature") -
     ValueError
         If one lies outside or stands twice.
     """
-    try:
-        members = tuple(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence of 0-based indices, not {value!r}") from None
+    members = _checks.sequence(value, name, "a sequence of 0-based indices")
     indices = tuple(sorted(_checks.integer(i, f"an index in {name}", 0) for i in members))
     if len(set(indices)) < len(indices) or (indices and indices[-1] >= count):
         raise ValueError(f"{name} must hold distinct indices in 0..{count - 1}; it is {members}")
@@ -146,7 +165,7 @@ def graph(sigma: ArrayLike, widths: Sequence[int] | None = None) -> Graph:
     zero weights, which yet have stable directions. Source: Wendin and Altafini, Theorem 24
     corrected.
     """
-    values = check_target(sigma)
+    values = check_target(sigma, widths)
     largest = None if widths is None else min(check_widths(values, widths))
     nodes = signatures(values.size, largest)
     member = np.zeros((len(nodes), values.size), dtype=bool)
@@ -240,7 +259,7 @@ def arc_weights(
     From a critical point with Z ≠ 0 a continuous arc need not exist. Source: Wendin and Altafini,
     Theorem 24.2 corrected.
     """
-    values = check_target(sigma)
+    values = check_target(sigma, widths)
     dims, t = check_widths(values, widths), _unit_interval(alpha)
     one, two = (
         check_signature(start, values.size, "start"),

@@ -98,7 +98,7 @@ def without_skips(extended: Sequence[ArrayLike], widths: Sequence[int]) -> Weigh
         for W, (a, b) in zip(wide, itertools.pairwise(widths), strict=True)
     ):
         raise ValueError(
-            f"extended weights must contain blocks of the widths {widths}; "
+            f"extended must contain blocks of the widths {widths}; "
             f"their shapes are {[W.shape for W in wide]}"
         )
     return tuple(
@@ -123,19 +123,21 @@ def _span(sizes: list[int], index: int) -> slice:
 def _checked(widths: Sequence[int], skips: Skips) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
     widths = _checks.widths(widths)
     pairs = []
-    for skip in skips:
+    for skip in _checks.sequence(skips, "skips", "a sequence of pairs (k, l) of layers"):
         if not isinstance(skip, tuple | list) or len(skip) != 2:
-            raise ValueError(f"skips must be pairs (k, l) of layers; one is {skip!r}")
+            raise ValueError(
+                f"skips must be pairs (k, l) of layers; one is {_checks.shown(skip)}"
+            )
         k, l = (_checks.integer(layer, "skips", 0) for layer in skip)  # noqa: E741
         if not k + 1 < l < len(widths):
             raise ValueError(
-                f"a skip (k, l) must have 0 <= k, k + 1 < l <= {len(widths) - 1}; one is {skip}"
+                f"skips (k, l) must have 0 <= k, k + 1 < l <= {len(widths) - 1}; one is {skip}"
             )
         if widths[k] != widths[l]:
             raise ValueError(
-                f"a skip must join layers of one width; {skip} joins {widths[k]} and {widths[l]}"
+                f"skips must join layers of one width; {skip} joins {widths[k]} and {widths[l]}"
             )
         pairs.append((k, l))
     if len(set(pairs)) < len(pairs):
-        raise ValueError(f"no skip may be named twice; they are {pairs}")
+        raise ValueError(f"skips must be named once; they are {pairs}")
     return widths, pairs

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dlngeo import weights
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[str, float], None]
@@ -99,6 +100,7 @@ def column_mean(table: Array, split: Split) -> Method:
     return Method("column mean", completed, error, time.perf_counter() - begun, "")
 
 
+@one_blas_thread
 def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
     """Iterated truncated SVD, rank after rank, of the rank that validates best.
 

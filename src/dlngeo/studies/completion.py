@@ -16,6 +16,7 @@ import numpy as np
 
 from dlngeo import _checks, _incomplete, weights
 from dlngeo._checks import Array, Weights
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.studies.baselines import (
     Mask,
@@ -85,6 +86,7 @@ class Completion:
         return np.where(np.isnan(self.table), self.completed, self.table)
 
 
+@one_blas_thread
 def complete(
     table: Any,
     *,

@@ -25,6 +25,7 @@ from scipy.special import airy
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import equilibrium
 from dlngeo.dynamics.mixing import effective_size
 from dlngeo.energies import Quadratic
@@ -96,6 +97,7 @@ class LargeWidth:
         )
 
 
+@one_blas_thread
 def converge(
     depth: float,
     widths: Sequence[int] = (16, 32, 64, 128),
@@ -140,10 +142,12 @@ def converge(
     """
     depth = _checks.depth(depth)
     n_moments = _checks.integer(n_moments, "n_moments", 1)
-    dims = [_checks.integer(d, "widths", 8) for d in widths]
+    widths = _checks.sequence(widths, "widths", "a sequence of integers")
+    dims = [_checks.integer(d, f"widths[{k}]", 8) for k, d in enumerate(widths)]
+    _checks.function(report, "report")
     if len(set(dims)) < 3:
         raise ValueError(f"widths must be at least three different integers, not {widths!r}")
-    generators = np.random.default_rng(rng).spawn(len(dims))
+    generators = _checks.rng(rng).spawn(len(dims))
     x, worst = [], []
     for k, (d, generator) in enumerate(zip(dims, generators, strict=True)):
         report(f"width {d}", k / len(dims))
@@ -185,13 +189,14 @@ def converge(
 
 def edge_variable(x: Array, depth: float) -> Array:
     """d^{2/3} A (x_max - edge) of x (..., d), decreasing."""
-    edge = equilibrium.limit_support(depth)[1]
+    x, edge = _checks.singular_values(x, "x"), equilibrium.limit_support(depth)[1]
     scale = x.shape[-1] ** (2 / 3) * equilibrium.limit_edge_scale(depth)
     return np.asarray(scale * (x[..., 0] - edge))
 
 
 def spacing_ratios(x: Array) -> Array:
     """min/max of neighbouring spacings of σ in the middle half of x (..., d), decreasing."""
+    x = _checks.singular_values(x, "x")
     d = x.shape[-1]
     gaps = -np.diff(np.sqrt(x[..., d // 4 : d - d // 4]), axis=-1)
     one, two = gaps[..., 1:], gaps[..., :-1]

@@ -20,6 +20,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._threads import one_blas_thread
 from dlngeo.energies import MatrixCompletion, MatrixSensing
 
 _BALANCE_EVERY = 20  # iterations between changes of the penalty
@@ -68,6 +69,7 @@ class _Constraint:
     pair: Callable[[Array], float]
 
 
+@one_blas_thread
 def minimum_nuclear_norm(
     energy: MatrixSensing | MatrixCompletion, *, tol: float = 1e-8, max_iterations: int = 20_000
 ) -> NuclearNormSolution:

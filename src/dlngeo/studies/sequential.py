@@ -155,12 +155,13 @@ def saddle_distances(
     """
     Phi = _target(path, target)
     U, sigma, Vt = svd(Phi)
-    if len(signatures) == 0:
+    kept = _checks.sequence(signatures, "signatures", "a sequence of signatures")
+    if not kept:
         raise ValueError("signatures must hold at least one signature; it is empty")
     columns = []
-    for signature in signatures:
+    for p, signature in enumerate(kept):
         keep = np.zeros(sigma.size)
-        keep[list(check_signature(signature, sigma.size))] = 1.0
+        keep[list(check_signature(signature, sigma.size, f"signatures[{p}]"))] = 1.0
         columns.append(np.linalg.norm(path.W - (U * (keep * sigma)) @ Vt, axis=(-2, -1)))
     return np.stack(columns, axis=-1)
 
@@ -234,6 +235,7 @@ def train(
 
 
 def _target(path: Trajectory, target: ArrayLike) -> Array:
+    _checks.instance(path, "path", Trajectory)
     Phi = _checks.matrix(target, "target", path.W.shape[-2:])
     if Phi.ndim != 2 or not Phi.any():
         raise ValueError(f"target must be one matrix other than zero; its shape is {Phi.shape}")

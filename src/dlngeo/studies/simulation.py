@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,7 @@ from dlngeo.energies import Energy, MatrixCompletion
 from dlngeo.weights import RNG
 
 Observable = Literal["singular_values", "energy", "effective_rank"]
+OBSERVABLES: tuple[Observable, ...] = get_args(Observable)
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
@@ -65,7 +66,7 @@ class Comparison:
 
     def band(self, observable: Observable) -> Estimate:
         """Mean and standard error of an observable over the ensemble."""
-        return mean(getattr(self.ensemble, observable))
+        return mean(getattr(self.ensemble, _checks.choice(observable, "observable", OBSERVABLES)))
 
     def departure(self) -> Array:
         """Root mean square over paths of ‖W - W_F‖_F, W_F on the free-energy flow; (time,).
@@ -145,6 +146,7 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     All are compared up to the first frame at which a path has ended early: no mean is one over
     survivors.
     """
+    _checks.instance(ensemble, "ensemble", Ensemble)
     ensemble, known = ensemble.together(), ensemble.provenance
     span = (0.0, max(float(ensemble.t[-1]), known["dt"]))
     start, common = (
@@ -173,6 +175,7 @@ class Position(NamedTuple):
 
 def is_hyperbola(energy: Energy) -> bool:
     """Whether the energy is (14.1): a 2 × 2 matrix whose diagonal is observed to be 1, 1."""
+    _checks.instance(energy, "energy", Energy)
     return (
         isinstance(energy, MatrixCompletion)
         and energy.shape == (2, 2)

@@ -88,7 +88,7 @@ def figure_6(sigma: float = 1.0, *, rng: weights.RNG = 0) -> Figure:
     figure = Figure(figsize=(13, 5.3), layout="constrained")
     figure.suptitle(r"Two hidden layers of one node: minima $w_1w_2w_3=\sigma$, saddles the axes")
     space = figure.add_subplot(1, 3, 1, projection="3d")
-    starts = 1.2 * unit * np.random.default_rng(rng).standard_normal((40, 3))
+    starts = 1.2 * unit * _checks.rng(rng).standard_normal((40, 3))
     path = small_flow(tuple(starts[:, [p], None] for p in range(3)), sigma)
     points = np.stack([W[..., 0, 0] for W in path], axis=-1)
     for k in range(points.shape[1]):
@@ -168,7 +168,7 @@ def figure_7(sigma: float = 1.0, *, rng: weights.RNG = 0) -> Figure:
 
 def two_node_minima(sigma: float, *, count: int = 400, rng: weights.RNG = 0) -> Array:
     """Ends (w_1, ..., w_4) of flows that start with w_1² - w_3² = σ/2: (count, 4)."""
-    generator = np.random.default_rng(rng)
+    generator = _checks.rng(rng)
     unit, sign = np.sqrt(sigma), generator.choice([-1.0, 1.0], count)
     angle, w2, w4 = generator.standard_normal((3, count))
     w1, w3 = np.sqrt(0.5) * sign * np.cosh(0.8 * angle), np.sqrt(0.5) * np.sinh(0.8 * angle)

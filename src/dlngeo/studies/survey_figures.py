@@ -33,8 +33,8 @@ def overlaps(weights_: Sequence[ArrayLike], count: int) -> tuple[Array, ...]:
     u_l are left singular vectors of W_p, v_k right ones of W_{p+1}; free of the signs of an SVD.
     Source: Wendin and Altafini, 5.3.1.
     """
-    layers, count = _checks.weights(weights_), _checks.integer(count, "count", 1)
-    least = min(min(W.shape[-2:]) for W in layers)
+    layers, count = _checks.weights(weights_, "weights_"), _checks.integer(count, "count", 1)
+    least = _least_width(layers)
     if count > least:
         raise ValueError(f"count must be at most {least}, the least width; it is {count}")
     frames = [svd(W) for W in layers]
@@ -63,12 +63,12 @@ def figure_2(near: Trajectory, away: Trajectory, sigma: ArrayLike) -> Figure:
 
     ``sigma`` holds the target's singular values. Source: Wendin and Altafini, figure 2.
     """
-    values = np.sort(_checks.singular_values(sigma))[::-1]
+    paths = (_layers(near, "near"), _layers(away, "away"))
+    values = _values(sigma, "sigma", min(map(_least_width, paths)))
     figure = Figure(figsize=(10, 14), layout="constrained")
     panels = figure.subplots(5, 2, sharex="col")
     titles = ("(a) near the origin", "(b) away from the origin")
-    for column, path, title in zip(panels.T, (near, away), titles, strict=True):
-        layers = _layers(path)
+    for column, path, layers, title in zip(panels.T, (near, away), paths, titles, strict=True):
         _draw_values(column[0], path, values)
         column[0].set_title(title)
         _draw_layers(column[1], path.t, layers, values.size)
@@ -101,12 +101,16 @@ def figure_3(separate: Trajectory, close: Trajectory, sigmas: Sequence[ArrayLike
     Singular values, alignment of the layers' frames, overlap of neighbouring modes, balance.
     ``sigmas`` holds the singular values of either target. Source: Wendin and Altafini, figure 3.
     """
+    paths = (_layers(separate, "separate"), _layers(close, "close"))
+    given = _checks.sequence(sigmas, "sigmas", "two sequences of singular values")
+    if len(given) != 2:
+        raise ValueError(f"sigmas must be two sequences of singular values, not {len(given)}")
     figure = Figure(figsize=(10, 11.5), layout="constrained")
     panels = figure.subplots(4, 2, sharex="col")
     titles = ("(a) separate singular values", "(b) pairs of close singular values")
-    for column, path, given, title in zip(panels.T, (separate, close), sigmas, titles, strict=True):
-        values = np.sort(_checks.singular_values(given))[::-1]
-        layers = _layers(path)
+    both = [_values(s, f"sigmas[{k}]", _least_width(paths[k])) for k, s in enumerate(given)]
+    for k, (path, layers, values) in enumerate(zip((separate, close), paths, both, strict=True)):
+        column, title = panels.T[k], titles[k]
         _draw_values(column[0], path, values)
         column[0].set_title(title)
         _draw_alignment(column[1], path.t, layers, values.size)
@@ -162,10 +166,23 @@ def figure_4(sigma: ArrayLike, depth: int = 5) -> Figure:
 # ------------------------------------------------------------------------------------- parts
 
 
-def _layers(path: Trajectory) -> Weights:
-    if path.weights is None:
-        raise ValueError("path must be of weights; it is of a matrix downstairs")
-    return path.weights
+def _layers(path: Trajectory, name: str) -> Weights:
+    weights: Weights | None = _checks.instance(path, name, Trajectory).weights
+    if weights is None:
+        raise ValueError(f"{name} must be of weights; it is of a matrix downstairs")
+    return weights
+
+
+def _least_width(layers: Weights) -> int:
+    return min(min(W.shape[-2:]) for W in layers)
+
+
+def _values(sigma: ArrayLike, name: str, most: int) -> Array:
+    """Decreasing, and no more than the network has."""
+    values = _checks.singular_values(sigma, name)
+    if values.ndim != 1 or values.size > most:
+        raise ValueError(f"{name} must be a vector of at most {most} entries; it is {values.shape}")
+    return np.sort(values)[::-1]
 
 
 def _set(signature: Sequence[int]) -> str:
@@ -209,7 +226,7 @@ def _draw_balance(axes: Axes, path: Trajectory, layers: Weights) -> None:
     """δ, below it what (58) bounds by it, and how far the integrator lets it drift."""
     assert path.imbalance is not None and path.imbalance_drift is not None
     axes.plot(path.t, path.imbalance, "k-", label=r"$\delta=\max_p\|G_p\|_F$")
-    least = min(min(W.shape[-2:]) for W in layers)
+    least = _least_width(layers)
     squares = [svd(W)[1][..., :least] ** 2 for W in layers]
     spread = [np.linalg.norm(a - b, axis=-1) for a, b in itertools.pairwise(squares)]
     label = r"$\max_p\|\Lambda_p^2-\Lambda_{p+1}^2\|_F$"

@@ -8,6 +8,7 @@ decide is refused with the option that does.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -67,8 +68,7 @@ class Table:
 
 def dataset(name: str) -> Table:
     """A data set that ships with the package; see ``DATASETS``."""
-    if name not in DATASETS:
-        raise ValueError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
+    _checks.choice(name, "name", tuple(DATASETS))
     with resources.as_file(resources.files("dlngeo") / "data" / f"{name}.csv") as path:
         return replace(read(path, "table", header=True), name=name, source=DATASETS[name])
 
@@ -83,7 +83,7 @@ def from_matrix(matrix: Any, name: str = "table") -> Table:
     name : str
         What messages call it.
     """
-    values = _incomplete.array(matrix, name)
+    values = _incomplete.array(matrix, _checks.text(name, "name"))
     if values.ndim != 2:
         raise ValueError(f"{name} must be a matrix; its shape is {values.shape}")
     return Table(name, values, *_incomplete.labels(matrix, values.shape))
@@ -96,9 +96,12 @@ def from_triplets(
 
     Labels that are all whole numbers are ordered by size, others alphabetically.
     """
+    rows = _checks.sequence(rows, "rows", "a sequence of labels")
+    columns = _checks.sequence(columns, "columns", "a sequence of labels")
+    _checks.text(name, "name")
     if _checks.masked(rows) or _checks.masked(columns):
         raise ValueError(f"{name}: labels must not be masked; leave such triplets out")
-    numbers = _incomplete.array(values, f"the values of {name}")
+    numbers = np.atleast_1d(_incomplete.array(values, f"the values of {name}"))
     found = triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
     return _table(name, found)
 
@@ -145,8 +148,20 @@ def read(
     ValueError, OSError
         One line that says what was required and what was found, with line and column.
     """
-    if layout not in ("auto", "table", "triplets"):
-        raise ValueError(f"layout must be 'auto', 'table' or 'triplets', not {layout!r}")
+    _checks.choice(layout, "layout", ("auto", "table", "triplets"))
+    _checks.text(decimal, "decimal")
+    _checks.instance(path, "path", str, os.PathLike)
+    if header is not None:
+        _checks.flag(header, "header")
+    if delimiter is not None:
+        _checks.text(delimiter, "delimiter")
+    if columns is not None:
+        columns = _checks.sequence(columns, "columns", "a sequence of names or numbers")
+        for k, column in enumerate(columns):
+            _checks.instance(column, f"columns[{k}]", str, int)
+    if not isinstance(missing, str):
+        missing = _checks.sequence(missing, "missing", "a sequence of strings")
+        missing = tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(missing))
     if columns is not None and (layout == "table" or labels is not None):
         raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
     labels = labels if labels is None else _checks.integer(labels, "labels", 0)

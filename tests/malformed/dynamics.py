@@ -1,0 +1,364 @@
+"""Solvers, flows, exact solutions, stability, paths, equilibrium: arguments of every function."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from dlngeo import energies, langevin, statistics
+from malformed.arrays import layers, matrix, span, times, vector, widths
+from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
+from malformed.kinds import (
+    Argument,
+    choice,
+    depth,
+    energy,
+    flag,
+    function,
+    instance,
+    integer,
+    number,
+    rank,
+    rng,
+    shape,
+)
+
+TARGET = energies.Quadratic(np.diag([3.0, 1.0]))
+HERMITIAN = np.array([[1.0, 1j], [-1j, 2.0]])
+
+
+def _fall(t: Any, y: Any) -> Any:
+    return -y
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+def start(*, free: bool = False) -> Argument:
+    """A matrix downstairs."""
+    return matrix(W, free=free, square=True)
+
+
+def _solvers() -> dict[str, Call]:
+    solver: Call = {
+        "fun": function(_fall),
+        "t0": number(0.0, zero=True, negative=True),
+        "y0": vector([1.0, 2.0], negative=True),
+        "t_bound": number(1.0, zero=True, negative=True, infinite=True),
+        "max_step": number(0.5, infinite=True),
+        "rtol": number(1e-3, arrays=True),
+        "atol": number(1e-6, arrays=True, zero=True),
+        "vectorized": flag(False),
+        "first_step": number(0.1, none=True),
+    }
+    radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
+    return {"solvers.GaussLegendre": solver, "solvers.RKC": solver | radius}
+
+
+def _flows() -> dict[str, Call]:
+    control: Call = {
+        "t_span": span(),
+        "method": choice("RKC"),
+        "t_eval": times([0.0, 0.01], outside=2.0),
+        "stop_loss": number(-1.0, none=True, zero=True, negative=True),
+        "rtol": number(1e-3),
+        "atol": number(1e-3, none=True, zero=True),
+        "max_steps": integer(100, none=True),
+        "callback": function(_nothing, none=True),
+        "weight_decay": number(0.1, zero=True),
+    }
+    gtol: Call = {"gtol": number(1e-8, zero=True)}
+    down: Call = {"depth": depth(2, infinite=True), "rank": rank(2)}
+    steps: Call = {
+        "energy": energy(),
+        "weights": network(driven=True),
+        "step": number(0.01),
+        "n_steps": integer(2, 0),
+        "save_every": integer(1),
+    }
+    blocks = np.zeros((7, 7))
+    blocks[2:5, :2], blocks[5:, 2:5] = NETWORK
+    return {
+        "flows.gradient_flow": {"energy": energy(), "start": start()} | down | control | gtol,
+        "flows.adjacency_flow": {"energy": energy(), "A": matrix(blocks), "widths": widths(DIMS)}
+        | control
+        | gtol,
+        "flows.free_energy_flow": {
+            "energy": energy(),
+            "W": matrix(W),
+            "beta": number(2.0),
+            "widths": widths(DIMS, none=True),
+        }
+        | down
+        | control,
+        "flows.gradient_descent": steps
+        | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
+        "stability.descend": steps,
+    }
+
+
+def _exact() -> dict[str, Call]:
+    t = vector([0.0, 1.0], scalar=True, infinite=True, empty=True, without=["-inf in it"])
+    later = vector([0.0, 1.0], scalar=True, empty=True)
+    sigma = vector(2.0, negative=True, scalar=True, empty=True)
+    s = vector(0.5, scalar=True, empty=True)
+    return {
+        "exact.single_node": {
+            "t": t,
+            "w": vector([0.5, 0.4], negative=True, length=True),
+            "sigma": sigma,
+        },
+        "exact.two_layer": {
+            "t": later,
+            "weights": layers(SQUARE),
+            "target": matrix(np.diag([3.0, 1.0])),
+            "tol": number(1e-10, zero=True),
+        },
+        "exact.decoupled_velocity": {
+            "xi": matrix(np.ones((3, 2)), free=True),
+            "sigma": vector([2.0, 1.0], negative=True, length=True),
+        },
+        "exact.layer_value": {
+            "t": t,
+            "z": vector(0.5, negative=True, scalar=True, empty=True),
+            "sigma": sigma,
+            "depth": depth(3, integral=True),
+        },
+        "exact.singular_value": {
+            "t": t,
+            "s": s,
+            "sigma": sigma,
+            "depth": depth(3, infinite=True),
+        },
+        "exact.passage_time": {
+            "start": s,
+            "end": vector(0.8, scalar=True, empty=True),
+            "sigma": sigma,
+            "depth": depth(3, infinite=True),
+        },
+    }
+
+
+def _stability() -> dict[str, Call]:
+    kernel = matrix(np.array([[2.0, 0.5], [0.5, 1.0]]), one=True, without=["more of both"])
+    step = vector([0.1, 0.2], zero=False, scalar=True, empty=True)
+    outputs, batch = integer(1), integer(1)
+    runs: Call = {"n_steps": integer(4), "n_chains": integer(2, 2), "rng": rng()}
+    curvatures = vector([2.0, 1.0], one=True)
+    at: Call = {"kernel": kernel, "step": step, "outputs": outputs, "batch": batch}
+    return {
+        "stability.commuting_exponent": {"curvatures": curvatures, "step": step, "batch": batch},
+        "stability.critical_steps": {"curvatures": curvatures, "batch": batch},
+        "stability.lyapunov": at | runs | {"n_exponents": integer(1)},
+        "stability.sum_of_exponents": at,
+        "stability.stability_map": {
+            "kernel": kernel,
+            "steps": vector([0.1, 0.2], zero=False, empty=True, scalar=True),
+            "batches": widths((1, 1), fixed=False, without=["one width", "empty"]),
+            "outputs": outputs,
+        }
+        | runs,
+        "stability.tangent_kernel": {
+            "weights": network(),
+            "X": matrix(np.eye(2), without=["more columns"]),
+        },
+        "stability.minimal_sharpness": {
+            "sigma": vector([2.0, 1.0], scalar=True, empty=True),
+            "depth": depth(2, integral=True),
+        },
+        "stability.imbalance_change": {
+            "energy": energy(),
+            "weights": network(driven=True),
+            "step": number(0.1),
+        },
+        "stability.two_cycle": {
+            "sigma": vector(2.0, zero=False, scalar=True, empty=True),
+            "step": vector(0.7, zero=False, scalar=True, empty=True),
+        },
+    }
+
+
+def _paths() -> dict[str, Call]:
+    plan: Call = {
+        "dt": number(0.01),
+        "n_steps": integer(2),
+        "n_paths": integer(2),
+        "rng": rng(),
+        "save_every": integer(1, none=True),
+        "beta": number(2.0),
+    }
+    among: Call = {"first_path": integer(0, 0), "workers": integer(1)}
+    kappa: Call = {"kappa": number(1.0, zero=True)}
+    down: Call = {"depth": depth(2, infinite=True)}
+    equal = (2, 2, 2)
+    simulated: Call = {
+        "energy": energy(TARGET, none=True),
+        "start": start(),
+        "weight_decay": number(0.1, zero=True),
+        "upstairs": flag(False, none=True),
+        "method": choice("euler"),
+    }
+    return {
+        "langevin.HermitianMatrices": {"d": integer(2)},
+        "langevin.Sphere": {"d": integer(2)},
+        "langevin.TangentNoise": {"widths": widths(DIMS, fixed=False)},
+        "langevin.BalancedWeights": {"widths": widths(equal, fixed=False)},
+        "langevin.imbalance_drift": {"weights": network(), "beta": number(2.0)} | kappa,
+        "langevin.simulate": simulated
+        | plan
+        | among
+        | kappa
+        | down
+        | {"engine": choice("auto"), "energy": energy(TARGET)},
+        "simulation.beside_flow": simulated
+        | plan
+        | kappa
+        | down
+        | {"workers": among["workers"], "energy": energy(TARGET)},
+        "langevin.simulate_unbalanced": {
+            "energy": energy(TARGET, none=True),
+            "weights": network(driven=True),
+        }
+        | plan
+        | among
+        | kappa,
+        "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
+        | plan
+        | among
+        | down,
+        "langevin.submersion_sde": {
+            "space": instance(langevin.Sphere(2)),
+            "start": vector([1.0, 0.0], negative=True, length=True, without=["complex array"]),
+            "gradient": function(lambda m: m, none=True),
+        }
+        | plan
+        | kappa,
+        "dyson.log_orbit_volume": {"x": vector([0.0, 1.0, 2.0], negative=True)},
+        "dyson.simulate": {"x": vector([0.0, 1.0], negative=True, one=True)}
+        | plan
+        | {"beta": number(2.0, infinite=True)},
+        "dyson.simulate_lift": {
+            "M": matrix(np.eye(2), square=True, free=True, one=True, without=["complex array"])
+        }
+        | plan
+        | {"beta": number(2.0, infinite=True)},
+    }
+
+
+def _statistics() -> dict[str, Call]:
+    ensemble = instance(_ensemble())
+    t = vector([0.0, 0.01, 0.02], length=True, one=True, negative=True)
+    values = np.array([[1.0, 2.0, 3.0], [1.0, 1.5, 1.7]])
+    level = number(1.8, negative=True, zero=True)
+    origin = number(1.2, none=True, negative=True, zero=True)
+    series = np.cumsum(np.ones((3, 40)), axis=1) % 7
+    return {
+        "statistics.autocorrelation_time": {
+            "values": matrix(series, free=True),
+            "dt": number(0.1),
+        },
+        "statistics.mean": {"values": vector([1.0, 2.0, 3.0], negative=True)},
+        "statistics.first_passage": {
+            "t": t,
+            "values": matrix(values, without=["no rows", "more rows"]),
+            "level": level,
+            "origin": origin,
+        },
+        "statistics.first_passage_times": {
+            "ensemble": ensemble,
+            "rank": number(1.0, negative=True, zero=True),
+            "origin": origin,
+            "kind": choice("entropy"),
+            "threshold": number(0.01, zero=True),
+        },
+        "statistics.mean_passage_time": {
+            "passages": instance(_passages()),
+            "horizon": number(0.02, zero=True),
+        },
+        "statistics.survival": {
+            "passages": instance(_passages()),
+            "t": vector([0.0, 0.01], scalar=True, empty=True, negative=True),
+        },
+        "statistics.free_energy": {"ensemble": ensemble, "energy": energy(TARGET)},
+        "statistics.dissipation": {"ensemble": ensemble, "energy": energy(TARGET)},
+        "statistics.free_energy_balance": {"ensemble": ensemble, "energy": energy(TARGET)},
+        "simulation.beside": {"ensemble": ensemble, "energy": energy(TARGET)},
+    }
+
+
+@cache
+def _ensemble() -> langevin.Ensemble:
+    return langevin.simulate(TARGET, W, depth=2, beta=2.0, dt=0.01, n_steps=2, n_paths=2, rng=0)
+
+
+@cache
+def _passages() -> statistics.Passages:
+    values = np.array([[1.0, 2.0, 3.0], [1.0, 1.5, 1.9]])
+    return statistics.first_passage([0.0, 0.01, 0.02], values, 1.8)
+
+
+def _equilibrium() -> dict[str, Call]:
+    law: Call = {
+        "energy": energy(energies.Quadratic(np.zeros((2, 2)))),
+        "depth": depth(2),
+        "beta": number(2.0),
+        "kappa": number(1.0),
+        "weight_decay": number(0.1, zero=True),
+    }
+    dims: Call = {"widths": widths(DIMS, none=True), "shape": shape((2, 2))}
+    chains: Call = {
+        "n_paths": integer(2),
+        "n_draws": integer(8, 8),
+        "warmup": integer(2),
+        "thin": integer(1),
+        "rng": rng(),
+    }
+    return {
+        "equilibrium.limit_density": {
+            "x": vector([0.5, 1.0], negative=True, scalar=True, empty=True),
+            "depth": depth(2, infinite=True),
+        },
+        "equilibrium.limit_edge_scale": {"depth": depth(2, infinite=True)},
+        "equilibrium.limit_moments": {"depth": depth(2, infinite=True), "n": integer(2, 0)},
+        "equilibrium.limit_support": {"depth": depth(2, infinite=True)},
+        "equilibrium.mean_square": {
+            "d": integer(2),
+            "depth": depth(2),
+            "beta": number(2.0),
+            "kappa": number(1.0),
+        },
+        "equilibrium.metropolis": law
+        | {
+            "energy": energy(),
+            "start": matrix(W),
+            "dt": number(0.01),
+            "n_steps": integer(8),
+            "n_paths": integer(2),
+            "rng": rng(),
+            "save_every": integer(1, none=True),
+        },
+        "equilibrium.is_rotation_invariant": {
+            "energy": law["energy"],
+            "d": integer(2, without=["two numbers", "an array of two", "set"]),
+        },
+        "equilibrium.normalisable": law | dims,
+        "equilibrium.log_density": law
+        | {"sigma": vector([2.0, 1.0]), "widths": widths(DIMS, none=True)},
+        "equilibrium.sample_singular_values": law | dims | chains,
+        "equilibrium.sample": law | dims | chains,
+    }
+
+
+@cache
+def instances() -> dict[str, Any]:
+    """An object whose methods are called."""
+    return {}
+
+
+def entries() -> dict[str, Call]:
+    return (
+        _solvers() | _flows() | _exact() | _stability() | _paths() | _statistics() | _equilibrium()
+    )

@@ -1,0 +1,89 @@
+"""The public callables of the library, by name."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dlngeo
+
+MODULES = {**dlngeo._MODULES, "pymanopt": "dlngeo.interop.pymanopt"}
+
+# They take what the library has checked already, and say so: stages of a solver or of a path.
+INNER = {
+    "weights.flatten",
+    "weights.unflatten",
+    "weights.pull_back",
+    "weights.push_forward",
+    "weights.imbalances",
+    "weights.haar_frame",
+    "adjacency.block_gradient",
+    "solvers.coefficients",
+    "solvers.gauss_step",
+    "solvers.rkc_step",
+    "solvers.stages_for",
+    "solvers.spectral_radius",
+    "solvers.HermiteOutput",
+    "energies.require_stacks",
+    *(
+        f"metric.Frame.{method}"
+        for method in ("join", "map", "of", "point", "split", "with_frames")
+    ),
+    "submersion.thin_gradients",
+    *(
+        f"langevin.{space}.{stage}"
+        for space in ("HermitianMatrices", "Sphere", "TangentNoise", "BalancedWeights")
+        for stage in ("move", "noise", "observe", "projectors", "split")
+    ),
+}
+
+
+def _own_names(module: ModuleType) -> Iterator[str]:
+    """What the module defines, and what it imports ``as`` itself for its users."""
+    assert module.__file__ is not None
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names if alias.name == alias.asname)
+
+
+def _is_result(cls: type) -> bool:
+    """Whether the library builds it and users read it, or it is a protocol or a warning."""
+    if dataclasses.is_dataclass(cls) or issubclass(cls, tuple | BaseException):
+        return True
+    return bool(getattr(cls, "_is_protocol", False))
+
+
+def callables() -> dict[str, Callable[..., Any]]:
+    """Functions, constructors and methods (called on an instance of the registry's)."""
+    found: dict[str, Callable[..., Any]] = {}
+    for short, path in MODULES.items():
+        module = importlib.import_module(path)
+        for name in getattr(module, "__all__", None) or _own_names(module):
+            value = getattr(module, name, None)
+            if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)):
+                continue
+            if not inspect.isclass(value):
+                found[f"{short}.{name}"] = value
+                continue
+            if not _is_result(value):
+                found[f"{short}.{name}"] = value
+            if issubclass(value, BaseException) or getattr(value, "_is_protocol", False):
+                continue
+            for method, function in inspect.getmembers(value, callable):
+                inside = str(getattr(function, "__module__", "")).startswith("dlngeo")
+                if inside and not method.startswith("_") and not inspect.isclass(function):
+                    found[f"{short}.{name}.{method}"] = function
+    return {name: f for name, f in found.items() if name not in INNER and _parameters(f)}
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """What a caller passes."""
+    return [name for name in inspect.signature(function).parameters if name != "self"]

@@ -1,0 +1,113 @@
+"""What SciPy's own solvers say and achieve, asked of ours: options, warnings, errors at t_eval."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from dlngeo.dynamics.solvers import RKC, GaussLegendre
+
+BOTH = pytest.mark.parametrize("method", [RKC, GaussLegendre])
+
+
+def decay(t, y):
+    return -y
+
+
+def rational(t, y):
+    """The problem of SciPy's tests, solved by :func:`solution`."""
+    return np.array([y[1] / t, y[1] * (y[0] + 2 * y[1] - 1) / (t * (y[0] - 1))])
+
+
+def solution(t):
+    return np.array((t / (t + 10), 10 * t / (t + 10) ** 2))
+
+
+def errors(method, t_span, t_eval, rtol=1e-3, atol=1e-6):
+    """In tolerances, at each time, as SciPy's ``compute_error`` has them."""
+    run = solve_ivp(
+        rational, t_span, [1 / 3, 2 / 9], method=method, rtol=rtol, atol=atol, t_eval=t_eval
+    )
+    assert run.success
+    np.testing.assert_array_equal(run.t, t_eval)
+    exact = solution(run.t)
+    return np.linalg.norm((run.y - exact) / (atol + rtol * np.abs(exact)), axis=0) / np.sqrt(2)
+
+
+SPANS = pytest.mark.parametrize(
+    ("t_span", "t_eval"),
+    [
+        ((5, 9), np.linspace(5, 9, 10)),
+        ((5, 1), np.linspace(5, 1, 10)),
+        ((5, 9), [5, 5.01, 7, 8, 8.01, 9]),
+        ((5, 1), [5, 4.99, 3, 1.5, 1.1, 1.01, 1]),
+        ((5, 9), [5.01, 7, 8, 8.01]),
+        ((5, 1), [4.99, 3, 1.5, 1.1, 1.01]),
+    ],
+)
+
+
+@SPANS
+def test_rkc_is_within_two_tolerances_where_scipy_asks_for_five(t_span, t_eval):
+    assert errors(RKC, t_span, t_eval).max() < 2
+
+
+@SPANS
+@pytest.mark.parametrize("rtol", [1e-3, 1e-4, 1e-6])
+def test_gauss_legendre_is_as_good_as_rk45(t_span, t_eval, rtol):
+    ours, theirs = (
+        errors(method, t_span, t_eval, rtol, rtol / 1000) for method in (GaussLegendre, "RK45")
+    )
+    assert ours.max() <= theirs.max()
+
+
+@BOTH
+def test_options_without_effect_are_warned_of(method):
+    with pytest.warns(UserWarning, match="no effect for a chosen solver: `jac`, `lband`"):
+        run = solve_ivp(decay, (0, 1), [1.0], method=method, jac=lambda t, y: [[-1.0]], lband=0)
+    assert run.success
+
+
+@BOTH
+def test_least_rtol_is_warned_of_and_taken(method):
+    with pytest.warns(UserWarning, match="rtol is too small; its floor 2.22e-14"):
+        solver = method(decay, 0, [1.0, 2.0], 1, rtol=[1e-20, 1e-3])
+    assert solver.rtol.min() == 100 * np.finfo(float).eps
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"first_step": 1.5}, "first_step must be > 0 and at most 1"),
+        ({"first_step": 0}, "first_step"),
+        ({"first_step": np.nan}, "first_step"),
+        ({"max_step": np.nan}, "max_step"),
+        ({"rtol": np.nan}, "rtol"),
+        ({"atol": [1e-6] * 3}, r"atol must be a number or have shape \(2,\)"),
+        ({"atol": [-1.0, 1.0]}, "atol must be >= 0"),
+    ],
+)
+@pytest.mark.parametrize("t_bound", [1, -1])
+def test_bad_options_are_refused_as_scipy_does(method, t_bound, bad, message):
+    with pytest.raises(ValueError, match=message):
+        method(decay, 0, [1.0, 2.0], t_bound, **bad)
+
+
+@BOTH
+def test_first_step_may_be_the_whole_span(method):
+    assert solve_ivp(decay, (0, 1e-3), [1.0], method=method, first_step=1e-3).success
+
+
+@BOTH
+@pytest.mark.parametrize("scale", [2.0**-600, 2.0**600])
+def test_units_do_not_matter(method, scale):
+    # squares are beyond the range of floating point, states are not
+    def spiral(t, y):
+        return np.array([[-1.0, 2.0], [-2.0, -1.0]]) @ y
+
+    one, other = (
+        solve_ivp(spiral, (0, 1), [s, 0.5 * s], method=method, rtol=1e-6, atol=0.0)
+        for s in (1.0, scale)
+    )
+    np.testing.assert_array_equal(other.y / scale, one.y)
+    assert other.nfev == one.nfev
