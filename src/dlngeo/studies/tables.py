@@ -155,6 +155,8 @@ def read(
         _checks.flag(header, "header")
     if delimiter is not None:
         _checks.text(delimiter, "delimiter")
+    if isinstance(columns, str):
+        columns = columns.split(",")
     if columns is not None:
         columns = _checks.sequence(columns, "columns", "a sequence of names or numbers")
         for k, column in enumerate(columns):
@@ -177,12 +179,11 @@ def read(
             "text where --delimiter is told"
         )
     numerals = Numerals(decimal, (missing,) if isinstance(missing, str) else missing)
-    chosen = columns.split(",") if isinstance(columns, str) else columns
     told = layouts.Told(
         "triplets" if columns is not None else layout,
         header,
         labels,
-        None if chosen is None else tuple(str(column).strip() for column in chosen),
+        None if columns is None else tuple(str(column).strip() for column in columns),
     )
     records = delimited.records(path, delimiter, decimal, skip)
     return _from_text(layouts.Lines(str(path), records, numerals, told), told)
