@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli
 from dlngeo.studies import completion, tables, training
@@ -80,7 +81,7 @@ def test_summary_agrees_with_the_run(fertility):
     test = result.split.test
     fitted = result.network.completed
     assert (summary["observed"], summary["held_out"]) == (10284, test.sum())
-    assert (summary["dlngeo"], summary["data"]) == (cli.__version__, "fertility")
+    assert (summary["dlngeo"], summary["data"]) == (dlngeo.__version__, "fertility")
     assert summary["held_out_rmse"]["network of depth 2"] == pytest.approx(
         np.sqrt(np.mean((fitted - table)[test] ** 2))
     )

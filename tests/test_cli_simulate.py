@@ -1,7 +1,10 @@
 """``dlngeo simulate``: what it writes, what it refuses, and that nothing reported is lost."""
 
+import itertools
 import json
+import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -10,9 +13,10 @@ import numpy as np
 import pytest
 
 from commands import call, only_line
-from dlngeo import cli
-from dlngeo.dynamics import langevin
-from dlngeo.studies import simulation_config, simulation_store
+from dlngeo._environment import numerics
+from dlngeo.dynamics import ensemble, langevin
+from dlngeo.studies import completion, simulation_config, simulation_store
+from dlngeo.studies.files import held
 
 __all__ = ["call"]  # a fixture
 SIMULATED = ["config.toml", "groups", "paths.npz", "simulation.png", "summary.json"]
@@ -41,7 +45,7 @@ def test_every_preset_runs(call, tmp_path, capsys, name):
     assert sorted(path.name for path in out.iterdir()) == SIMULATED
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["run"], summary["config"]["paths"], summary["config"]["steps"]) == (name, 5, 6)
-    assert summary["dlngeo"] == cli.__version__
+    assert {name: summary[name] for name in numerics()} == numerics()
     assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
     said = capsys.readouterr().out
     assert said.startswith(f"{name}: ") and "σ_1" in said and "± " in said
@@ -138,44 +142,239 @@ def test_folder_of_another_run_is_refused(call, config, tmp_path, capsys):
     assert call("simulate", config, "--out", out) == 0
     capsys.readouterr()
     assert call("simulate", config, "--beta", "3", "--out", out) == 2
+    assert "holds the result of another run, with beta = 50.0, not beta = 3.0" in only_line(capsys)
+    (out / "config.toml").unlink()
+    assert call("simulate", config, "--beta", "3", "--out", out) == 2
     assert "holds paths of another run, with beta = 50.0, not beta = 3.0" in only_line(capsys)
 
 
-def test_interrupted_simulation_is_one_line_and_exit_code_130(
+def test_result_of_more_paths_is_kept(call, config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call("simulate", config, "--out", out) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    capsys.readouterr()
+    assert call("simulate", config, "--paths", 3, "--out", out) == 2
+    assert "out holds the result of 4 paths, which 3 would overwrite" in only_line(capsys)
+    assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def test_configuration_written_by_hand_keeps_its_comments(call, config, tmp_path):
+    config.rename(tmp_path / "config.toml")
+    text = "# why\n" + (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(text)
+    assert call("simulate", tmp_path / "config.toml", "--out", tmp_path) == 0
+    assert (tmp_path / "config.toml").read_text() == text
+    assert call("simulate", tmp_path / "config.toml", "--beta", 2, "--out", tmp_path) == 2
+    assert (tmp_path / "config.toml").read_text() == text
+
+
+@pytest.mark.parametrize("command", ["simulate", "complete"])
+@pytest.mark.parametrize("name", ["", " "])
+def test_folder_must_be_named(call, tmp_path, monkeypatch, capsys, command, name):
+    monkeypatch.chdir(tmp_path)
+    assert call(command, "--out", name) == 2
+    assert "--out" in only_line(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04", bytes(range(256))])
+@pytest.mark.parametrize("name", ["groups/000000-000003.npz", "groups/x.npz", "config.toml"])
+def test_damaged_files_are_one_line_and_exit_code_2(call, config, tmp_path, capsys, name, content):
+    out = tmp_path / "out"
+    (out / "groups").mkdir(parents=True)
+    (out / name).write_bytes(content)
+    assert call("simulate", config, "--out", out) == 2
+    assert str(out / name) in only_line(capsys)
+    assert (out / name).read_bytes() == content
+    assert not (out / "paths.npz").exists()
+
+
+def test_durations_do_not_see_the_clock_on_the_wall(call, config, tmp_path, monkeypatch):
+    hours = iter(range(10**6, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: next(hours))
+    assert call("simulate", config, "--out", tmp_path / "out") == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
+
+
+def test_folder_in_use_is_refused(call, config, tmp_path, capsys):
+    with held(tmp_path / "out"):
+        assert call("simulate", config, "--out", tmp_path / "out") == 2
+    assert f"out is being written by process {os.getpid()} on " in only_line(capsys)
+
+
+def test_paths_that_end_early_are_exit_code_1_and_are_written(
     call, config, tmp_path, monkeypatch, capsys
 ):
-    def interrupt(told, out, progress):
+    simulate, out = langevin.simulate, tmp_path / "out"
+
+    def ended(*args, **kwargs):
+        run = simulate(*args, **kwargs)
+        W, ends = run.W.copy(), run.ends.copy()
+        W[1, 3:], ends[1] = np.nan, run.t[2]
+        return ensemble.build(args[0], run.t, W, None, ends, "lost", run.provenance)
+
+    monkeypatch.setattr(langevin, "simulate", ended)
+    assert call("simulate", config, "--out", out) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Cut short: the ensemble: 1 of 4 paths ended early: path 1 at t = 0.04;" in said
+    assert "at t = 0.04" in said and "Wrote " in said
+    assert json.loads((out / "summary.json").read_text())["paths_ended_early"] == 1
+    with np.load(out / "paths.npz") as kept:
+        np.testing.assert_array_equal(kept["status"], [0, -1, 0, 0])
+        np.testing.assert_array_equal(
+            np.isnan(kept["W"]).all(axis=(2, 3)).sum(axis=1), [0, 3, 0, 0]
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are a matter of POSIX")
+def test_modes_of_all_files_follow_the_umask(call, config, tmp_path):
+    before = os.umask(0o027)
+    try:
+        assert call("simulate", config, "--out", tmp_path / "out") == 0
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "out").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
+
+
+# --------------------------------------------------------------------------------- being stopped
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_interrupted_simulation_is_one_line_and_an_exit_code(
+    call, config, tmp_path, monkeypatch, capsys, how, code, word
+):
+    def interrupt(told, out, progress, **options):
         progress(2)
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), how)
+        time.sleep(60)
 
     monkeypatch.setattr(simulation_store, "run", interrupt)
-    assert call("simulate", config, "--out", tmp_path / "out") == 130
-    assert "out holds 2 of 4 paths, and the same command goes on" in only_line(capsys)
+    before = signal.getsignal(how)
+    assert call("simulate", config, "--out", tmp_path / "out") == code
+    said = only_line(capsys)
+    assert f"{word}; " in said
+    assert "out holds 2 of 4 paths, and the same command goes on" in said
+    assert signal.getsignal(how) == before
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_program_stopped_midway_goes_on_bit_for_bit(call, tmp_path, how):
-    out, count = tmp_path / "out", 4 * simulation_store.GROUP
-    options = ["simulate", "--paths", count, "--steps", "30", "--out", out]
-    command = [sys.executable, "-m", "dlngeo.cli", *map(str, options)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as run:
-        deadline = time.monotonic() + 60
-        while not list(out.glob("groups/*.npz")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        run.send_signal(how)
-        _, said = run.communicate(timeout=60)
-    if how == signal.SIGINT:
-        assert run.returncode == 130
-        assert len(said.splitlines()) == 1 and "of 512 paths" in said
-    assert not (out / "paths.npz").exists()
-    kept = {path: path.read_bytes() for path in out.glob("groups/*.npz")}
-    assert 1 <= len(kept) < 4
-    assert call(*options) == 0
-    assert all(path.read_bytes() == content for path, content in kept.items())
-    told = simulation_config.preset("hyperbola").replaced(paths=count, steps=30)
-    whole = langevin.simulate(
-        told.build_energy(), told.matrix(), depth=3, beta=told.beta, dt=told.dt, n_steps=30,
-        weight_decay=told.weight_decay, n_paths=count, rng=0,
+@pytest.mark.parametrize(
+    ("how", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_interrupted_completion_is_one_line_and_an_exit_code(
+    call, tmp_path, monkeypatch, capsys, how, code, word
+):
+    def interrupt(*args, **options):
+        os.kill(os.getpid(), how)
+        time.sleep(60)
+
+    monkeypatch.setattr(completion, "complete", interrupt)
+    assert call("complete", "--out", tmp_path / "out") == code
+    assert only_line(capsys) == f"dlngeo: {word}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_signal_that_is_ignored_stays_ignored(call, config, tmp_path, monkeypatch):
+    # as for a program in the background of a shell, or under nohup
+    run = simulation_store.run
+
+    def interrupt(*args, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return run(*args, **options)
+
+    monkeypatch.setattr(simulation_store, "run", interrupt)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert call("simulate", config, "--out", tmp_path / "out") == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+SLOW = """
+import sys, time
+from dlngeo import cli
+from dlngeo.studies import simulation_store
+simulate = simulation_store._group
+simulation_store.GROUP = 4
+def slow(*args):
+    time.sleep(float(pause))
+    return simulate(*args)
+simulation_store._group = slow
+pause, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+cli.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """All paths of the run that is stopped again and again."""
+    told = simulation_config.preset("hyperbola").replaced(paths=320, steps=10)
+    run = langevin.simulate(
+        told.build_energy(), told.matrix(), depth=3, beta=told.beta, dt=told.dt, n_steps=10,
+        weight_decay=told.weight_decay, n_paths=320, rng=0,
+    )  # fmt: skip
+    return run.W
+
+
+@pytest.mark.parametrize("enough", [2, pytest.param(40, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_nothing_that_was_kept_is_lost(tmp_path, whole, enough):
+    # each start goes on from the one before, and is stopped soon after it has kept more groups
+    out, draw = tmp_path / "out", np.random.default_rng(0)
+    codes = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
+    options = ["simulate", "--paths", "320", "--steps", "10", "--out", str(out)]
+    before = {}
+    for how in itertools.cycle(codes):
+        command = [sys.executable, "-c", SLOW, "0.02", *options]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as run:
+            deadline = time.monotonic() + 60
+            while len(list(out.glob("groups/*.npz"))) == len(before):
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            time.sleep(draw.uniform(0, 0.06))
+            run.send_signal(how)
+            _, said = run.communicate(timeout=60)
+        assert run.returncode == codes[how]
+        kept = {path: path.read_bytes() for path in out.glob("groups/*.npz")}
+        assert before == {path: kept[path] for path in before}
+        assert len(before) < len(kept) < 80
+        if how != signal.SIGKILL:
+            (line,) = said.splitlines()
+            assert int(line.split(" holds ")[1].split(" of 320 paths")[0]) <= 4 * len(kept)
+        before = kept
+        if how != signal.SIGKILL and len(kept) >= enough:
+            break
+    subprocess.run([sys.executable, "-c", SLOW, "0", *options], check=True, capture_output=True)
+    with np.load(out / "paths.npz") as written:
+        np.testing.assert_array_equal(written["W"], whole)
+    assert sorted(path.name for path in out.iterdir()) == SIMULATED
+    assert len(list((out / "groups").iterdir())) == 80
+
+
+def test_two_runs_into_one_folder_are_not_mixed(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "dlngeo.cli", "simulate", "--paths", "96", "--steps", "20"]
+    runs = [
+        subprocess.Popen(
+            [*command, "--seed", str(seed), "--out", str(out)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
+    said = [run.communicate(timeout=120)[1] for run in runs]
+    codes = [run.returncode for run in runs]
+    assert sorted(codes) == [0, 2]
+    seed = codes.index(0)
+    refused = said[1 - seed]
+    assert "out is being written by" in refused or "of another run, with seed" in refused
+    told = simulation_config.preset("hyperbola").replaced(steps=20, seed=seed)
+    alone = langevin.simulate(
+        told.build_energy(), told.matrix(), depth=3, beta=told.beta, dt=told.dt, n_steps=20,
+        weight_decay=told.weight_decay, n_paths=96, rng=seed,
     )  # fmt: skip
     with np.load(out / "paths.npz") as written:
-        np.testing.assert_array_equal(written["W"], whole.W)
+        np.testing.assert_array_equal(written["W"], alone.W)

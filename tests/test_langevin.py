@@ -150,6 +150,10 @@ def test_bad_input():
         langevin.simulate(ZERO, np.ones((2, 3)), depth=2, beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="full rank"):
         langevin.simulate(ZERO, np.diag([1.0, 0.0]), depth=2, beta=1, dt=0.1, n_steps=1)
+    with pytest.raises(ValueError, match=r"start.*numerical rank is 1"):  # on every processor
+        langevin.simulate(ZERO, np.ones((2, 2)), depth=2, beta=1, dt=0.1, n_steps=1)
+    with pytest.raises(ValueError, match=r"start\[0\].*numerical rank is 1"):
+        langevin.simulate(ZERO, (np.ones((2, 2)),) * 2, beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="balanced"):
         langevin.simulate(ZERO, (np.eye(2), 2 * np.eye(2)), beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="whole depth"):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import solve_ivp
 
 from dlngeo import weights
-from dlngeo.dynamics import langevin
+from dlngeo.dynamics import ensemble, langevin
 from dlngeo.energies import MatrixCompletion, Quadratic
 from dlngeo.geometry import balanced, entropy, metric
 from dlngeo.studies import simulation
@@ -52,6 +52,18 @@ def test_all_three_share_their_times_and_start(result):
         assert_array_equal(flow.t, result.ensemble.t)
         assert_array_equal(flow.W[0], result.ensemble.W[0, 0])
     assert result.notes == ()
+
+
+def test_flows_on_badly_scaled_data_stop_at_a_bound_and_say_so(monkeypatch, result):
+    # stiffness 3 · (1e8)^{4/3} at W near 1e8, on a path of an ensemble that never saw it
+    monkeypatch.setattr(simulation, "_MORE_STEPS", 20)
+    bad = simulation.beside(Quadratic(1e8 * np.eye(2)), result.ensemble)
+    for name, flow in bad.flows.items():
+        assert flow.status == -1
+        assert flow.stats["steps"] == RUN["n_steps"] + 20
+        note = next(note for note in bad.notes if name in note)
+        assert "gave up after 40 steps, at t = " in note
+    assert np.isfinite(bad.gradient_flow.W).all()
 
 
 def test_free_energy_flow_is_the_ode_of_its_gradient(result):
@@ -145,14 +157,32 @@ def test_what_ends_early_is_kept_and_said(result):
     assert np.isfinite(again.departure()).all()
 
 
+def ended_early(run, path, frame):
+    """The same run, one path of which is followed up to a frame only."""
+    W, ends = run.W.copy(), run.ends.copy()
+    W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
+    return ensemble.build(DIAGONAL, run.t, W, None, ends, "lost", run.provenance)
+
+
 def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):
-    run = result.ensemble
-    stopped = dataclasses.replace(run, t=run.t[:1], W=run.W[:, :1], status=-1, message="lost")
-    again = simulation.beside(DIAGONAL, stopped)
+    again = simulation.beside(DIAGONAL, ended_early(result.ensemble, 2, 0))
     assert again.notes == ("the ensemble: lost",)
     for flow in again.flows.values():
-        assert_array_equal(flow.W, run.W[0, :1])
+        assert_array_equal(flow.W, result.ensemble.W[0, :1])
     assert_array_equal(again.departure(), [0.0])
+
+
+def test_nothing_is_averaged_over_survivors(result):
+    again = simulation.beside(DIAGONAL, ended_early(result.ensemble, 4, 2))
+    assert_array_equal(again.whole.t, result.ensemble.t[:3])
+    assert again.ensemble.t.size == result.ensemble.t.size  # what was run is kept
+    for name in ("singular_values", "energy", "effective_rank"):
+        ours, theirs = again.band(name), result.band(name)
+        assert_array_equal(ours.value, theirs.value[:3])
+        assert_array_equal(ours.error, theirs.error[:3])
+    assert_allclose(again.departure(), result.departure()[:3], rtol=1e-7)
+    for flow in again.flows.values():
+        assert_array_equal(flow.t, result.ensemble.t[:3])
 
 
 @pytest.mark.parametrize(
@@ -229,10 +259,19 @@ def test_symmetries_and_stacks(rng):
     assert (alone.a, alone.distance) == (a[3, 1], distance[3, 1])
 
 
+@given(st.floats(-8, 8))
+def test_of_two_nearest_points_the_larger_is_returned(x):
+    # exact ties, which rounding alone would decide
+    assert simulation.on_hyperbola([[1.0, x], [-x, 1.0]]).a > 0
+    if abs(x) > 2.01:
+        a = simulation.on_hyperbola([[1.0, x], [x, 1.0]]).a
+        assert a == pytest.approx(x / 2 + np.sqrt(x**2 / 4 - 1), rel=1e-9)
+
+
 def test_centre_of_the_plane_has_a_nearest_point():
     # x = y = 0: a = ±1 at distance √2
     a, distance = simulation.on_hyperbola([[1.0, 0.0], [0.0, 1.0]])
-    assert abs(a) == pytest.approx(1.0)
+    assert a == pytest.approx(1.0)
     assert distance == pytest.approx(np.sqrt(2))
 
 

@@ -135,19 +135,39 @@ def test_replaced_changes_what_is_given_alone():
         ("steps = 20", "steps = 20\npaths = 0", "paths must be an integer >= 1, not 0"),
         ("steps = 20", "steps = 20\nsave_every = 0", "save_every must be an integer >= 1, not 0"),
         ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0, 2]]", "one square matrix"),
-        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0, 2], [0]]", "start must be an array"),
-        ("start = [[1.0, 2], [0, 1.5]]", 'start = "I"', "start must be an array of real numbers"),
+        (
+            "start = [[1.0, 2], [0, 1.5]]",
+            "start = [[1.0, 2], [0]]",
+            "start must have rows of one length, at least 1; it has 1 and 2",
+        ),
+        (
+            "start = [[1.0, 2], [0, 1.5]]",
+            'start = "I"',
+            "start must be a list of rows [[…], …], not",
+        ),
         ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0]]", "one shape; they have (2, 2) and (1"),
         ("start = [[1.0, 2], [0, 1.5]]", "start = [[nan, 2], [0, 1]]", "start must be finite"),
         ('kind = "completion"', "", "energy.kind must be one of completion, quadratic, not None"),
         ('"completion"', '"cubic"', "energy.kind must be one of completion, quadratic, not 'cu"),
         ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
         ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
-        ("table = [[1.0, nan], [nan, 2.0]]", "table = [[nan]]", "mask must have at least one"),
-        ("table = [[1.0, nan], [nan, 2.0]]", "table = [[inf]]", "table must be finite or NaN"),
+        (
+            "table = [[1.0, nan], [nan, 2.0]]",
+            "table = [[nan]]",
+            "energy.table must have at least one entry that is",
+        ),
+        (
+            "table = [[1.0, nan], [nan, 2.0]]",
+            "table = [[inf]]",
+            "energy.table must be finite, or nan",
+        ),
         ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0, 1]]", "energy.triplets must be"),
         ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0.5, 0, 1]]", "energy.triplets must"),
-        ("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[0, 2, 1]]", "j must lie in 0..1"),
+        (
+            "table = [[1.0, nan], [nan, 2.0]]",
+            "triplets = [[0, 2, 1]]",
+            "rows and columns from 0 to 1, as start has; they run from 0 to 2",
+        ),
         ("[energy]", "[energies]", "unknown key 'energies'"),
         ("depth = 3", "depth 3", "line 2"),
     ],
@@ -159,6 +179,126 @@ def test_bad_files_are_one_line_that_says_why(tmp_path, old, new, wanted):
     message = str(caught.value)
     assert message.startswith("bad.toml: ") and "\n" not in message
     assert wanted in message
+
+
+HUGE = "1" + "0" * 400  # ten to the four hundredth
+WRONG = {  # a value of every kind that TOML has, and what is said of each beside a number
+    '"3"': "not '3'",
+    "true": "not True",
+    "[3]": "not [3]",
+    "{a = 3}": "not {'a': 3}",
+    "2020-01-01": "not datetime.date(2020, 1, 1)",
+    "12:00:00": "not datetime.time(12, 0)",
+    HUGE: "not an integer of 401 digits",
+    '"' + "x" * 999 + '"': "xxx…",
+}
+PLACES = {  # every number that a file can give, and how its place is called
+    **{f"{name} = {{}}": name for name in ("depth", "beta", "dt", "kappa", "weight_decay")},
+    **{f"{name} = {{}}": name for name in ("steps", "paths", "save_every")},
+    "start = [[1.0, 2], [{}, 1.5]]": "start[1][0]",
+    "table = [[1.0, {}], [nan, 2.0]]": "energy.table[0][1]",
+    "triplets = [[0, 0, {}]]": "energy.triplets[0][2]",
+    "target = [[{}, 0], [0, 0]]": "energy.target[0][0]",
+}
+
+
+def with_line(line):
+    """The good file with this line in the place of its own."""
+    key = line.split(" = ")[0]
+    kept = [old for old in GOOD.splitlines() if not old.startswith(f"{key} = ")]
+    if key in ("table", "triplets", "target"):
+        kept = [old for old in kept if not old.startswith(("table", "kind"))]
+        kind = "quadratic" if key == "target" else "completion"
+        return "\n".join([*kept, f'kind = "{kind}"', line])
+    return "\n".join([line, *kept])
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("value", WRONG)
+def test_wrong_values_are_told_by_place_and_kind(place, value):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        config.from_toml(with_line(place.format(value)))
+    said = str(caught.value)
+    assert said.startswith(f"{PLACES[place]} must be ")
+    assert said.endswith(WRONG[value])
+    assert len(said) < 150 and "\n" not in said
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_what_is_not_finite_is_refused_but_for_depth_and_gaps(place, value):
+    if (place, value) in (("depth = {}", "inf"), ("table = [[1.0, {}], [nan, 2.0]]", "nan")):
+        config.from_toml(with_line(place.format(value)))
+        return
+    with pytest.raises((TypeError, ValueError)) as caught:
+        config.from_toml(with_line(place.format(value)))
+    assert str(caught.value).startswith(PLACES[place].split("[")[0])
+
+
+def test_whole_numbers_beyond_what_toml_promises_are_refused_but_in_a_seed():
+    for name in ("steps", "paths", "save_every"):
+        with pytest.raises(ValueError, match=rf"{name} must be .* and at most 9223372036854775807"):
+            config.from_toml(with_line(f"{name} = {2**63}"))
+    assert config.from_toml(with_line(f"seed = {2**128}")).seed == 2**128
+    told = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
+    assert told.start[0][0] == 1e20
+
+
+def test_time_must_be_finite():
+    with pytest.raises(ValueError, match=r"steps \* dt must be finite; it is 20 \* 1e\+308"):
+        config.from_toml(with_line("dt = 1e308"))
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"depth = 3\nbeta = = 1\n", "line 2"),
+        (b'depth = 3\nname = "\xe9"\n', "not text in UTF-8 (byte 18)"),
+        (b"\xff\xfed\x00", "not text in UTF-8 (byte 0)"),
+        (b"start = " + b"[" * 5000 + b"]" * 5000, "lists are nested too deeply"),
+        (b"beta = " + b"9" * 5000, "4300 digits"),
+        (b"beta = 2020-13-45", "bad.toml: "),
+        (b"beta = 1\nbeta = 2\n", "Cannot overwrite a value (at line 2"),
+        (b"", "energy, start, depth, beta, dt, steps must be given"),
+        (b"\x00", "line 1"),
+        (b"a.b.c = 1", "unknown key 'a'"),
+        (b"[[energy]]\nkind = 1", "must be given"),
+    ],
+)
+def test_text_that_is_no_configuration_is_one_line(tmp_path, content, wanted):
+    (tmp_path / "bad.toml").write_bytes(content)
+    with pytest.raises(ValueError) as caught:
+        config.read(tmp_path / "bad.toml")
+    said = str(caught.value)
+    assert said.startswith("bad.toml: ") and wanted in said and "\n" not in said
+
+
+def test_mark_at_the_beginning_of_a_text_is_no_part_of_it(tmp_path):
+    (tmp_path / "run.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert config.read(tmp_path / "run.toml").beta == 10.0
+
+
+def test_no_damage_to_a_file_goes_further_than_one_line(tmp_path, rng):
+    good, file = GOOD.encode(), tmp_path / "bad.toml"
+    outcomes = []
+    for _ in range(200):
+        bad = bytearray(good)
+        for place in rng.integers(len(bad), size=rng.integers(1, 4)):
+            bad[place] = rng.integers(256)
+        file.write_bytes(bad[: rng.integers(len(bad) // 2, len(bad) + 1)])
+        try:
+            config.read(file)
+            outcomes.append(True)
+        except (TypeError, ValueError) as error:
+            assert str(error).startswith("bad.toml: ")
+            assert len(str(error).splitlines()) == 1
+            outcomes.append(False)
+    assert outcomes.count(False) > 100
+
+
+def test_triplets_name_each_entry_once():
+    with pytest.raises(ValueError, match=r"energy\.triplets must name each entry once"):
+        config.from_toml(with_line("triplets = [[0, 0, 1.0], [0, 0, 2.0]]"))
 
 
 def test_energy_must_be_a_table(tmp_path):

@@ -1,15 +1,15 @@
 """The figure of a simulation: labelled, unclipped, and true to the numbers it shows."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.testing import assert_allclose
 
+from dlngeo.dynamics import ensemble
 from dlngeo.studies import simulation_config as config
 from dlngeo.studies import simulation_figures as figures
 from dlngeo.studies import simulation_store as store
+from dlngeo.studies.simulation import beside
 
 
 def drawn(told, folder, title="a title"):
@@ -105,13 +105,19 @@ def test_odd_runs_are_drawn(tmp_path, changes):
     drawn(told, tmp_path)[0].draw_without_rendering()
 
 
-def test_run_that_could_not_be_followed_is_drawn(hyperbola):
-    told, result = config.preset("hyperbola"), hyperbola[1]
-    run = result.ensemble
-    short = dataclasses.replace(
-        run, t=run.t[:1], W=run.W[:, :1], energy=run.energy[:, :1],
-        singular_values=run.singular_values[:, :1], effective_rank=run.effective_rank[:, :1],
-    )  # fmt: skip
-    broken = dataclasses.replace(result, ensemble=short)
-    figures.comparison_figure(told, broken, "short").draw_without_rendering()
-    assert np.isfinite(broken.departure()).all()
+def test_run_that_could_not_be_followed_is_drawn_as_far_as_all_paths_go(hyperbola):
+    told, run = config.preset("hyperbola"), hyperbola[1].ensemble
+    for frame in (0, 7):
+        W, ends = run.W.copy(), run.ends.copy()
+        W[3, frame + 1 :], ends[3] = np.nan, run.t[frame]
+        cut = ensemble.build(told.build_energy(), run.t, W, None, ends, "lost", run.provenance)
+        broken = beside(told.build_energy(), cut)
+        figure = figures.comparison_figure(told, broken, "short")
+        figure.draw_without_rendering()
+        said = f"short\n1 path ended early: all is shown up to t = {run.t[frame]:g}"
+        assert figure.get_suptitle() == said
+        shown = line(panel(figure, "Effective rank"), "mean")
+        assert_allclose(shown.get_xdata(), run.t[: frame + 1])
+        assert_allclose(shown.get_ydata(), run.effective_rank[:, : frame + 1].mean(axis=0))
+        x, _ = line(panel(figure, "Where the paths"), "paths at the end").get_data()
+        assert_allclose(x, run.W[:, frame, 0, 1])

@@ -11,7 +11,7 @@ from dlngeo.dynamics import ensemble
 from dlngeo.studies import simulation_config as config
 from dlngeo.studies import simulation_report as report
 from dlngeo.studies import simulation_store as store
-from dlngeo.studies.simulation import Comparison
+from dlngeo.studies.simulation import Comparison, beside
 
 TOLD = config.preset("hyperbola").replaced(paths=4, steps=6)
 
@@ -26,8 +26,9 @@ def with_ends(result, ends):
     ends = np.asarray(ends, dtype=float)
     W = np.stack([np.broadcast_to(result.ensemble.W[0, 0], ends.shape), ends], axis=1)
     run = result.ensemble
+    ends_of = np.full(len(ends), run.t[1])
     made = ensemble.build(
-        TOLD.build_energy(), run.t[:2], W, None, run.status, run.message, run.provenance
+        TOLD.build_energy(), run.t[:2], W, None, ends_of, run.message, run.provenance
     )
     return Comparison(made, result.free_energy_flow, result.gradient_flow)
 
@@ -82,7 +83,7 @@ def test_summary_is_json_and_holds_the_ends(result):
     assert again["rms_distance_from_free_energy_flow"]["value"] == pytest.approx(
         math.sqrt((apart**2).sum() / 4)
     )
-    assert (again["status"], again["notes"]) == (0, [])
+    assert (again["paths_ended_early"], again["notes"]) == (0, [])
 
 
 def test_other_energies_have_no_hyperbola(tmp_path):
@@ -126,3 +127,37 @@ def test_verdict_is_one_line_with_the_numbers(tmp_path, kappa):
     expected = result.departure()[-1] if kappa == 0 else result.band("effective_rank").value[-1]
     assert f"{expected:.2g}" in said or f"{expected:.4g}" in said
     assert f"{result.gradient_flow.effective_rank[-1]:.4g}" in said
+
+
+@pytest.fixture
+def cut(result):
+    """The same, its second path followed to the third frame only, its third to the fifth."""
+    run, told = result.ensemble, TOLD.build_energy()
+    W, ends = run.W.copy(), run.ends.copy()
+    for path, frame in ((1, 2), (2, 4)):
+        W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
+    return beside(told, ensemble.build(told, run.t, W, None, ends, "lost", run.provenance))
+
+
+def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
+    summary = json.loads(json.dumps(report.summary(TOLD, cut), allow_nan=False))
+    assert (summary["paths_ended_early"], summary["frames"]) == (2, 3)
+    assert summary["t"] == result.ensemble.t[2]
+    assert summary["notes"] == ["the ensemble: lost"]
+    assert_allclose(
+        summary["ensemble"]["singular_values"]["mean"],
+        result.ensemble.singular_values[:, 2].mean(axis=0),
+    )
+    assert summary["ensemble"]["beta_energy"] == pytest.approx(
+        TOLD.beta * result.ensemble.energy[:, 2].mean()
+    )
+    assert summary["free_energy_flow"]["t"] == summary["gradient_flow"]["t"] == summary["t"]
+    rows = {row[0]: row[1:] for row in report.rows(cut)}
+    middle = float(rows["energy"][0].split(" ± ")[0])
+    assert middle == pytest.approx(result.ensemble.energy[:, 2].mean(), rel=1e-3)
+    assert report.heading(cut) == f"at t = {result.ensemble.t[2]:g}"
+    assert report.heading(result) == "at the end"
+    said = report.verdict(TOLD, cut)
+    assert (
+        said.startswith(f"At t = {result.ensemble.t[2]:g} ") and "Cut short: the ensemble" in said
+    )

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import scipy
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
-from dlngeo import __version__
+from dlngeo._environment import numerics
 from dlngeo.studies import (
     completion,
     completion_report,
@@ -31,6 +26,8 @@ from dlngeo.studies import (
     tables,
 )
 from dlngeo.studies import simulation_report as report
+from dlngeo.studies.files import held, require_folder, together
+from dlngeo.studies.signals import Stopped, stoppable
 
 # What typer raises for an argument that it cannot parse; it has no public name there.
 _UsageError: Any = typer.BadParameter.__base__
@@ -40,6 +37,14 @@ _UNTOLD = {
     "layout": "auto", "columns": None, "header": None, "labels": None, "delimiter": None,
     "decimal": ".", "missing": (), "skip": 0,
 }  # fmt: skip
+
+
+def _folder(value: str | Path) -> Path:
+    """What --out names; ``Path("")`` would be the folder one is in."""
+    if not str(value).strip():
+        raise typer.BadParameter("a folder must be named; the present one is .")
+    return Path(value)
+
 
 app = typer.Typer(
     add_completion=False,
@@ -118,7 +123,12 @@ def complete(
     ] = False,
     seed: Annotated[int, typer.Option(help="Chooses held-out entries and start.")] = 0,
     out: Annotated[
-        Path, typer.Option(help="Folder for completed.csv, summary.json and completion.png.")
+        Path,
+        typer.Option(
+            parser=_folder,
+            metavar="FOLDER",
+            help="Folder for completed.csv, summary.json and completion.png.",
+        ),
     ] = Path("dlngeo-completion"),
 ) -> None:
     """Fill in an incomplete matrix by the gradient flow of a deep linear network.
@@ -143,7 +153,7 @@ def complete(
         raise ValueError("--layout, --columns and the like say how DATA is read; DATA is missing")
     else:
         table = tables.dataset("fertility" if dataset is None else dataset)
-    _require_folder(out)
+    require_folder(out)
 
     begun = time.perf_counter()
     settings: dict[str, Any] = {
@@ -156,9 +166,9 @@ def complete(
     source["reading"] = table.reading
     summary = completion_report.summary(result, [*_made_by(), *source.items(), *settings.items()])
     summary["total_seconds"] = time.perf_counter() - begun
-    from dlngeo.studies import completion_files
+    from dlngeo.studies import completion_files  # loads matplotlib
 
-    with _draft(out) as folder:
+    with held(out), together(out, last="summary.json") as folder:
         completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
         _write_json(folder / "summary.json", summary)
     grid = Grid(*completion_report.COLUMNS)
@@ -192,7 +202,11 @@ def simulate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results; by default dlngeo- and the name of the run."),
+        typer.Option(
+            parser=_folder,
+            metavar="FOLDER",
+            help="Folder for the results; by default dlngeo- and the name of the run.",
+        ),
     ] = None,
     paths: Annotated[int | None, typer.Option(help="Number of paths.")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps.")] = None,
@@ -210,11 +224,22 @@ def simulate(
             "--upstairs/--downstairs", help="Simulate the weights, or W.", show_default=False
         ),
     ] = None,
-) -> None:
+    mix_environments: Annotated[
+        bool,
+        typer.Option(
+            "--mix-environments",
+            help="Go on from paths made with other versions or on another kind of processor; the "
+            "whole is then not, bit for bit, one run.",
+        ),
+    ] = False,
+) -> int:
     """Simulate the Riemannian Langevin equation beside the flows from the same start.
 
     Options replace what CONFIG or the preset says. Finished paths are kept in groups: the same
     command, given again after an interruption, goes on from them.
+
+    Exit codes: 0; 1 where a path or a flow ended before its time (what there is is written); 2 for
+    arguments and files that cannot be used; 130 and 143 when interrupted or terminated.
     """
     if config is not None and preset is not None:
         raise ValueError("give CONFIG or --preset, not both")
@@ -225,22 +250,26 @@ def simulate(
         weight_decay=weight_decay, seed=seed, upstairs=upstairs,
     )  # fmt: skip
     folder = Path(f"dlngeo-{name}") if out is None else out
-    _require_folder(folder)
+    require_folder(folder)
 
     begun, done = time.perf_counter(), 0
     try:
-        with _bar() as progress:
+        with held(folder):
+            with _bar() as progress:
 
-            def kept(paths: int) -> None:
-                nonlocal done
-                done = paths
-                progress("paths", done / told.paths)
+                def kept(paths: int) -> None:
+                    nonlocal done
+                    done = paths
+                    progress("paths", done / told.paths)
 
-            result = simulation_store.run(told, folder, progress=kept)
-        _finish_simulation(name, told, result, folder, begun)
-    except KeyboardInterrupt:
-        message = f"interrupted; {folder} holds {done} of {told.paths} paths, and the same command"
-        raise typer.Exit(_fail(f"{message} goes on from there", 130)) from None
+                result = simulation_store.run(
+                    told, folder, progress=kept, mix_environments=mix_environments
+                )
+            _finish_simulation(name, told, result, folder, begun)
+    except Stopped as stop:
+        message = f"{stop}; {folder} holds {done} of {told.paths} paths, and the same command"
+        return _fail(f"{message} goes on from there", stop.code)
+    return 1 if result.notes else 0
 
 
 def _finish_simulation(
@@ -255,13 +284,14 @@ def _finish_simulation(
     summary = report.summary(config, result, [*_made_by(), ("run", name)])
     summary["simulation_seconds"] = simulation_store.seconds(config, out)
     headline = report.headline(name, config)
-    with _draft(out) as folder:
-        simulation_store.save(config, result, folder)
+    with together(out, last="summary.json") as folder:
+        simulation_store.save(config, result, folder, beside=out)
         figure = simulation_figures.comparison_figure(config, result, headline)
         plotting.save(figure, folder / "simulation.png")
         summary["total_seconds"] = time.perf_counter() - begun
         _write_json(folder / "summary.json", summary)
-    grid = Grid("at the end", "ensemble, mean ± s.e.", "free-energy flow", "gradient flow")
+    columns = ("ensemble, mean ± s.e.", "free-energy flow", "gradient flow")
+    grid = Grid(report.heading(result), *columns)
     for row in report.rows(result):
         grid.add_row(*row)
     wrote = f"Wrote {out}/: simulation.png, paths.npz, summary.json, config.toml"
@@ -272,15 +302,7 @@ def _finish_simulation(
 
 
 def _made_by() -> list[tuple[str, object]]:
-    versions = {"numpy": np.__version__, "scipy": scipy.__version__}
-    return [("dlngeo", __version__), ("python", platform.python_version()), *versions.items()]
-
-
-def _require_folder(out: Path) -> None:
-    """Refuse at once what could not be written to at the end."""
-    existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise ValueError(f"--out {out}: {existing} is not a folder that can be written to")
+    return list(numerics().items())
 
 
 @contextmanager
@@ -304,16 +326,6 @@ def _bar() -> Iterator[Callable[[str, float], None]]:
         yield progress
 
 
-@contextmanager
-def _draft(out: Path) -> Iterator[Path]:
-    """A folder beside the files' place; when all are written they are moved there."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as draft:
-        yield Path(draft)
-        for file in Path(draft).iterdir():
-            file.replace(out / file.name)
-
-
 def _write_json(file: Path, content: dict[str, object]) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -332,7 +344,10 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without × gets a question mark
     try:
-        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        with stoppable():
+            code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except Stopped as stop:
+        code = _fail(str(stop), stop.code)
     except typer.Abort:
         code = _fail("interrupted", 130)
     except _UsageError as error:

@@ -152,6 +152,16 @@ def sorted_points():
         yield Point(list(Q), lam)
 
 
+def sorted_bases():
+    """The sorted points, and the library's basis there.
+
+    Both from the very same weights: put together again from their frames they are the same to
+    rounding, but a sign of a singular vector may hang on that.
+    """
+    for P, given in zip(sorted_points(), all_points(), strict=True):
+        yield P, balanced.orthonormal_basis(given.layers, rank=given.r)
+
+
 def any_weights(*, square=False):
     """Weights that are not balanced."""
     generator = np.random.default_rng(3)

@@ -19,6 +19,7 @@ from menon.material import (
     gap,
     orbit_space,
     size,
+    sorted_bases,
     sorted_points,
     tangent_space,
 )
@@ -58,8 +59,8 @@ def coefficient(a, b, p, s, N):
 
 def turn_residuals(depths):
     """The library's u against the formulas, for the p that `depths(N)` names."""
-    for P in sorted_points():
-        u = balanced.orthonormal_basis(P.layers, rank=P.r).u
+    for P, basis in sorted_bases():
+        u = basis.u
         for pair, turns in enumerate(explicit_basis(P)[1]):
             for p in depths(P.N):
                 yield gap([layer[pair, p] for layer in u], turns[p])
@@ -82,8 +83,7 @@ def _():
 )
 def _():
     """**l**^k, 1 ≤ k ≤ d."""
-    for P in sorted_points():
-        basis = balanced.orthonormal_basis(P.layers, rank=P.r)
+    for P, basis in sorted_bases():
         pairs = P.r * (P.r - 1) // 2
         for layers, count in ((basis.l, (P.r,)), (basis.u, (pairs, P.N + 1))):
             yield float(len(layers) != P.N)
@@ -98,10 +98,9 @@ same("(8.19)", "**u**^{k,l,p}, 1 ≤ k < l ≤ d, 0 ≤ p ≤ N", "(8.18)", note
 )
 def _():
     """l_s^k = q_{s,k}q_{s-1,k}ᵀ/√N."""
-    for P in sorted_points():
-        l = balanced.orthonormal_basis(P.layers, rank=P.r).l
+    for P, basis in sorted_bases():
         for k, exact in enumerate(explicit_basis(P)[0]):
-            yield gap([layer[k] for layer in l], exact)
+            yield gap([layer[k] for layer in basis.l], exact)
 
 
 @row(
@@ -137,8 +136,8 @@ def _():
 )
 def _():
     """The coefficients a^{klps}."""
-    for P in sorted_points():
-        u = balanced.orthonormal_basis(P.layers, rank=P.r).u
+    for P, basis in sorted_bases():
+        u = basis.u
         pairs = itertools.combinations(range(P.r), 2)
         for pair, (k, l) in enumerate(pairs):
             for p, s in itertools.product(range(1, P.N), range(1, P.N + 1)):

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo._threads import one_blas_thread
@@ -191,6 +191,7 @@ def _start(
                 "start must be square weights of one width, one network; the shapes are "
                 f"{[W.shape for W in layers]}"
             )
+        _rank.require_full_layers(layers, "start")
         coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
         whole = float(len(layers))
         return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
@@ -198,8 +199,8 @@ def _start(
     point = _checks.matrix(start, "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
-    if whole > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
-        raise ValueError("start must have full rank; its smallest singular value is 0")
+    if whole > 1:
+        _rank.require_full(point, "start")
     if not upstairs:
         return point, None, whole
     if not whole.is_integer():

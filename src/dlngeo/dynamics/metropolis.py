@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_ndtr
 
-from dlngeo import _checks
+from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import transpose
 from dlngeo._threads import one_blas_thread
@@ -147,8 +147,8 @@ def _place(
             "rotation-invariant energies have equilibrium.sample"
         )
     setting = Setting.of(point.shape, depth, beta, kappa, None, weight_decay)
-    if setting.depth > 1 and not np.linalg.svd(point, compute_uv=False)[-1] > 0:
-        raise ValueError("start must have full rank; its smallest singular value is 0")
+    if setting.depth > 1:
+        _rank.require_full(point, "start")
     return setting, point
 
 

@@ -42,8 +42,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     k = _band(k, widths)
     blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
-        wanted = len(widths) - k
-        raise ValueError(f"blocks must be {wanted} matrices for k = {k}, not {len(blocks)}")
+        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
     arrays = [_checks.matrix(F, f"blocks[{j}]") for j, F in enumerate(blocks)]
     for j, F in enumerate(arrays):
         if F.shape[-2:] != (widths[j + k], widths[j]):
@@ -213,9 +212,7 @@ def place(widths: tuple[int, ...], row: int, column: int) -> tuple[slice, slice]
     return slice(edges[row], edges[row + 1]), slice(edges[column], edges[column + 1])
 
 
-def state(
-    A: ArrayLike, widths: Sequence[int], name: str = "A"
-) -> tuple[Array, tuple[int, ...]]:
+def state(A: ArrayLike, widths: Sequence[int], name: str = "A") -> tuple[Array, tuple[int, ...]]:
     """A stack of n_v × n_v matrices and their widths."""
     dims = _checks.widths(widths)
     matrix, n = _checks.matrix(A, name), sum(dims)
@@ -226,9 +223,7 @@ def state(
     return matrix, dims
 
 
-def network(
-    A: ArrayLike, widths: Sequence[int], name: str = "A"
-) -> tuple[Array, tuple[int, ...]]:
+def network(A: ArrayLike, widths: Sequence[int], name: str = "A") -> tuple[Array, tuple[int, ...]]:
     """A stack of matrices in block-shift form, A = blk_1(W_1, ..., W_N), and their widths.
 
     Raises

@@ -125,9 +125,7 @@ def _checked(widths: Sequence[int], skips: Skips) -> tuple[tuple[int, ...], list
     pairs = []
     for skip in _checks.sequence(skips, "skips", "a sequence of pairs (k, l) of layers"):
         if not isinstance(skip, tuple | list) or len(skip) != 2:
-            raise ValueError(
-                f"skips must be pairs (k, l) of layers; one is {_checks.shown(skip)}"
-            )
+            raise ValueError(f"skips must be pairs (k, l) of layers; one is {_checks.shown(skip)}")
         k, l = (_checks.integer(layer, "skips", 0) for layer in skip)  # noqa: E741
         if not k + 1 < l < len(widths):
             raise ValueError(

@@ -11,6 +11,7 @@ beside the minimisers of rank one, (14.3).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -33,6 +34,7 @@ OBSERVABLES: tuple[Observable, ...] = get_args(Observable)
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
+_MORE_STEPS = 2000  # than the ensemble's: a flow that needs more gives up, and says so
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,23 @@ class Comparison:
     ensemble : Ensemble
         The frames at which no path has ended early.
     free_energy_flow, gradient_flow : Trajectory
-        At the times of the ensemble. A flow that ends early has fewer frames, the last of them
-        where it ended.
+        At the times of the ensemble up to where its first path ends. A flow that ends early has
+        fewer frames, the last of them where it ended. On badly scaled data a flow gives up after
+        2000 steps more than the ensemble took; ``notes`` tells.
     """
 
     ensemble: Ensemble
     free_energy_flow: Trajectory
     gradient_flow: Trajectory
+
+    @functools.cached_property
+    def whole(self) -> Ensemble:
+        """The frames of the ensemble that all its paths have.
+
+        What is said of the ensemble is said of these: where a path ended early, a mean over the
+        others would be a mean over survivors.
+        """
+        return self.ensemble.together()
 
     @property
     def flows(self) -> dict[str, Trajectory]:
@@ -60,22 +72,22 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What ended before its time, and why; empty where nothing did."""
-        early = [("ensemble", self.ensemble.message)] if not self.ensemble.success else []
-        early += [(name, run.message) for name, run in self.flows.items() if run.status != 0]
-        return tuple(f"the {name}: {message}" for name, message in early)
+        ended = [] if self.ensemble.success else [f"the ensemble: {self.ensemble.message}"]
+        flows = [f"the {name}: {flow.message}" for name, flow in self.flows.items() if flow.status]
+        return (*ended, *flows)
 
     def band(self, observable: Observable) -> Estimate:
-        """Mean and standard error of an observable over the ensemble."""
-        return mean(getattr(self.ensemble, _checks.choice(observable, "observable", OBSERVABLES)))
+        """Mean and standard error of an observable over all paths, at the times of ``whole``."""
+        return mean(getattr(self.whole, _checks.choice(observable, "observable", OBSERVABLES)))
 
     def departure(self) -> Array:
         """Root mean square over paths of ‖W - W_F‖_F, W_F on the free-energy flow; (time,).
 
-        At the times that both have. As dt → 0 it vanishes for κ = 0.
+        At the times that all paths and the flow have. As dt → 0 it vanishes for κ = 0.
         """
-        flow = self.free_energy_flow
-        count = int((flow.t == self.ensemble.t[: flow.t.size]).sum())
-        apart = frobenius(self.ensemble.W[:, :count] - flow.W[:count])
+        flow, paths = self.free_energy_flow, self.whole
+        count = int((flow.t == paths.t[: flow.t.size]).sum())
+        apart = frobenius(paths.W[:, :count] - flow.W[:count])
         return np.asarray(np.sqrt((apart**2).mean(axis=0)))
 
 
@@ -141,20 +153,18 @@ def beside_flow(
 
 
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
-    """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy.
-
-    All are compared up to the first frame at which a path has ended early: no mean is one over
-    survivors.
-    """
+    """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     _checks.instance(ensemble, "ensemble", Ensemble)
-    ensemble, known = ensemble.together(), ensemble.provenance
-    span = (0.0, max(float(ensemble.t[-1]), known["dt"]))
+    known, t = ensemble.provenance, ensemble.together().t
+    span = (0.0, max(float(t[-1]), known["dt"]))
     start, common = (
         ensemble.W[0, 0],
         {
             "depth": known["depth"],
             "weight_decay": known["weight_decay"],
-            "t_eval": ensemble.t,
+            "t_eval": t,
+            # An ensemble that resolves its drift takes more steps than a flow needs.
+            "max_steps": known["n_steps"] + _MORE_STEPS,
             **_SOLVER,
         },
     )
@@ -205,7 +215,8 @@ def on_hyperbola(W: ArrayLike) -> Position:
 
     Notes
     -----
-    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest; one is returned.
+    Where W_12 = W_21 lies outside [-2, 2] two points, a and 1/a, are nearest, and where
+    W_12 = -W_21, a and -1/a; up to rounding of the distance the larger is returned.
     Source: Menon, (14.1)-(14.3).
     """
     W = _checks.matrix(W, shape=(2, 2))
@@ -218,7 +229,7 @@ def on_hyperbola(W: ArrayLike) -> Position:
     roots = np.linalg.eigvals(companion).real
     roots = np.where(roots == 0, 1.0, roots)
     squares = (x[..., None] - roots) ** 2 + (y[..., None] - 1 / roots) ** 2
-    best = squares.argmin(axis=-1, keepdims=True)
-    a = np.take_along_axis(roots, best, axis=-1)[..., 0]
+    nearest = squares <= squares.min(axis=-1, keepdims=True) * (1 + 1e-12)
+    a = np.where(nearest, roots, -np.inf).max(axis=-1)
     diagonal = np.hypot(W[..., 0, 0] - 1, W[..., 1, 1] - 1)
     return Position(a, np.asarray(np.hypot(diagonal, np.hypot(x - a, y - 1 / a))))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from dlngeo.energies import MatrixCompletion, Quadratic
 
 _KINDS = {"completion": ("table", "triplets"), "quadratic": ("target",)}
 _INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
+_MOST = 2**63 - 1  # what TOML promises to hold
 _NUMBERS = ("depth", "beta", "kappa", "weight_decay", "dt")
 
 
@@ -78,16 +80,17 @@ class Config:
             if name != "save_every" or self.save_every is not None:
                 _whole(getattr(self, name), name, least)
         for name in _NUMBERS:
-            _number(getattr(self, name), name)
-            object.__setattr__(self, name, float(getattr(self, name)))
+            object.__setattr__(self, name, _number(getattr(self, name), name))
         if not isinstance(self.upstairs, bool):
-            raise TypeError(f"upstairs must be true or false, not {self.upstairs!r}")
+            raise TypeError(f"upstairs must be true or false, not {_shown(self.upstairs)}")
         object.__setattr__(self, "start", self.matrix().tolist())
         _checks.depth(self.depth)
         _checks.positive(self.beta, "beta")
         _checks.positive(self.dt, "dt")
         _checks.non_negative(self.kappa, "kappa")
         _checks.non_negative(self.weight_decay, "weight_decay")
+        if not math.isfinite(self.steps * self.dt):
+            raise ValueError(f"steps * dt must be finite; it is {self.steps} * {self.dt:g}")
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
@@ -98,7 +101,7 @@ class Config:
 
     def matrix(self) -> Array:
         """The start as an array."""
-        point = _checks.matrix(self.start, "start")
+        point = _checks.matrix(_rows(self.start, "start"), "start")
         if point.ndim != 2 or point.shape[0] != point.shape[1]:
             raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
         return point
@@ -106,27 +109,41 @@ class Config:
     def build_energy(self) -> Quadratic | MatrixCompletion:
         """The energy that the configuration describes."""
         if not isinstance(self.energy, dict):
-            raise TypeError(f"energy must be a table [energy], not {self.energy!r}")
+            raise TypeError(f"energy must be a table [energy], not {_shown(self.energy)}")
         kind, data = self.energy.get("kind"), {k: v for k, v in self.energy.items() if k != "kind"}
         if not isinstance(kind, str) or kind not in _KINDS:
-            raise ValueError(f"energy.kind must be one of {', '.join(_KINDS)}, not {kind!r}")
+            raise ValueError(f"energy.kind must be one of {', '.join(_KINDS)}, not {_shown(kind)}")
         allowed = _KINDS[kind]
         if len(data) != 1 or next(iter(data)) not in allowed:
             raise ValueError(
                 f"[energy] of kind {kind} needs one key besides, {' or '.join(allowed)}; it has "
                 f"{', '.join(data) or 'none'}"
             )
-        if "target" in data:
-            return Quadratic(_checks.matrix(data["target"], "energy.target"))
-        if "table" in data:
-            return MatrixCompletion.from_nan(
-                _checks.real_array(data["table"], "energy.table", finite=False)
-            )
-        triplets = _checks.real_array(data["triplets"], "energy.triplets")
-        if triplets.ndim != 2 or triplets.shape[1] != 3 or (triplets[:, :2] % 1 != 0).any():
+        (name, value) = next(iter(data.items()))
+        rows = _rows(value, f"energy.{name}")
+        if name == "target":
+            return Quadratic(_checks.matrix(rows, "energy.target"))
+        if name == "table":
+            if np.isinf(rows).any():
+                raise ValueError("energy.table must be finite, or nan where nothing is observed")
+            if np.isnan(rows).all():
+                raise ValueError("energy.table must have at least one entry that is not nan")
+            return MatrixCompletion.from_nan(rows)
+        return self._of_triplets(_checks.real_array(rows, "energy.triplets"))
+
+    def _of_triplets(self, triplets: Array) -> MatrixCompletion:
+        if triplets.shape[1] != 3 or (triplets[:, :2] % 1 != 0).any():
             raise ValueError("energy.triplets must be a list of [row, column, value], from row 0")
-        i, j = triplets[:, :2].T.astype(int)
         d = len(self.matrix())
+        pairs = triplets[:, :2]
+        if not ((pairs >= 0) & (pairs < d)).all():
+            raise ValueError(
+                f"energy.triplets must have rows and columns from 0 to {d - 1}, as start has; they "
+                f"run from {pairs.min():g} to {pairs.max():g}"
+            )
+        if len(np.unique(pairs, axis=0)) < len(pairs):
+            raise ValueError("energy.triplets must name each entry once")
+        i, j = pairs.T.astype(int)
         return MatrixCompletion.from_triplets(i, j, triplets[:, 2], (d, d))
 
     def replaced(self, **changes: Any) -> Config:
@@ -135,14 +152,44 @@ class Config:
 
 
 def _whole(value: Any, name: str, least: int) -> None:
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer >= {least}, not {value!r}")
-    _checks.integer(value, name, least)
+    most = math.inf if name == "seed" else _MOST
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer >= {least}, not {_shown(value)}")
+    if not least <= value <= most:
+        bound = "" if value < least else f" and at most {most}"
+        raise ValueError(f"{name} must be an integer >= {least}{bound}, not {_shown(value)}")
 
 
-def _number(value: Any, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name} must be a number, not {value!r}")
+def _number(value: Any, name: str) -> float:
+    """A number, which may be nan or inf."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, not {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number up to 1.8e308, not {_shown(value)}") from None
+
+
+def _rows(value: Any, name: str) -> Array:
+    """Rows of numbers, all of one length, as an array."""
+    rows = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, list | tuple) for row in rows):
+        raise TypeError(f"{name} must be a list of rows [[…], …], not {_shown(value)}")
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) != 1 or lengths[0] == 0:
+        found = " and ".join(map(str, lengths)) or "no rows"
+        raise ValueError(f"{name} must have rows of one length, at least 1; it has {found}")
+    return np.array(
+        [[_number(x, f"{name}[{i}][{j}]") for j, x in enumerate(row)] for i, row in enumerate(rows)]
+    )
+
+
+def _shown(value: Any) -> str:
+    """What came, in no more than some words."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return f"an integer of {len(str(abs(value)))} digits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 # ------------------------------------------------------------------------------------ to and from
@@ -160,11 +207,15 @@ def read(path: str | Path) -> Config:
     """
     path = Path(path)
     try:
-        return from_toml(path.read_text(encoding="utf-8"))
+        return from_toml(path.read_text(encoding="utf-8-sig"))
     except TypeError as error:
         raise TypeError(f"{path.name}: {error}") from None
-    except ValueError as error:  # also of tomllib, and of text that is not UTF-8
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not text in UTF-8 (byte {error.start})") from None
+    except ValueError as error:  # also of tomllib, with the line
         raise ValueError(f"{path.name}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path.name}: lists are nested too deeply") from None
 
 
 def from_toml(text: str) -> Config:
@@ -173,14 +224,14 @@ def from_toml(text: str) -> Config:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     unknown = [key for key in table if key not in fields]
     if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r}; the keys are {', '.join(fields)}")
+        raise ValueError(f"unknown key {_shown(unknown[0])}; the keys are {', '.join(fields)}")
     missing = [
         name
         for name, field in fields.items()
         if field.default is dataclasses.MISSING and name not in table
     ]
     if missing:
-        raise ValueError(f"{' and '.join(missing)} must be given")
+        raise ValueError(f"{', '.join(missing)} must be given")
     return Config(**table)
 
 

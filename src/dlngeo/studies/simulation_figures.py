@@ -54,6 +54,10 @@ def comparison_figure(config: Config, result: Comparison, title: str) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = rank.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    if not result.ensemble.success:
+        lost = np.count_nonzero(result.ensemble.status)
+        paths = f"{lost} path{'s' if lost > 1 else ''} ended early"
+        title += f"\n{paths}: all is shown up to t = {result.whole.t[-1]:g}"
     figure.suptitle(title, parse_math=False, fontsize=11)
     return figure
 
@@ -63,7 +67,7 @@ def comparison_figure(config: Config, result: Comparison, title: str) -> Figure:
 
 def draw_in_time(axes: Axes, result: Comparison, observable: Observable) -> None:
     """Mean ± 2 s.e. over the paths, the middle 80 % of them, and both flows."""
-    t, values = result.ensemble.t, getattr(result.ensemble, observable)
+    t, values = result.whole.t, getattr(result.whole, observable)
     mean, error = result.band(observable)
     low, high = np.quantile(values, (0.1, 0.9), axis=0)
     bands = (_columns(x)[:, :_SHOWN].T for x in (mean, error, low, high))
@@ -87,7 +91,7 @@ def draw_in_time(axes: Axes, result: Comparison, observable: Observable) -> None
 def draw_departure(axes: Axes, result: Comparison) -> None:
     """How far paths are from the free-energy flow; κ = 0 closes the gap as dt → 0."""
     departure = result.departure()
-    axes.plot(result.ensemble.t[: departure.size], departure, **_MEAN)
+    axes.plot(result.whole.t[: departure.size], departure, **_MEAN)
     axes.set_title("Distance of the paths from the free-energy flow")
     axes.set(xlabel="time t", ylabel="root mean square of $\\|W - W_F\\|_F$")
     axes.set_ylim(bottom=0)
@@ -109,7 +113,7 @@ def _name_at_end(axes: Axes, t: float, value: float, text: str) -> None:
 
 def draw_plane(axes: Axes, result: Comparison) -> None:
     """The plane of W_12 and W_21: ends of the paths, the flows, and the hyperbola."""
-    x, y = result.ensemble.W[:, -1, 0, 1], result.ensemble.W[:, -1, 1, 0]
+    x, y = result.whole.W[:, -1, 0, 1], result.whole.W[:, -1, 1, 0]
     limits = _limits(x, result, (0, 1)), _limits(y, result, (1, 0))
     (left, right), (bottom, top) = limits
     outside = int(((x < left) | (x > right) | (y < bottom) | (y > top)).sum())
@@ -132,7 +136,7 @@ def draw_plane(axes: Axes, result: Comparison) -> None:
 
 def draw_positions(axes: Axes, result: Comparison) -> None:
     """Histogram of log|a| at the nearest point [[1, a], [1/a, 1]], and where the flows end."""
-    position = np.log(np.abs(on_hyperbola(result.ensemble.W[:, -1]).a))
+    position = np.log(np.abs(on_hyperbola(result.whole.W[:, -1]).a))
     axes.hist(position, bins=min(30, max(5, position.size // 8)), color="0.8", edgecolor="0.5")
     for name, flow in result.flows.items():
         end = float(np.log(np.abs(on_hyperbola(flow.W[-1]).a)))

@@ -28,7 +28,7 @@ def summary(
     config: Config, result: Comparison, extra: Sequence[tuple[str, object]] = ()
 ) -> dict[str, object]:
     """Everything that is reported, ready for JSON; NaN and infinity become strings."""
-    ensemble = result.ensemble
+    ensemble = result.whole
     ends: dict[str, object] = {}
     for name in _OBSERVABLES:
         mean, error = result.band(name)
@@ -40,8 +40,7 @@ def summary(
         "config": dataclasses.asdict(config),
         "frames": ensemble.t.size,
         "t": ensemble.t[-1],
-        "status": 0 if ensemble.success else -1,
-        "paths_that_ended_early": int((ensemble.status != 0).sum()),
+        "paths_ended_early": int(np.count_nonzero(ensemble.status)),
         "message": ensemble.message,
         "notes": list(result.notes),
         "ensemble": {**ends, "beta_energy": config.beta * ensemble.energy[:, -1].mean()},
@@ -70,7 +69,7 @@ def headline(name: str, config: Config) -> str:
 
 def hyperbola(result: Comparison) -> dict[str, object]:
     """Where the ends sit beside the rank-one minimisers [[1, a], [1/a, 1]] of problem (14.1)."""
-    a, distance = on_hyperbola(result.ensemble.W[:, -1])
+    a, distance = on_hyperbola(result.whole.W[:, -1])
     flows = {}
     for name, flow in result.flows.items():
         end = on_hyperbola(flow.W[-1])
@@ -83,8 +82,15 @@ def hyperbola(result: Comparison) -> dict[str, object]:
     }
 
 
+def heading(result: Comparison) -> str:
+    """When the rows of the table are taken."""
+    if result.ensemble.success:
+        return "at the end"
+    return f"at t = {result.whole.t[-1]:g}"
+
+
 def rows(result: Comparison) -> list[tuple[str, str, str, str]]:
-    """The table: observable, ensemble at its end, free-energy flow and gradient flow at theirs."""
+    """The table: observable, ensemble at its last whole frame, the two flows at their ends."""
     table = []
     free, plain = result.flows.values()
     sigma = result.band("singular_values")
@@ -102,7 +108,7 @@ def rows(result: Comparison) -> list[tuple[str, str, str, str]]:
 
 def verdict(config: Config, result: Comparison) -> str:
     """One line: what noise made of the flow."""
-    ensemble, rank = result.ensemble, result.band("effective_rank")
+    ensemble, rank = result.whole, result.band("effective_rank")
     free, plain = (flow.effective_rank[-1] for flow in result.flows.values())
     if config.kappa == 0:
         apart = result.departure()

@@ -1,0 +1,93 @@
+"""What "bit for bit" depends on, seen from processes that run in different environments."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy
+import threadpoolctl
+
+import dlngeo
+from dlngeo import _environment
+from dlngeo.dynamics import langevin
+from dlngeo.energies import Quadratic
+
+
+def elsewhere(**variables):
+    """The environment of a fresh process with these variables, imported without anything else."""
+    code = "import json; from dlngeo._environment import numerics; print(json.dumps(numerics()))"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return json.loads(told.stdout)
+
+
+def other_kernel():
+    """A kernel of OpenBLAS that is not the one in use; skips where there is no choice."""
+    ours = {b["internal_api"]: b.get("architecture") for b in threadpoolctl.threadpool_info()}
+    if "openblas" not in ours:
+        pytest.skip("BLAS is not OpenBLAS, whose kernel a variable chooses")
+    name = "Prescott" if ours["openblas"] == "Haswell" else "Haswell"
+    if elsewhere(OPENBLAS_CORETYPE=name)["kernel"] != name:
+        pytest.skip(f"this OpenBLAS has no kernel {name} to choose")
+    return name
+
+
+def test_versions_and_processor_are_named_in_words():
+    found = _environment.numerics()
+    assert (found["dlngeo"], found["numpy"]) == (dlngeo.__version__, np.__version__)
+    assert found["scipy"] == scipy.__version__
+    assert found["python"] == sys.version.split()[0]
+    assert {"blas", "kernel", "simd", "machine"} < set(found)
+    assert all(isinstance(value, str) and value for value in found.values())
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_what_is_returned_is_the_callers_own():
+    _environment.numerics()["kernel"] = "mine"
+    assert _environment.numerics()["kernel"] != "mine"
+
+
+def test_same_environment_is_the_same_in_another_process():
+    # there nothing was loaded before; here the whole test suite may have been
+    assert elsewhere() == _environment.numerics()
+
+
+def test_kernel_is_the_one_that_runs():
+    name = other_kernel()
+    found, ours = elsewhere(OPENBLAS_CORETYPE=name), _environment.numerics()
+    assert found["kernel"] == name
+    said = _environment.differences(ours, found)
+    assert said == f"kernel {ours['kernel']}, now {name}"
+    assert _environment.differences(found, ours) == f"kernel {name}, now {ours['kernel']}"
+
+
+def test_vector_instructions_are_those_that_numpy_uses():
+    used = _environment.numerics()["simd"].split()
+    if used == ["none"]:
+        pytest.skip("NumPy uses no more than its baseline here")
+    without = elsewhere(NPY_DISABLE_CPU_FEATURES=" ".join(used))
+    assert without["simd"] == "none"
+
+
+def test_differences_are_told_one_by_one():
+    then = {"numpy": "2.0.0", "kernel": "Zen", "old": "x"}
+    now = {"numpy": "2.1.0", "kernel": "Zen", "new": "y"}
+    assert _environment.differences(then, now) == (
+        "numpy 2.0.0, now 2.1.0; new unknown, now y; old x, now unknown"
+    )
+    assert _environment.differences(then, then) == ""
+
+
+def test_runs_say_where_they_were_run():
+    run = langevin.simulate(
+        Quadratic(np.eye(2)), np.eye(2), depth=2, beta=1.0, dt=0.1, n_steps=1, rng=0
+    )
+    assert run.provenance["versions"] == _environment.numerics()
