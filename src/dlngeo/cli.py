@@ -164,7 +164,8 @@ def complete(
         result = completion.complete(table, width=width, t_max=t_max, progress=progress, **settings)
     source = {"data": table.name, "source": table.source, "layout": table.layout}
     source["reading"] = table.reading
-    summary = completion_report.summary(result, [*_made_by(), *source.items(), *settings.items()])
+    made = [*_made_by(), *source.items(), *settings.items(), ("t_max", t_max), ("smooth", smooth)]
+    summary = completion_report.summary(result, made)
     summary["total_seconds"] = time.perf_counter() - begun
     from dlngeo.studies import completion_files  # loads matplotlib
 
