@@ -54,6 +54,18 @@ def test_all_three_share_their_times_and_start(result):
     assert result.notes == ()
 
 
+def test_flows_on_badly_scaled_data_stop_at_a_bound_and_say_so(monkeypatch, result):
+    # stiffness 3 · (1e8)^{4/3} at W near 1e8, on a path of an ensemble that never saw it
+    monkeypatch.setattr(simulation, "_MORE_STEPS", 20)
+    bad = simulation.beside(Quadratic(1e8 * np.eye(2)), result.ensemble)
+    for name, flow in bad.flows.items():
+        assert flow.status == -1
+        assert flow.stats["steps"] == RUN["n_steps"] + 20
+        note = next(note for note in bad.notes if name in note)
+        assert "gave up after 40 steps, at t = " in note
+    assert np.isfinite(bad.gradient_flow.W).all()
+
+
 def test_free_energy_flow_is_the_ode_of_its_gradient(result):
     def velocity(W):
         return -entropy.free_energy_gradient(DIAGONAL, W, 3.0, 20.0, 0.05)

@@ -252,7 +252,7 @@ def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
     sizes = sequence(value, name, "two integers (m, n)")
     if len(sizes) != 2:
         raise ValueError(f"{name} must be two integers (m, n), not {shown(value)}")
-    m, n = (integer(k, f"{name}[{p}]", 1) for p, k in enumerate(sizes))
+    m, n = (integer(k, name, 1) for k in sizes)
     return m, n
 
 

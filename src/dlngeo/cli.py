@@ -161,9 +161,11 @@ def complete(
         result = completion.complete(table, width=width, t_max=t_max, progress=progress, **settings)
     source = {"data": table.name, "source": table.source, "layout": table.layout}
     source["reading"] = table.reading
-    summary = completion_report.summary(
-        result, [*numerics().items(), *source.items(), *settings.items()]
-    )
+    made = [
+        *numerics().items(), *source.items(), *settings.items(), ("t_max", t_max),
+        ("smooth", smooth),
+    ]  # fmt: skip
+    summary = completion_report.summary(result, made)
     summary["total_seconds"] = time.perf_counter() - begun
     from dlngeo.studies import completion_files  # loads matplotlib
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo.studies.delimited import Record
-from dlngeo.studies.numerals import Numerals, disguised, whole
+from dlngeo.studies.numerals import Numerals, disguised, shown, whole
 
 NARROW = 10  # columns; a wider text is no list of triplets
 
@@ -69,7 +69,7 @@ class Lines:
         for record in self._rest:
             if len(record.cells) != self.width:
                 raise self.error(
-                    f"not a matrix, line {record.number} has {len(record.cells)} cells and line "
+                    f"not a matrix, line {record.number} has {_cells(len(record.cells))} and line "
                     f"{self.first.number} has {self.width}; --skip leaves out lines above the "
                     "table, --header says that the first may lack a cell"
                 )
@@ -82,7 +82,7 @@ class Lines:
     def column(self, k: int, header: bool) -> str:
         """What a message calls a column."""
         title = self.first.cells[k] if header else ""
-        return f"column {title!r}" if title else f"column {k + 1}"
+        return f"column {shown(title)}" if title else f"column {k + 1}"
 
     def wrong(self, record: Record, k: int, header: bool, labels: int | None = None) -> ValueError:
         """The refusal of a word among numbers, which ``labels`` may be meant to name."""
@@ -91,7 +91,7 @@ class Lines:
         if labels is not None and not hint:
             hint = f"; --labels {labels} if the column holds labels"
         return self.error(
-            f"line {record.number}, {self.column(k, header)}: {cell!r} is not a number{hint}"
+            f"line {record.number}, {self.column(k, header)}: {shown(cell)} is not a number{hint}"
         )
 
     def infinite(self, record: Record, k: int, header: bool) -> ValueError:
@@ -100,6 +100,10 @@ class Lines:
             f"line {record.number}, {self.column(k, header)}: {record.cells[k]!r} is infinite; "
             "entries must be finite or missing"
         )
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def table(lines: Lines, told: Told) -> Arranged | None:

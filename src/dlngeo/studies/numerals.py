@@ -70,6 +70,11 @@ def disguised(cell: str) -> bool:
     return bool(_DISGUISED.fullmatch(cell))
 
 
+def shown(cell: str) -> str:
+    """A cell as a message quotes it."""
+    return repr(cell if len(cell) <= 40 else cell[:39] + "…")
+
+
 def whole(number: float | None) -> bool:
     """Whether a cell holds a whole number, as years and identifiers are."""
     return number is not None and number.is_integer()
