@@ -122,7 +122,8 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     setting = _setting(ensemble)
     refuse_early_ends(ensemble)
     F = free_energy(ensemble, energy)
-    change = F - F[:, :1]
+    with np.errstate(invalid="ignore"):  # an infinite F is told below
+        change = F - F[:, :1]
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
     if setting["kappa"] > 0:
