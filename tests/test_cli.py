@@ -240,7 +240,7 @@ def test_bad_options_are_refused(call, small, tmp_path, capsys, options, wanted)
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (["complete", "--dataset", "nope"], "one of fertility, not 'nope'"),
+        (["complete", "--dataset", "nope"], "must be 'fertility', not 'nope'"),
         (["complete", "--out"], "--out"),
         (["complete", "--columns", "1,2,3"], "say how DATA is read; DATA is missing"),
         (["complete", "--no-header"], "say how DATA is read; DATA is missing"),

@@ -80,6 +80,18 @@ def test_completion_has_four_minimisers_below_the_threshold(depth, excess):
     assert_allclose(found.value, value, rtol=1e-12)
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_one_search_and_the_symmetries_find_all_four(depth):
+    """Transposing and changing signs make three minimisers of the one that was found."""
+    gamma = 0.5 * (depth - 1) / (depth * 2 ** (2 / depth)) / BETA
+    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=1)
+    m = ((depth - 1) / (gamma * depth * BETA)) ** (depth / 2) / 2
+    root = math.sqrt(m * m - 1)
+    wanted = [[[1, s * (m + t * root)], [s * (m - t * root), 1]] for s in (1, -1) for t in (1, -1)]
+    assert_same_set(found.points, wanted, 1e-9 * m)
+    assert sorted(found.hits > 0) == [False, False, False, True] and found.hits.sum() <= 2
+
+
 def test_completion_at_the_threshold_is_degenerate():
     # two pairs meet: F grows like the fourth power, in points no better known than ε^{1/3}
     gamma = 2 / (3 * 2 ** (2 / 3)) / BETA

@@ -124,9 +124,8 @@ def test_folder_of_another_run_is_refused_and_left_alone(tmp_path, changes, want
 
 
 def test_refused_start_leaves_nothing(tmp_path):
-    told = TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]])
-    with pytest.raises(ValueError, match="full rank"):
-        store.run(told, tmp_path / "out")
+    with pytest.raises(ValueError, match="numerical rank is 1"):
+        store.run(TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -114,8 +114,12 @@ def simulate(
 
     Raises
     ------
+    numpy.linalg.LinAlgError
+        For a start (upstairs a layer of it) of lower numerical rank, σ_d <= d ε σ_1, unless it is
+        graded so that even σ_d is certain, or the depth is 1. It is a ``ValueError`` too.
     ValueError, TypeError
-        For a start that is not square of full rank, and any other bad input.
+        For a start that is not square, and any other bad input. What an energy raises passes as it
+        is.
 
     Notes
     -----
@@ -191,12 +195,13 @@ def _start(
                 "start must be square weights of one width, one network; the shapes are "
                 f"{[W.shape for W in layers]}"
             )
-        _rank.require_full_layers(layers, "start")
-        coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
+        if len(layers) > 1:
+            _rank.require_full_layers(layers, "start")
+        coordinates(layers, layers[0].shape[0])  # refuses what is not balanced
         whole = float(len(layers))
         return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
-    point = _checks.matrix(start, "start")
+    point = _checks.matrix(cast("ArrayLike", start), "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
     if whole > 1:

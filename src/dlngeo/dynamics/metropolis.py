@@ -91,7 +91,8 @@ def metropolis(
     Raises
     ------
     ValueError, TypeError
-        For bad input, depth inf, or a measure that is known to have infinite mass. One of which
+        For bad input, a start of lower numerical rank (as :func:`dlngeo.langevin.simulate`), depth
+        inf, or a measure that is known to have infinite mass. One of which
         :func:`~dlngeo.dynamics.equilibrium.normalisable` knows nothing is run.
 
     Notes

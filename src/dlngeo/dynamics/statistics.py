@@ -24,7 +24,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.ensemble import Ensemble, refuse_early_ends
 from dlngeo.dynamics.estimates import Estimate as Estimate
 from dlngeo.dynamics.estimates import autocorrelation_time as autocorrelation_time
 from dlngeo.dynamics.estimates import mean as mean
@@ -120,6 +120,7 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     lacks the pull -grad F, and its account does not close. Source: derived from Menon, (12.12).
     """
     setting = _setting(ensemble)
+    refuse_early_ends(ensemble)
     F = free_energy(ensemble, energy)
     change = F - F[:, :1]
     spent = _integral(dissipation(ensemble, energy), ensemble.t)

@@ -109,7 +109,7 @@ def report(ends: Array, told: dict[str, Any]) -> str:
             named.append(f"{lost.size - _NAMED} more")
         said = (
             f"{lost.size} of {len(ends)} paths ended early: {', '.join(named)}; from there no step "
-            f"of dt = {dt:g}, in up to {PARTS} parts, could be taken: take a shorter dt, or see "
+            f"of dt = {dt:g}, even in {PARTS} parts, could be taken: take a shorter dt, or see "
             "whether the energy is bounded below"
         )
     return said + (f", {cut} of {n_steps * len(ends)} in parts" if cut else "")
