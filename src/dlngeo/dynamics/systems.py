@@ -106,7 +106,8 @@ class EndToEndFlow:
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
         require_stacks(energy, W, name, hessian=False)
-        metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
+        with np.errstate(over="ignore", invalid="ignore"):
+            metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank rounding decides
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
