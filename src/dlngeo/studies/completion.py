@@ -137,7 +137,10 @@ def complete(
         raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
     _checks.positive(scale, "scale")
     holdout = _checks.real(holdout, "holdout")
-    report = progress or (lambda stage, fraction: None)
+    if progress is None:
+        report: Progress = lambda stage, fraction: None  # noqa: E731
+    else:
+        report = _checks.function(progress, "progress")
     values, rows, columns = _labelled(table)
     split_seed, start_seed, fold_seed = np.random.SeedSequence(
         _checks.integer(seed, "seed", 0)

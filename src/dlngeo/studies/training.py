@@ -100,7 +100,7 @@ def train(setting: Setting, mask: Mask, t_end: float, stage: str) -> Trajectory:
         setting,
         mask,
         t_end or 1.0,
-        stop_loss=None if t_end else math.inf,
+        stop_loss=None if t_end else float(np.finfo(float).max),
         gtol=0.0,
         callback=lambda t, W: setting.report(stage, t / t_end if t_end else 1.0),
     )
