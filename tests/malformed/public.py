@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,6 +61,7 @@ def _is_result(cls: type) -> bool:
     return bool(getattr(cls, "_is_protocol", False))
 
 
+@cache
 def callables() -> dict[str, Callable[..., Any]]:
     """Functions, constructors and methods (called on an instance of the registry's)."""
     found: dict[str, Callable[..., Any]] = {}
