@@ -123,7 +123,7 @@ def test_missing_hessian_is_no_matter_elsewhere(door):
 
 @pytest.mark.parametrize("door", [k for k in DOORS if k != "minimise_free_energy"])
 def test_energy_of_other_matrices_is_refused(door):
-    with pytest.raises(ValueError, match=r"matrices of shape"):
+    with pytest.raises(ValueError, match=r"matrices"):
         DOORS[door](energies.Quadratic(np.eye(3)))
 
 

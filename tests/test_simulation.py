@@ -54,6 +54,18 @@ def test_all_three_share_their_times_and_start(result):
     assert result.notes == ()
 
 
+def test_flows_on_badly_scaled_data_stop_at_a_bound_and_say_so(monkeypatch, result):
+    # stiffness 3 · (1e8)^{4/3} at W near 1e8, on a path of an ensemble that never saw it
+    monkeypatch.setattr(simulation, "_MORE_STEPS", 20)
+    bad = simulation.beside(Quadratic(1e8 * np.eye(2)), result.ensemble)
+    for name, flow in bad.flows.items():
+        assert flow.status == -1
+        assert flow.stats["steps"] == RUN["n_steps"] + 20
+        note = next(note for note in bad.notes if name in note)
+        assert "gave up after 40 steps, at t = " in note
+    assert np.isfinite(bad.gradient_flow.W).all()
+
+
 def test_free_energy_flow_is_the_ode_of_its_gradient(result):
     def velocity(W):
         return -entropy.free_energy_gradient(DIAGONAL, W, 3.0, 20.0, 0.05)
@@ -153,9 +165,12 @@ def ended_early(run, path, frame):
 
 
 def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):
-    again = simulation.beside(DIAGONAL, ended_early(result.ensemble, 2, 0))
-    assert again.notes == ("the ensemble: lost",)
+    stiff = MatrixCompletion.from_nan([[1e9, np.nan], [np.nan, 1.0]])
+    ended = ended_early(result.ensemble, 2, 0)
+    assert simulation.beside(DIAGONAL, ended).notes == ("the ensemble: lost",)
+    again = simulation.beside(stiff, ended)
     for flow in again.flows.values():
+        assert_array_equal(flow.t, [0.0])
         assert_array_equal(flow.W, result.ensemble.W[0, :1])
     assert_array_equal(again.departure(), [0.0])
 

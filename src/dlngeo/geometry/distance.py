@@ -137,7 +137,16 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
         ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
         return _line(*ends)
-    return _connect(*frames, r)
+    # Lengths scale, d(cW0, cW1) = c^{1/N} d(W0, W1): what is small is judged at the size one.
+    unit = math.sqrt(frames[0].sigma[0]) * math.sqrt(frames[1].sigma[0])
+    start, end = (Frame.with_frames(f.U, f.sigma / unit, f.Vt, f.depth) for f in frames)
+    found = _connect(start, end, r)
+    return Connection(
+        found.distance * unit ** (1 / start.depth),
+        None if found.velocity is None else unit * found.velocity,
+        unit * found.path,
+        found.touches_boundary,
+    )
 
 
 def _line(A: Array, B: Array) -> Connection:

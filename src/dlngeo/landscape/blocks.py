@@ -42,8 +42,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     k = _band(k, widths)
     blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
-        wanted = len(widths) - k
-        raise ValueError(f"blocks must be {wanted} matrices for k = {k}, not {len(blocks)}")
+        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
     arrays = [_checks.matrix(F, f"blocks[{j}]") for j, F in enumerate(blocks)]
     for j, F in enumerate(arrays):
         if F.shape[-2:] != (widths[j + k], widths[j]):

@@ -65,7 +65,8 @@ def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
     validations = max(1, round(_VALIDATION * (count - tests)))
     if tests < (share > 0) or count - tests - validations < 1:
         raise ValueError(
-            f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
+            f"table has too few observed entries, {count}, to hold out a share of {share:g} "
+            "and validate"
         )
     order = np.random.default_rng(rng).permutation(observed)
     masks = []

@@ -137,7 +137,8 @@ def complete(
         raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
     _checks.positive(scale, "scale")
     holdout = _checks.real(holdout, "holdout")
-    report = progress or (lambda stage, fraction: None)
+    if progress is not None:
+        _checks.function(progress, "progress")
     values, rows, columns = _labelled(table)
     split_seed, start_seed, fold_seed = np.random.SeedSequence(
         _checks.integer(seed, "seed", 0)
@@ -149,6 +150,7 @@ def complete(
     widths = _widths(values.shape, depth, width)
     start = _start(standardised, split.train, widths, scale, start_seed)
     begun = time.perf_counter()
+    report = progress or _unheard
     setting = Setting(standardised, start, tolerance, rtol, t_max, report)
     choice = choose_time(setting, split, fold_seed)
     trajectory = train(setting, split.train, choice.time, "training")
@@ -181,13 +183,17 @@ def complete(
     )
 
 
+def _unheard(stage: str, fraction: float) -> None:
+    """Progress that nobody asked for."""
+
+
 def _labelled(table: Any) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     """The values and labels of whatever holds a matrix with gaps."""
     if isinstance(table, Table):
         values, rows, columns = table.values, table.rows, table.columns
     else:
         values = _incomplete.array(table, "table")
-        if values.ndim != 2:
+        if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"table must be a matrix; its shape is {values.shape}")
         rows, columns = _incomplete.labels(table, values.shape)
     largest = float(np.abs(values[~np.isnan(values)]).max(initial=0.0))

@@ -96,13 +96,17 @@ def choose_time(setting: Setting, split: Split, seed: np.random.SeedSequence) ->
 
 def train(setting: Setting, mask: Mask, t_end: float, stage: str) -> Trajectory:
     """The flow on the entries of ``mask`` until ``t_end``; the start alone where that is 0."""
+    stop_loss = None
+    if t_end == 0:  # any bound above the energy of the start, which ends the run there
+        first = float(_energy(setting, mask).value(weights.end_to_end(setting.start)))
+        stop_loss = 2 * first + 1.0
     return _flow(
         setting,
         mask,
         t_end or 1.0,
-        stop_loss=None if t_end else math.inf,
+        stop_loss=stop_loss,
         gtol=0.0,
-        callback=lambda t, W: setting.report(stage, t / t_end if t_end else 1.0),
+        callback=lambda t, W: setting.report(stage, t / t_end),
     )
 
 
