@@ -177,8 +177,16 @@ def _manifold() -> dict[str, Call]:
     at: Call = {"point": point}
     along: Call = at | {"tangent_vector": vectors}
     found: dict[str, Call] = {
-        "": {"m": integer(2), "n": integer(2), "depth": depth(2, infinite=True), "rng": rng()},
+        "": {
+            "m": integer(2),
+            "n": integer(2),
+            "depth": depth(2, infinite=True),
+            "rng": rng(),
+            "component": integer(1, -1, none=True, without=["negative"]),
+        },
         ".euclidean_to_riemannian_gradient": at | {"euclidean_gradient": vectors},
+        ".euclidean_to_riemannian_hessian": along
+        | {"euclidean_gradient": vectors, "euclidean_hessian": vectors},
         ".inner_product": at | {"tangent_vector_a": vectors, "tangent_vector_b": vectors},
         ".projection": at | {"vector": vectors},
         ".to_tangent_space": at | {"vector": vectors},

@@ -19,7 +19,6 @@ import math
 from collections.abc import Sequence
 from typing import Literal, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
@@ -27,7 +26,7 @@ from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
-from dlngeo.dynamics.root_chart import RootChart
+from dlngeo.dynamics.root_chart import RootChart, orientation
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
 from dlngeo.dynamics.schemes import Terms as _Terms
 from dlngeo.dynamics.stepping import Plan, all_paths
@@ -168,6 +167,7 @@ def _simulate(
         scheme = _downstairs(method, terms, point, depth)
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
+        W[:, 0] = point  # to the last bit
     provenance = plan.provenance() | {
         "equation": equation, "entropic_drift": terms.entropy, "method": method,
         "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
@@ -226,11 +226,11 @@ def _method(method: str, depth: float) -> str:
 def _downstairs(
     name: str, terms: _Terms, point: Array, depth: float
 ) -> RootEuler | EulerDownstairs:
-    orientation = 0.0 if depth == 1 else float(np.linalg.slogdet(point)[0])
+    sign = 0.0 if depth == 1 else orientation(point)
     if name == "euler":
-        return EulerDownstairs(terms, len(point), depth, orientation)
+        return EulerDownstairs(terms, len(point), depth, sign)
     chart = RootChart(terms.energy, depth, *terms[1:])
-    return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
+    return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), sign)
 
 
 @one_blas_thread

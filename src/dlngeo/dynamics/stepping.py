@@ -15,7 +15,6 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._environment import numerics
 from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.parts import PARTS, Bridges, Here, Stepper, attempt, in_parts
 from dlngeo.weights import RNG
@@ -73,8 +72,7 @@ class Plan(NamedTuple):
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again."""
         return recorded(self.seed) | {
-            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start,
-            "versions": numerics(),
+            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start
         }  # fmt: skip
 
 
