@@ -122,7 +122,7 @@ def complete(
     t_max : float > 0
         Longest flow time.
     seed : int
-        Chooses the held-out entries, the folds and the start.
+        Chooses the held-out entries, what validates, and the start.
     progress : callable or None
         ``progress(stage, fraction)`` while it runs.
 
@@ -140,9 +140,8 @@ def complete(
     if progress is not None:
         _checks.function(progress, "progress")
     values, rows, columns = _labelled(table)
-    split_seed, start_seed, fold_seed = np.random.SeedSequence(
-        _checks.integer(seed, "seed", 0)
-    ).spawn(3)
+    seeds = np.random.SeedSequence(_checks.integer(seed, "seed", 0))
+    split_seed, start_seed = seeds.spawn(2)
     split = hold_out(values, holdout, rng=split_seed)
     centre, spread = _standard(values[split.train])
     standardised = (values - centre) / spread
@@ -152,7 +151,7 @@ def complete(
     begun = time.perf_counter()
     report = progress or _unheard
     setting = Setting(standardised, start, tolerance, rtol, t_max, report)
-    choice = choose_time(setting, split, fold_seed)
+    choice = choose_time(setting, split)
     trajectory = train(setting, split.train, choice.time, "training")
     fitted = centre + spread * trajectory.W[-1]
     network = Method(
