@@ -116,7 +116,10 @@ def _is_number(value: Any) -> bool:
 
 def depth(value: float) -> float:
     """A depth downstairs: a real number >= 1, or ``inf``."""
-    number = real(value, "depth")
+    try:
+        number = real(value, "depth")
+    except TypeError:
+        raise TypeError(f"depth must be a real number >= 1 or inf, not {shown(value)}") from None
     if not number >= 1:
         raise ValueError(f"depth must be a real number >= 1 or inf, not {shown(value)}")
     return number
@@ -261,10 +264,10 @@ def stack(value: int | tuple[int, ...]) -> tuple[int, ...]:
 
 def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
     """The shape (m, n) of a matrix."""
-    sizes = sequence(value, name, "two integers (m, n)")
-    if len(sizes) != 2:
+    listed = isinstance(value, (tuple, list)) or getattr(value, "ndim", 0) == 1
+    if not listed or len(value) != 2:
         raise ValueError(f"{name} must be two integers (m, n), not {shown(value)}")
-    m, n = (integer(k, name, 1) for k in sizes)
+    m, n = (integer(k, name, 1) for k in value)
     return m, n
 
 
