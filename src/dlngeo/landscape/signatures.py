@@ -97,7 +97,8 @@ def check_signature(value: Iterable[int], count: int, name: str = "signature") -
     ValueError
         If one lies outside or stands twice.
     """
-    members = _checks.sequence(value, name, "a sequence of 0-based indices")
+    listed = list(value) if isinstance(value, (set, frozenset)) else value  # no order is needed
+    members = _checks.sequence(listed, name, "a sequence of 0-based indices")
     indices = tuple(sorted(_checks.integer(i, f"an index in {name}", 0) for i in members))
     if len(set(indices)) < len(indices) or (indices and indices[-1] >= count):
         raise ValueError(f"{name} must hold distinct indices in 0..{count - 1}; it is {members}")
