@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -14,7 +15,9 @@ from typing import Any
 
 import dlngeo
 
-MODULES = {**dlngeo._MODULES, "pymanopt": "dlngeo.interop.pymanopt"}
+MODULES = dict(dlngeo._MODULES)
+if importlib.util.find_spec("pymanopt"):  # optional
+    MODULES["pymanopt"] = "dlngeo.interop.pymanopt"
 
 # They take what the library has checked already, and say so: stages of a solver or of a path.
 INNER = {

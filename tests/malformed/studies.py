@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dlngeo import energies, flows, simulation
-from dlngeo.interop.pymanopt import DeepLinearManifold
 from malformed.arrays import matrix, vector, widths
 from malformed.dynamics import TARGET
 from malformed.geometry import Call, W, Z, network
@@ -28,6 +27,7 @@ from malformed.kinds import (
     rng,
     text,
 )
+from malformed.public import MODULES
 
 SIGMA = (3.0, 1.0)
 
@@ -207,10 +207,12 @@ def instances() -> dict[str, Any]:
     comparison = simulation.beside_flow(
         TARGET, W, depth=2, beta=2.0, dt=0.01, n_steps=2, n_paths=2, rng=0
     )
-    return {
-        "simulation.Comparison": comparison,
-        "pymanopt.DeepLinearManifold": DeepLinearManifold(2, 2, 2.0, rng=0),
-    }
+    found: dict[str, Any] = {"simulation.Comparison": comparison}
+    if "pymanopt" in MODULES:
+        from dlngeo.interop.pymanopt import DeepLinearManifold
+
+        found["pymanopt.DeepLinearManifold"] = DeepLinearManifold(2, 2, 2.0, rng=0)
+    return found
 
 
 def entries() -> dict[str, Call]:
