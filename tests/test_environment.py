@@ -9,7 +9,7 @@ import scipy
 
 import dlngeo
 from dlngeo import _environment
-from dlngeo.dynamics import langevin
+from dlngeo.dynamics import equilibrium, langevin
 from dlngeo.energies import Quadratic
 from environments import elsewhere, other_kernel
 
@@ -60,8 +60,16 @@ def test_differences_are_told_one_by_one():
     assert _environment.differences(then, then) == ""
 
 
-def test_runs_say_where_they_were_run():
-    run = langevin.simulate(
-        Quadratic(np.eye(2)), np.eye(2), depth=2, beta=1.0, dt=0.1, n_steps=1, rng=0
-    )
-    assert run.provenance["versions"] == _environment.numerics()
+def test_whatever_is_random_says_where_it_was_run():
+    energy, start = Quadratic(np.zeros((2, 2))), np.diag([1.0, 0.5])
+    told = {"beta": 1.0, "rng": 0, "n_paths": 2}
+    run = {"dt": 0.1, "n_steps": 8}
+    results = [
+        langevin.simulate(energy, start, depth=2, **run, **told),
+        langevin.brownian_motion(start, depth=2, **run, **told),
+        langevin.simulate_unbalanced(energy, (start, start), **run, **told),
+        equilibrium.metropolis(energy, start, depth=2, **run, **told),
+        equilibrium.sample(energy, shape=(2, 2), depth=2, n_draws=8, warmup=8, **told),
+    ]
+    for result in results:
+        assert result.provenance["versions"] == _environment.numerics()

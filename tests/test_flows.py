@@ -454,7 +454,7 @@ def test_step_limit_bounds_evaluations_too(method):
     # at rest, but for rounding: RKC would take steps of 670,000 stages
     options = {"depth": 1, "gtol": 0, "method": method, "rtol": 1e-3, "max_steps": 100}
     run = flows.gradient_flow(Asked([[1.0]]), [[3.0]], (0, 1e12), **options)
-    assert len(asked) <= 100 * 100 + 2
+    assert len(asked) <= 100 * 100 + 5  # some at the door
     assert run.stats["evaluations"] <= 100 * 100
     if method == "RKC":
         assert run.status == -1

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from dlngeo import _environment
-from dlngeo.dynamics import ensemble, langevin, stepping
+from dlngeo.dynamics import ensemble, langevin, noise
 from dlngeo.studies import simulation_config as config
 from dlngeo.studies import simulation_store as store
 
@@ -233,7 +233,7 @@ def elsewhere(monkeypatch):
 
     def move():
         other = {**_environment.numerics(), "kernel": "Zen9", "dlngeo": "9.9"}
-        for module in (store, stepping):
+        for module in (store, noise):
             monkeypatch.setattr(module, "numerics", lambda: other)
 
     return move

@@ -49,7 +49,8 @@ class Ensemble:
         What it takes to run any path again: ``seed`` and ``spawn_key`` of the
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
         ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
-        driven by grad S), the method, dt and the number of steps.
+        driven by grad S), the method, dt and the number of steps; ``versions``, the software and
+        the processor on which the same numbers come out bit for bit.
     """
 
     t: Array

@@ -44,15 +44,16 @@ def child(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
 def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
     """What it takes to draw from a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
 
-    With ``pool_size`` where it is not NumPy's own, and the ``versions`` on which bits depend.
+    And ``pool_size`` where it is not NumPy's own. ``versions`` tells with what the same seed gives
+    the same numbers to the last bit.
     """
     entropy = seed.entropy
     if not (entropy is None or isinstance(entropy, int)):
         words = tuple(int(word) for word in np.ravel(np.asarray(entropy, dtype=object)))
         entropy = words if np.ndim(entropy) else words[0]
-    told = {"seed": entropy, "spawn_key": tuple(int(k) for k in seed.spawn_key)}
-    pool = {} if seed.pool_size == 4 else {"pool_size": seed.pool_size}
-    return told | pool | {"versions": numerics()}
+    key = tuple(int(k) for k in seed.spawn_key)
+    told = {"seed": entropy, "spawn_key": key, "versions": numerics()}
+    return told if seed.pool_size == 4 else told | {"pool_size": seed.pool_size}
 
 
 class Streams:

@@ -33,7 +33,7 @@ from dlngeo.dynamics.passage import first_passage as first_passage
 from dlngeo.dynamics.passage import first_passage_times as first_passage_times
 from dlngeo.dynamics.passage import mean_passage_time as mean_passage_time
 from dlngeo.dynamics.passage import survival as survival
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.free_energy import free_energy_at, thermal
 from dlngeo.geometry.laplacian import laplacian_at, squared_slope_at
@@ -121,6 +121,7 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     """
     setting = _setting(ensemble)
     refuse_early_ends(ensemble)
+    require_stacks(energy, ensemble.W[0, 0], "ensemble")
     F = free_energy(ensemble, energy)
     with np.errstate(invalid="ignore"):  # an infinite F is told below
         change = F - F[:, :1]
@@ -165,6 +166,7 @@ def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Ener
     NaN after the end of a path.
     """
     known = _setting(ensemble)
+    require_stacks(energy, ensemble.W[0, 0], "ensemble", hessian=False)
     depth, d = known["depth"], ensemble.W.shape[-1]
     beta, gamma = thermal(known["beta"], known["weight_decay"], depth)
     there = np.isfinite(ensemble.W).all(axis=(-2, -1))

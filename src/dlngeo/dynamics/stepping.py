@@ -72,7 +72,7 @@ class Plan(NamedTuple):
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again."""
         return recorded(self.seed) | {
-            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start,
+            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start
         }  # fmt: skip
 
 

@@ -106,7 +106,8 @@ class EndToEndFlow:
             )
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
         require_stacks(energy, W, name, hessian=False)
-        metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank that rounding decides
+        with np.errstate(over="ignore", invalid="ignore"):
+            metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank rounding decides
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
@@ -169,8 +170,9 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
-        if 0 in np.shape(A):
-            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
+        A = _checks.matrix(A, "A")
+        if 0 in A.shape:
+            raise ValueError(f"A must hold a network; its shape is {A.shape}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
         WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma

@@ -68,8 +68,8 @@ class Table:
 
 def dataset(name: str) -> Table:
     """A data set that ships with the package; see ``DATASETS``."""
-    if name not in tuple(DATASETS):
-        raise ValueError(f"name must be one of {', '.join(DATASETS)}, not {_checks.shown(name)}")
+    if _checks.text(name, "name") not in DATASETS:
+        raise ValueError(f"name must be one of {', '.join(DATASETS)}, not {name!r}")
     with resources.as_file(resources.files("dlngeo") / "data" / f"{name}.csv") as path:
         return replace(read(path, "table", header=True), name=name, source=DATASETS[name])
 
