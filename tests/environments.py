@@ -27,7 +27,7 @@ def other_kernel():
     ours = {b["internal_api"]: b.get("architecture") for b in threadpoolctl.threadpool_info()}
     if "openblas" not in ours:
         pytest.skip("BLAS is not OpenBLAS, whose kernel a variable chooses")
-    name = "Prescott" if ours["openblas"] == "Haswell" else "Haswell"
+    name = "Nehalem" if ours["openblas"] == "Haswell" else "Haswell"
     if elsewhere(OPENBLAS_CORETYPE=name)["kernel"] != name:
         pytest.skip(f"this OpenBLAS has no kernel {name} to choose")
     return name
