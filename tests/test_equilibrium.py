@@ -209,9 +209,7 @@ def test_a_path_is_a_child_of_the_seed():
     four = equilibrium.sample(square(3), **keywords, rng=7)
     two = equilibrium.sample(square(3), **keywords, n_paths=2, rng=np.random.SeedSequence(7))
     assert np.array_equal(four.W[:2], two.W)
-    again = np.random.SeedSequence(
-        four.provenance["seed"], spawn_key=four.provenance["spawn_key"]
-    )
+    again = np.random.SeedSequence(four.provenance["seed"], spawn_key=four.provenance["spawn_key"])
     assert np.array_equal(equilibrium.sample(square(3), **keywords, rng=again).W, four.W)
     gas = equilibrium.sample_singular_values(square(3), **keywords, rng=7)
     assert np.array_equal(gas.sigma, four.singular_values)

@@ -187,9 +187,7 @@ def test_a_path_is_the_same_in_any_company():
     assert np.array_equal(many.acceptance[:2], few.acceptance)
     shorter = metropolis(COMPLETION, START, n_steps=33, n_paths=2, rng=11, **RUN)
     assert np.array_equal(shorter.W, few.W[:, :34])
-    seed = np.random.SeedSequence(
-        many.provenance["seed"], spawn_key=many.provenance["spawn_key"]
-    )
+    seed = np.random.SeedSequence(many.provenance["seed"], spawn_key=many.provenance["spawn_key"])
     assert np.array_equal(metropolis(COMPLETION, START, n_steps=70, n_paths=7, rng=seed, **RUN).W,
                           many.W)  # fmt: skip
 
