@@ -85,6 +85,28 @@ def test_too_few_entries_are_refused(count, share):
         baselines.hold_out(table, share, rng=0)
 
 
+@pytest.mark.parametrize(("size", "runs"), [(20, 10), (60, 1)])
+def test_a_small_table_takes_turns_at_validation(rng, size, runs):
+    split = baselines.hold_out(with_gaps(rng, np.ones((size, size)), 0.8), 0.2, rng=0)
+    assert len(split.folds) == runs
+    seen = np.zeros((size, size), int)
+    for fit, places in split.folds:
+        assert not fit[tuple(places.T)].any()
+        assert fit.sum() + len(places) == split.train.sum()
+        seen[tuple(places.T)] += 1
+    assert_array_equal(seen, split.train if runs > 1 else split.validation)
+
+
+def test_paths_of_a_stack_are_those_of_its_members(table, rng):
+    masks = np.isfinite(table) & (rng.random((3, *table.shape)) < 0.8)
+    guesses = rng.standard_normal(masks.shape)
+    stack = itertools.islice(baselines.hard_impute(table, masks, 2, guesses), 5)
+    for k, together in enumerate(zip(*stack, strict=True)):
+        alone = itertools.islice(baselines.hard_impute(table, masks[k], 2, guesses[k]), 5)
+        for one, other in zip(together, alone, strict=True):
+            assert_allclose(one, other, atol=1e-12)
+
+
 def test_nothing_held_out_leaves_everything_to_learn_from(table):
     split = baselines.hold_out(table, 0, rng=0)
     assert_array_equal(split.train, np.isfinite(table))

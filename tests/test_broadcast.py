@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlngeo import balanced, entropy, hessian, metric, submersion, weights
+from dlngeo import adjacency, balanced, entropy, hessian, metric, submersion, weights
 from dlngeo.energies import MatrixCompletion, Quadratic
 from dlngeo.geometry import laplacian
 
@@ -235,3 +235,39 @@ def test_depth_one_is_exact(rng):
 def test_one_layer_returns_no_view(rng):
     V = (rng.standard_normal((3, 3)),)
     assert not np.shares_memory(submersion.differential((np.eye(3),), V), V[0])
+
+
+# ------------------------------------------------------------------------------- any size
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e-100, 1e100])
+def test_what_scales_with_the_weights_does_so_at_every_size(size, rng):
+    """Squares of 1e-160 have no digits left, products of layers of 1e±100 no value."""
+    layers = balanced.random((3, 4, 2, 3), [2.0, 1.0], rng=1)
+    V = tuple(rng.standard_normal(W.shape) for W in layers)
+    scaled, moved = (tuple(size * X for X in part) for part in (layers, V))
+    for function in (balanced.project_tangent, submersion.vertical, submersion.horizontal):
+        for got, want in zip(function(scaled, moved), function(layers, V), strict=True):
+            np.testing.assert_allclose(got / size, want, rtol=1e-9, atol=1e-12)
+    form = balanced.second_fundamental_form(scaled, moved, moved)
+    for got, want in zip(form, balanced.second_fundamental_form(layers, V, V), strict=True):
+        np.testing.assert_allclose(got / size, want, rtol=1e-8, atol=1e-11)
+    assert balanced.contains(scaled)
+    assert not balanced.contains(moved)
+    assert weights.is_aligned(scaled)
+    assert not weights.is_aligned(moved)
+    assert not weights.is_decoupled(moved)
+    assert weights.is_decoupled(tuple(size * np.eye(*W.shape) for W in layers))
+    W, Z = points(rng, (), 3, 2), rng.standard_normal((3, 2))
+    for depth in (1.5, 3):
+        got = metric.inner(size * W, size * Z, size * Z, depth)
+        want = metric.inner(W, Z, Z, depth) * size ** (2 / depth)
+        assert got == pytest.approx(want, rel=1e-12)
+
+
+def test_stacks_of_length_zero():
+    layers = tuple(np.zeros((0, b, a)) for a, b in itertools.pairwise((2, 3, 2)))
+    frame = np.zeros((0, 3, 3))
+    for result in (balanced.act(layers, [frame]), balanced.from_svd([frame] * 3, np.ones(3))):
+        assert {W.shape[0] for W in result} == {0}
+    assert adjacency.nilpotency_index(np.zeros((0, 4, 4))) == 1

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli
-from dlngeo.studies import completion, tables, training
+from dlngeo.studies import baselines, completion, tables
 
 __all__ = ["call"]  # a fixture
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
@@ -22,7 +22,7 @@ QUICK = ["--rtol", "1e-2"]
 def few_folds():
     """Three runs to validate in place of ten, in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_FOLDS", 3)
+        patch.setattr(baselines, "_FOLDS", 3)
         yield
 
 
@@ -292,7 +292,7 @@ def test_out_that_is_a_file_is_refused_and_left_alone(call, small, tmp_path, cap
 
 
 def test_program_completes_a_table(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_FOLDS", 10)
+    monkeypatch.setattr(baselines, "_FOLDS", 10)
     run = program("complete", small, *QUICK, "--out", tmp_path / "out")
     expected = completion.complete(tables.read(small).values, rtol=1e-2)
     assert (run.returncode, run.stderr) == (0, "")

@@ -17,6 +17,7 @@ from dlngeo._environment import numerics
 from dlngeo.dynamics import ensemble, langevin
 from dlngeo.studies import completion, simulation_config, simulation_store
 from dlngeo.studies.files import held
+from environments import other_kernel
 
 __all__ = ["call"]  # a fixture
 SIMULATED = ["config.toml", "groups", "paths.npz", "simulation.png", "summary.json"]
@@ -197,9 +198,17 @@ def test_durations_do_not_see_the_clock_on_the_wall(call, config, tmp_path, monk
     assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
 
 
-def test_folder_in_use_is_refused(call, config, tmp_path, capsys):
+@pytest.mark.parametrize("command", ["simulate", "complete"])
+def test_folder_in_use_is_refused_before_anything_is_run(
+    call, tmp_path, capsys, monkeypatch, command
+):
+    def never(*args, **options):
+        raise AssertionError("run")
+
+    monkeypatch.setattr(completion, "complete", never)
+    monkeypatch.setattr(langevin, "simulate", never)
     with held(tmp_path / "out"):
-        assert call("simulate", config, "--out", tmp_path / "out") == 2
+        assert call(command, "--out", tmp_path / "out") == 2
     assert f"out is being written by process {os.getpid()} on " in only_line(capsys)
 
 
@@ -277,6 +286,31 @@ def test_interrupted_completion_is_one_line_and_an_exit_code(
     assert call("complete", "--out", tmp_path / "out") == code
     assert only_line(capsys) == f"dlngeo: {word}"
     assert not (tmp_path / "out").exists()
+
+
+def test_under_another_kernel_a_run_is_not_gone_on_with_unless_told(call, config, tmp_path):
+    name, out = other_kernel(), tmp_path / "out"
+    options = ["simulate", str(config), "--paths", "3", "--out", str(out)]
+    assert call(*options) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    command = [sys.executable, "-m", "dlngeo.cli", *options]
+    there = {**os.environ, "OPENBLAS_CORETYPE": name}
+    run = subprocess.run(command, env=there, capture_output=True, encoding="utf-8")
+    assert run.returncode == 2 and run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    ours = numerics()["kernel"]
+    assert f"out holds paths of another environment: kernel {ours}, now {name}. Choose" in line
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_summary_tells_where_the_paths_were_made(call, config, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert call("simulate", config, "--out", out) == 0
+    there = {**numerics(), "kernel": "Zen9"}
+    monkeypatch.setattr(simulation_store, "numerics", lambda: there)
+    assert call("simulate", config, "--out", out) == 2
+    assert call("simulate", config, "--out", out, "--mix-environments") == 0
+    assert json.loads((out / "summary.json").read_text())["kernel"] == numerics()["kernel"]
 
 
 def test_signal_that_is_ignored_stays_ignored(call, config, tmp_path, monkeypatch):

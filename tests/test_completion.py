@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.energies import MatrixCompletion
-from dlngeo.studies import completion, completion_report, tables, training
+from dlngeo.studies import baselines, completion, completion_report, tables, training
 
 QUICK = {"rtol": 1e-2}  # the flow ends within a percent of a careful one
 
@@ -27,13 +27,13 @@ def low_rank_table(seed, shape=(20, 15), rank=2, observed=0.7):
 def few_folds():
     """Three runs to validate in place of ten, but where the tests are about them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "_FOLDS", 3)
+        patch.setattr(baselines, "_FOLDS", 3)
         yield
 
 
 @pytest.fixture
 def all_folds(monkeypatch):
-    monkeypatch.setattr(training, "_FOLDS", 10)
+    monkeypatch.setattr(baselines, "_FOLDS", 10)
 
 
 @pytest.fixture(scope="module")

@@ -159,8 +159,10 @@ def test_entropy_of_the_orbit():
 
 
 def test_a_run_that_leaves_floating_point_is_told():
-    with pytest.raises(FloatingPointError, match="too long"):
-        dyson.simulate([0.0, 1e-10], beta=1, dt=1e300, n_steps=2, rng=0)
+    run = dyson.simulate([0.0, 1e-10], beta=1, dt=1e300, n_steps=2, n_paths=2, rng=0)
+    assert not run.success and (run.status == -1).all()
+    assert "2 of 2 paths ended early: path 0 at t = " in run.message
+    assert np.isfinite(run.x[:, 0]).all() and np.isnan(run.x[:, -1]).all()
 
 
 def test_bad_input():
@@ -172,14 +174,19 @@ def test_bad_input():
         dyson.simulate_lift([[0.0, 1.0], [0.0, 0.0]], beta=2, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="dt must be"):
         dyson.simulate(START, beta=2, dt=0.0, n_steps=1)
-    with pytest.raises(FloatingPointError, match="too long"), np.errstate(all="ignore"):
-        submersion_sde(
-            Sphere(2),
-            [1.0, 0.0],
-            beta=1,
-            gradient=lambda m: -(m**3),
-            dt=1.0,
-            n_steps=30,
-            n_paths=2,
-            rng=0,
-        )
+
+
+def test_a_path_of_any_space_ends_alone():
+    """An inward push keeps the points within the unit disc; far outside they fly off."""
+
+    def slope(m):
+        return np.where(np.abs(m) > 3, -(np.abs(m) ** 30) * m, m)
+
+    run = submersion_sde(
+        Sphere(2), [1.0, 0.0], beta=0.45, gradient=slope, dt=0.1, n_steps=30, n_paths=60, rng=0
+    )
+    lost = run.status == -1
+    assert 0 < lost.sum() < 60 and not run.success
+    assert np.isfinite(run.x[~lost]).all() and np.isnan(run.x[lost, -1]).all()
+    assert (np.isnan(run.m).any(axis=2) == np.isnan(run.x)).all()
+    assert f"{lost.sum()} of 60 paths ended early" in run.message

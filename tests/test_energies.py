@@ -402,7 +402,7 @@ def test_bad_triplets_are_refused(i, j, values, shape, error, match):
     [
         ([[np.nan, np.nan]], ValueError, "at least one observed"),
         ([[np.inf, 1.0]], ValueError, "table must be finite or NaN"),
-        ([1.0, np.nan], ValueError, "must be matrices"),
+        ([1.0, np.nan], ValueError, "table must be one matrix"),
         ([[1j]], TypeError, "table must be an array of real"),
     ],
 )

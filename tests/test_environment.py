@@ -1,43 +1,17 @@
 """What "bit for bit" depends on, seen from processes that run in different environments."""
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import scipy
-import threadpoolctl
 
 import dlngeo
 from dlngeo import _environment
-from dlngeo.dynamics import langevin
+from dlngeo.dynamics import equilibrium, langevin
 from dlngeo.energies import Quadratic
-
-
-def elsewhere(**variables):
-    """The environment of a fresh process with these variables, imported without anything else."""
-    code = "import json; from dlngeo._environment import numerics; print(json.dumps(numerics()))"
-    told = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **variables},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    return json.loads(told.stdout)
-
-
-def other_kernel():
-    """A kernel of OpenBLAS that is not the one in use; skips where there is no choice."""
-    ours = {b["internal_api"]: b.get("architecture") for b in threadpoolctl.threadpool_info()}
-    if "openblas" not in ours:
-        pytest.skip("BLAS is not OpenBLAS, whose kernel a variable chooses")
-    name = "Prescott" if ours["openblas"] == "Haswell" else "Haswell"
-    if elsewhere(OPENBLAS_CORETYPE=name)["kernel"] != name:
-        pytest.skip(f"this OpenBLAS has no kernel {name} to choose")
-    return name
+from environments import elsewhere, other_kernel
 
 
 def test_versions_and_processor_are_named_in_words():
@@ -86,8 +60,16 @@ def test_differences_are_told_one_by_one():
     assert _environment.differences(then, then) == ""
 
 
-def test_runs_say_where_they_were_run():
-    run = langevin.simulate(
-        Quadratic(np.eye(2)), np.eye(2), depth=2, beta=1.0, dt=0.1, n_steps=1, rng=0
-    )
-    assert run.provenance["versions"] == _environment.numerics()
+def test_whatever_is_random_says_where_it_was_run():
+    energy, start = Quadratic(np.zeros((2, 2))), np.diag([1.0, 0.5])
+    told = {"beta": 1.0, "rng": 0, "n_paths": 2}
+    run = {"dt": 0.1, "n_steps": 8}
+    results = [
+        langevin.simulate(energy, start, depth=2, **run, **told),
+        langevin.brownian_motion(start, depth=2, **run, **told),
+        langevin.simulate_unbalanced(energy, (start, start), **run, **told),
+        equilibrium.metropolis(energy, start, depth=2, **run, **told),
+        equilibrium.sample(energy, shape=(2, 2), depth=2, n_draws=8, warmup=8, **told),
+    ]
+    for result in results:
+        assert result.provenance["versions"] == _environment.numerics()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import collections
-import inspect
 import re
 import signal
 import sys
@@ -19,7 +18,7 @@ import pytest
 
 from malformed import dynamics, geometry, landscape, studies
 from malformed.geometry import Call
-from malformed.public import callables
+from malformed.public import callables, parameters
 
 FILES = (geometry, landscape, dynamics, studies)
 PATIENCE = 5.0  # seconds for one refusal
@@ -85,8 +84,7 @@ def walk(name: str) -> tuple[int, dict[str, str]]:
 def test_valid_call(name):
     assert name in entries(), f"{name} is public: give it an entry in tests/malformed"
     call, function = entries()[name], bound(name)
-    wanted = [key for key in inspect.signature(function).parameters if key != "self"]
-    assert sorted(call) == sorted(wanted)
+    assert sorted(call) == sorted(parameters(callables()[name]))
     function(**{key: argument.valid for key, argument in call.items()})
 
 

@@ -80,6 +80,18 @@ def test_completion_has_four_minimisers_below_the_threshold(depth, excess):
     assert_allclose(found.value, value, rtol=1e-12)
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_one_search_and_the_symmetries_find_all_four(depth):
+    """Transposing and changing signs make three minimisers of the one that was found."""
+    gamma = 0.5 * (depth - 1) / (depth * 2 ** (2 / depth)) / BETA
+    found = minimise_free_energy(COMPLETION, depth, BETA, gamma, starts=1)
+    m = ((depth - 1) / (gamma * depth * BETA)) ** (depth / 2) / 2
+    root = math.sqrt(m * m - 1)
+    wanted = [[[1, s * (m + t * root)], [s * (m - t * root), 1]] for s in (1, -1) for t in (1, -1)]
+    assert_same_set(found.points, wanted, 1e-9 * m)
+    assert sorted(found.hits > 0) == [False, False, False, True] and found.hits.sum() <= 2
+
+
 def test_completion_at_the_threshold_is_degenerate():
     # two pairs meet: F grows like the fourth power, in points no better known than ε^{1/3}
     gamma = 2 / (3 * 2 ** (2 / 3)) / BETA
@@ -324,3 +336,31 @@ def test_same_call_same_answer():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("c", [1e-100, 1e12])
+@pytest.mark.parametrize(("depth", "gamma"), [(2, 0.0), (3, 0.1), (math.inf, 0.0)])
+def test_the_unit_of_the_energy_does_not_matter(c, depth, gamma):
+    """Of the target cB at β/c² and γ c^{2-2/N} the minimisers are c times those of B at β and γ.
+
+    Searches that began at size one called F unbounded below where it still fell at 1e6.
+    """
+    B = np.array([[1.0, 0.3], [-0.2, 0.7]])
+    want = minimise_free_energy(energies.Quadratic(B), depth, 5.0, gamma, starts=6)
+    decay = gamma * c ** (2 - 2 / depth) if gamma else 0.0
+    got = minimise_free_energy(energies.Quadratic(c * B), depth, 5.0 / c**2, decay, starts=6)
+    assert (got.family, got.dimensions.tolist()) == (want.family, want.dimensions.tolist())
+    np.testing.assert_allclose(got.points / c, want.points, rtol=1e-7)
+
+
+def test_samples_of_a_continuum_of_tiny_matrices_stay_apart():
+    """Points some 1e-9 from each other were one; the set is the same at every size."""
+    constraints = np.array([np.eye(2), [[0.0, 1.0], [1.0, 0.0]]])
+    values = np.array([1.0, 0.3])
+    counts = []
+    for c in (1.0, 1e-9):
+        energy = energies.MatrixSensing(constraints, c * values)
+        found = minimise_free_energy(energy, 2, 5.0 / c**2, 0.2 * c)
+        assert found.family == "continuum"
+        counts.append(len(found.points))
+    assert min(counts) > 20

@@ -80,10 +80,9 @@ def test_euler_in_w_where_values_meet_vanish_or_differ_hugely(depth, rng):
     assert_allclose(new[kept], exact[kept], rtol=0, atol=1e-14)
 
 
-def test_euler_refuses_a_singular_matrix_where_its_drift_has_no_limit():
+def test_euler_has_no_step_at_a_singular_matrix_where_its_drift_has_no_limit():
     stepper = scheme("euler", None, 3, 2)
-    with pytest.raises(np.linalg.LinAlgError, match="singular"):
-        stepper.step(np.zeros((1, 3, 3)), np.zeros((1, 9)), 0.1)
+    assert not np.isfinite(stepper.step(np.zeros((1, 3, 3)), np.zeros((1, 9)), 0.1)).any()
     assert np.isfinite(
         scheme("euler", None, 3, 3).step(np.zeros((1, 3, 3)), np.ones((1, 9)), 0.1)
     ).all()

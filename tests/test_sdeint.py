@@ -81,5 +81,5 @@ def test_bad_input():
     f, G = equations(energy, 2, depth=2, beta=1)
     for y in (np.eye(2), np.ones(3), np.ones((2, 4)), np.full(4, np.nan), 1.0):
         for function in (f, G):
-            with pytest.raises(ValueError, match="^y must"):
+            with pytest.raises(ValueError, match=r"^y must"):
                 function(y, 0.0)

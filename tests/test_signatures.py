@@ -150,3 +150,11 @@ def test_bad_input_is_refused():
     ]:
         with pytest.raises(ValueError, match=match):
             signatures.arc_weights(SIGMA, (0,), (1,), 0.5, widths)
+
+
+def test_the_least_loss_along_an_arc_of_tiny_sigma():
+    """Squares of 1e-200 underflow; where the minimum lies does not."""
+    least = signatures.arc_minimum([2e-200, 1e-200], (0,), (1,))
+    assert least.alpha == pytest.approx(0.2, rel=1e-14)
+    with pytest.raises(ValueError, match="must differ"):
+        signatures.arc_minimum([2e-200, 1e-200], (0,), (0,))

@@ -165,9 +165,12 @@ def ended_early(run, path, frame):
 
 
 def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):
-    again = simulation.beside(DIAGONAL, ended_early(result.ensemble, 2, 0))
-    assert again.notes == ("the ensemble: lost",)
+    stiff = MatrixCompletion.from_nan([[1e9, np.nan], [np.nan, 1.0]])
+    ended = ended_early(result.ensemble, 2, 0)
+    assert simulation.beside(DIAGONAL, ended).notes == ("the ensemble: lost",)
+    again = simulation.beside(stiff, ended)
     for flow in again.flows.values():
+        assert_array_equal(flow.t, [0.0])
         assert_array_equal(flow.W, result.ensemble.W[0, :1])
     assert_array_equal(again.departure(), [0.0])
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from dlngeo import _environment
-from dlngeo.dynamics import ensemble, langevin, stepping
+from dlngeo.dynamics import ensemble, langevin, noise
 from dlngeo.studies import simulation_config as config
 from dlngeo.studies import simulation_store as store
 
@@ -124,9 +124,8 @@ def test_folder_of_another_run_is_refused_and_left_alone(tmp_path, changes, want
 
 
 def test_refused_start_leaves_nothing(tmp_path):
-    told = TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]])
-    with pytest.raises(ValueError, match="full rank"):
-        store.run(told, tmp_path / "out")
+    with pytest.raises(ValueError, match="numerical rank is 1"):
+        store.run(TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -234,7 +233,7 @@ def elsewhere(monkeypatch):
 
     def move():
         other = {**_environment.numerics(), "kernel": "Zen9", "dlngeo": "9.9"}
-        for module in (store, stepping):
+        for module in (store, noise):
             monkeypatch.setattr(module, "numerics", lambda: other)
 
     return move

@@ -146,5 +146,10 @@ def test_bad_input(rng):
     with pytest.raises(ValueError, match="beta"):
         langevin.imbalance_drift(start, beta=-1)
     big = tuple(1e200 * W[0] for W in start)
-    with pytest.raises(FloatingPointError, match="too long"):
+    with pytest.raises(ValueError, match="weights must have a finite end-to-end matrix"):
         langevin.simulate_unbalanced(energies.Quadratic(np.eye(2)), big, beta=1, dt=1.0, n_steps=3)
+    large = tuple(1e100 * W[0] for W in start)
+    run = langevin.simulate_unbalanced(
+        energies.Quadratic(np.eye(2)), large, beta=1, dt=1.0, n_steps=3
+    )
+    assert (run.status == -1).all() and "ended early" in run.message

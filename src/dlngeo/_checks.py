@@ -164,6 +164,11 @@ def time_span(value: tuple[float, float]) -> tuple[float, float]:
     t0, t1 = (real(t, f"t_span[{k}]") for k, t in enumerate(ends))
     if not (math.isfinite(t0) and math.isfinite(t1) and t0 < t1):
         raise ValueError(f"t_span must be finite and increasing, not {shown(value)}")
+    if not 1e-100 <= t1 - t0 <= 1e100:  # squared in error estimates, SciPy's too
+        raise ValueError(
+            f"t_span must be of a length from 1e-100 to 1e100, not {t1 - t0:g}: take another unit "
+            "of time"
+        )
     return t0, t1
 
 
@@ -252,7 +257,7 @@ def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
     sizes = sequence(value, name, "two integers (m, n)")
     if len(sizes) != 2:
         raise ValueError(f"{name} must be two integers (m, n), not {shown(value)}")
-    m, n = (integer(k, f"{name}[{p}]", 1) for p, k in enumerate(sizes))
+    m, n = (integer(k, name, 1) for k in sizes)
     return m, n
 
 

@@ -6,14 +6,10 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from dlngeo._environment import numerics
@@ -28,6 +24,7 @@ from dlngeo.studies import (
 from dlngeo.studies import simulation_report as report
 from dlngeo.studies.files import held, require_folder, together
 from dlngeo.studies.signals import Stopped, stoppable
+from dlngeo.studies.terminal import bar, say
 
 # What typer raises for an argument that it cannot parse; it has no public name there.
 _UsageError: Any = typer.BadParameter.__base__
@@ -160,17 +157,24 @@ def complete(
         "depth": depth, "scale": scale, "tolerance": tolerance, "rtol": rtol, "holdout": holdout,
         "seed": seed,
     }  # fmt: skip
-    with _bar() as progress:
-        result = completion.complete(table, width=width, t_max=t_max, progress=progress, **settings)
-    source = {"data": table.name, "source": table.source, "layout": table.layout}
-    source["reading"] = table.reading
-    summary = completion_report.summary(result, [*_made_by(), *source.items(), *settings.items()])
-    summary["total_seconds"] = time.perf_counter() - begun
-    from dlngeo.studies import completion_files  # loads matplotlib
+    with held(out):
+        with bar() as progress:
+            result = completion.complete(
+                table, width=width, t_max=t_max, progress=progress, **settings
+            )
+        source = {"data": table.name, "source": table.source, "layout": table.layout}
+        source["reading"] = table.reading
+        made = [
+            *numerics().items(), *source.items(), *settings.items(), ("t_max", t_max),
+            ("smooth", smooth),
+        ]  # fmt: skip
+        summary = completion_report.summary(result, made)
+        summary["total_seconds"] = time.perf_counter() - begun
+        from dlngeo.studies import completion_files  # loads matplotlib
 
-    with held(out), together(out, last="summary.json") as folder:
-        completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
-        _write_json(folder / "summary.json", summary)
+        with together(out, last="summary.json") as folder:
+            completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
+            _write_json(folder / "summary.json", summary)
     grid = Grid(*completion_report.COLUMNS)
     for row in completion_report.rows(result):
         grid.add_row(*row)
@@ -178,7 +182,7 @@ def complete(
     headline = completion_report.headline(table.name, table.reading, result)
     verdict, empty = completion_report.verdict(result), completion_report.gaps_left(result)
     above, below = [table.source] if table.source else [], [empty] if empty else []
-    _say(headline, *above, grid, verdict, *below, wrote)
+    say(headline, *above, grid, verdict, *below, wrote)
 
 
 # --------------------------------------------------------------------------------------- simulate
@@ -255,7 +259,7 @@ def simulate(
     begun, done = time.perf_counter(), 0
     try:
         with held(folder):
-            with _bar() as progress:
+            with bar() as progress:
 
                 def kept(paths: int) -> None:
                     nonlocal done
@@ -281,7 +285,8 @@ def _finish_simulation(
 ) -> None:
     from dlngeo.studies import plotting, simulation_figures
 
-    summary = report.summary(config, result, [*_made_by(), ("run", name)])
+    made = result.ensemble.provenance["versions"]
+    summary = report.summary(config, result, [*made.items(), ("run", name)])
     summary["simulation_seconds"] = simulation_store.seconds(config, out)
     headline = report.headline(name, config)
     with together(out, last="summary.json") as folder:
@@ -295,48 +300,14 @@ def _finish_simulation(
     for row in report.rows(result):
         grid.add_row(*row)
     wrote = f"Wrote {out}/: simulation.png, paths.npz, summary.json, config.toml"
-    _say(headline, grid, report.verdict(config, result), wrote)
+    say(headline, grid, report.verdict(config, result), wrote)
 
 
 # ------------------------------------------------------------------------------- common to both
 
 
-def _made_by() -> list[tuple[str, object]]:
-    return list(numerics().items())
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, float], None]]:
-    """``progress(stage, fraction)`` as bars on a terminal, and nothing elsewhere."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=1.0)
-            bar.update(tasks[stage], completed=min(1.0, max(0.0, fraction)))
-
-        yield progress
-
-
 def _write_json(file: Path, content: dict[str, object]) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _say(*parts: str | Grid) -> None:
-    console = Console()
-    for part in parts:
-        if isinstance(part, str):
-            console.print(part, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-        else:
-            console.print(part)
 
 
 def main() -> None:

@@ -306,7 +306,7 @@ def is_aligned(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     (W_k ⋯ W_{p+1})ᵀ(W_k ⋯ W_{p+1}). Commutators are compared with ``tol`` times the product of the
     layers' norms. Source: Wendin and Altafini, section 5.1.
     """
-    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
+    layers, tol = _units(_checks.weights(weights)), _checks.non_negative(tol, "tol")
     return np.asarray(np.all([_commute(L, R, tol) for L, R in _gram_pairs(layers)], axis=0)) | (
         np.zeros(layers[0].shape[:-2], dtype=bool)
     )
@@ -319,7 +319,7 @@ def is_decoupled(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     and so is the end-to-end matrix; and at each hidden layer what comes from input k lies on the
     line of what goes to output k. Source: Wendin and Altafini, section 5.2.
     """
-    layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
+    layers, tol = _units(_checks.weights(weights)), _checks.non_negative(tol, "tol")
     verdicts = [is_aligned(layers, tol)]
     for path, size in _paths(layers, start=0):
         verdicts.append(_is_diagonal(transpose(path) @ path, size**2, tol))
@@ -333,6 +333,12 @@ def is_decoupled(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
         M = B[..., :, :r] @ A[..., :r, :]  # symmetric where each pair of lines is one
         verdicts.append(frobenius(M - transpose(M)) <= tol * a * b)
     return np.all(verdicts, axis=0)
+
+
+def _units(layers: Weights) -> Weights:
+    """Each layer over its norm, so that no product of many leaves the range of floating point."""
+    norms = [frobenius(W)[..., None, None] for W in layers]
+    return tuple(W / np.where(n > 0, n, 1.0) for W, n in zip(layers, norms, strict=True))
 
 
 def _largest_imbalance(layers: Weights) -> Array:

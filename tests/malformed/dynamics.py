@@ -46,7 +46,7 @@ def _solvers() -> dict[str, Call]:
     solver: Call = {
         "fun": function(_fall),
         "t0": number(0.0, zero=True, negative=True),
-        "y0": vector([1.0, 2.0], negative=True),
+        "y0": vector([1.0, 2.0], negative=True, empty=True),
         "t_bound": number(1.0, zero=True, negative=True, infinite=True),
         "max_step": number(0.5, infinite=True),
         "rtol": number(1e-3, arrays=True),

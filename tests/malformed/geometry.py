@@ -223,6 +223,7 @@ def _balanced() -> dict[str, Call]:
         },
         "balanced.act": {"weights": network(), "gauge": family((np.eye(3),))},
         "submersion.differential": {"weights": network(), "V": motion()},
+        "submersion.thin_gradients": {"weights": network()},
         "submersion.horizontal_lift": fixed | {"Z": matrix(Z)},
         "submersion.bures_wasserstein": {"A": matrix(np.eye(2)), "B": matrix(np.eye(2))},
         "balanced.project_tangent": moved,
@@ -246,7 +247,7 @@ def _entropy() -> dict[str, Call]:
         "entropy.gradient": {"W": matrix(W, free=True)} | WHERE,
         "entropy.free_energy": free,
         "entropy.free_energy_gradient": free | {"riemannian": flag(True)},
-        "entropy.free_energy_hessian": free | {"Z": matrix(Z)},
+        "entropy.free_energy_hessian": free | {"Z": matrix(Z), "rank": rank(None)},
         "entropy.free_energy_laplacian": small | {"W": matrix(W), "depth": depth(2, infinite=True)},
         "entropy.minimise_free_energy": small
         | {"shape": shape((2, 2), none=True), "starts": integer(2), "rng": rng(0)},

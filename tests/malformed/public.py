@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,23 +25,22 @@ INNER = {
     "weights.imbalances",
     "weights.haar_frame",
     "adjacency.block_gradient",
+    "energies.require_stacks",
+    "metric.drift",
     "solvers.coefficients",
     "solvers.gauss_step",
     "solvers.rkc_step",
     "solvers.stages_for",
     "solvers.spectral_radius",
     "solvers.HermiteOutput",
-    "energies.require_stacks",
-    *(
-        f"metric.Frame.{method}"
-        for method in ("join", "map", "of", "point", "split", "with_frames")
-    ),
-    "submersion.thin_gradients",
-    *(
-        f"langevin.{space}.{stage}"
-        for space in ("HermitianMatrices", "Sphere", "TangentNoise", "BalancedWeights")
-        for stage in ("move", "noise", "observe", "projectors", "split")
-    ),
+}
+# Methods of these are stages too; their constructors are doors.
+INNER_CLASSES = {
+    "metric.Frame",
+    "langevin.HermitianMatrices",
+    "langevin.Sphere",
+    "langevin.TangentNoise",
+    "langevin.BalancedWeights",
 }
 
 
@@ -61,6 +61,7 @@ def _is_result(cls: type) -> bool:
     return bool(getattr(cls, "_is_protocol", False))
 
 
+@cache
 def callables() -> dict[str, Callable[..., Any]]:
     """Functions, constructors and methods (called on an instance of the registry's)."""
     found: dict[str, Callable[..., Any]] = {}
@@ -79,11 +80,13 @@ def callables() -> dict[str, Callable[..., Any]]:
                 continue
             for method, function in inspect.getmembers(value, callable):
                 inside = str(getattr(function, "__module__", "")).startswith("dlngeo")
+                inside = inside and f"{short}.{name}" not in INNER_CLASSES
                 if inside and not method.startswith("_") and not inspect.isclass(function):
                     found[f"{short}.{name}.{method}"] = function
-    return {name: f for name, f in found.items() if name not in INNER and _parameters(f)}
+    return {name: f for name, f in found.items() if name not in INNER and parameters(f)}
 
 
-def _parameters(function: Callable[..., Any]) -> list[str]:
+def parameters(function: Callable[..., Any]) -> list[str]:
     """What a caller passes."""
-    return [name for name in inspect.signature(function).parameters if name != "self"]
+    found = inspect.signature(function).parameters.values()
+    return [p.name for p in found if p.name != "self" and p.kind is not p.VAR_KEYWORD]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import completion, energies, flows, simulation
+from dlngeo import energies, flows, simulation
 from dlngeo.interop.pymanopt import DeepLinearManifold
 from malformed.arrays import matrix, vector, widths
 from malformed.dynamics import TARGET
@@ -36,12 +36,6 @@ SIGMA = (3.0, 1.0)
 def path() -> flows.Trajectory:
     start = (np.array([[0.5, 0.1], [0.0, 0.3]]), np.array([[0.4, 0.0], [0.1, 0.2]]))
     return flows.gradient_flow(TARGET, start, (0.0, 5.0))
-
-
-@cache
-def completed() -> completion.Completion:
-    table = np.outer([1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 0.5, 2.0, 1.5])
-    return completion.complete(table, t_max=5.0, tolerance=0.1, depth=2)
 
 
 def _learning() -> dict[str, Call]:
@@ -137,13 +131,12 @@ def _tables() -> dict[str, Call]:
     labels = Argument(
         ("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)}
     )
-    result = instance(completed())
     return {
         "completion.complete": {
             "table": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
             "depth": depth(2, integral=True),
             "width": integer(2, none=True),
-            "holdout": number(0.3),
+            "holdout": number(0.3, zero=True),
             "scale": number(1e-3),
             "tolerance": number(0.5),
             "rtol": number(1e-3),
@@ -151,12 +144,6 @@ def _tables() -> dict[str, Call]:
             "seed": integer(0, 0),
             "progress": function(None, none=True),
         },
-        "completion.summary": {
-            "result": result,
-            "extra": Argument((), foreign() | {"number": 3.0, "of numbers": (1, 2)}),
-        },
-        "completion.rank_of": {"result": result, "method": instance(completed().network)},
-        "completion.verdict": {"result": result},
         "tables.dataset": {"name": text("fertility")},
         "tables.read": {
             "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
@@ -190,8 +177,16 @@ def _manifold() -> dict[str, Call]:
     at: Call = {"point": point}
     along: Call = at | {"tangent_vector": vectors}
     found: dict[str, Call] = {
-        "": {"m": integer(2), "n": integer(2), "depth": depth(2, infinite=True), "rng": rng()},
+        "": {
+            "m": integer(2),
+            "n": integer(2),
+            "depth": depth(2, infinite=True),
+            "rng": rng(),
+            "component": integer(1, -1, none=True, without=["negative"]),
+        },
         ".euclidean_to_riemannian_gradient": at | {"euclidean_gradient": vectors},
+        ".euclidean_to_riemannian_hessian": along
+        | {"euclidean_gradient": vectors, "euclidean_hessian": vectors},
         ".inner_product": at | {"tangent_vector_a": vectors, "tangent_vector_b": vectors},
         ".projection": at | {"vector": vectors},
         ".to_tangent_space": at | {"vector": vectors},

@@ -49,7 +49,8 @@ class Ensemble:
         What it takes to run any path again: ``seed`` and ``spawn_key`` of the
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
         ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
-        driven by grad S), the method, dt and the number of steps.
+        driven by grad S), the method, dt and the number of steps; ``versions``, the software and
+        the processor on which the same numbers come out bit for bit.
     """
 
     t: Array
@@ -112,6 +113,16 @@ class Ensemble:
         return data.assign(status=("path", self.status), ends=("path", self.ends))
 
 
+def refuse_early_ends(ensemble: Ensemble) -> None:
+    """Refuse an ensemble with paths that ended early: when they do may depend on where they are."""
+    lost = int((~np.isfinite(ensemble.W).all(axis=(1, 2, 3))).sum())
+    if lost:
+        raise ValueError(
+            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
+            "early: take ensemble.together()"
+        )
+
+
 def build(
     energy: Energy | None,
     t: Array,
@@ -122,23 +133,15 @@ def build(
     provenance: dict[str, Any],
 ) -> Ensemble:
     """An ensemble with everything that follows from the matrices, and from when the paths end."""
-    sigma = np.empty((*W.shape[:2], min(W.shape[2:])))
-    values, rank = np.zeros(W.shape[:2]), np.empty(W.shape[:2])
+    sigma = np.full((*W.shape[:2], min(W.shape[2:])), np.nan)
+    values, rank = np.full(W.shape[:2], np.nan), np.full(W.shape[:2], np.nan)
     for first in range(0, len(W), _GROUP):  # the temporaries of a few paths at a time
         part = slice(first, first + _GROUP)
         there = np.isfinite(W[part]).all(axis=(-2, -1))
-        if there.all():
-            sigma[part] = svd(W[part])[1]
-            rank[part] = effective_rank(sigma[part])
-            if energy is not None:
-                values[part] = energy.value(W[part])
-            continue
-        for array in (sigma[part], values[part], rank[part]):
-            array[~there] = np.nan
         frames = W[part][there]
-        sigma[part][there] = svd(frames)[1]
-        rank[part][there] = effective_rank(sigma[part][there])
-        if energy is not None:
-            values[part][there] = energy.value(frames)
+        sigma[part][there] = spectra = svd(frames)[1]
+        rank[part][there] = effective_rank(spectra)
+        with np.errstate(over="ignore", invalid="ignore"):  # an energy may be infinite
+            values[part][there] = 0.0 if energy is None else energy.value(frames)
     status = np.where(ends < t[-1], -1, 0)
     return Ensemble(t, W, weights, values, sigma, rank, status, message, ends, provenance)

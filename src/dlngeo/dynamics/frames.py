@@ -36,7 +36,7 @@ class Frames(NamedTuple):
         """
         if Y.shape[-1] == 2:
             return cls(*planar.svd(Y))
-        there = np.isfinite(Y).all(axis=(-2, -1))
+        there = np.asarray(np.isfinite(Y).all(axis=(-2, -1)))
         if not there.all():
             Y = np.where(there[..., None, None], Y, 0.0)
         U, lam, Vt = _linalg.svd(Y) if graded else np.linalg.svd(Y)

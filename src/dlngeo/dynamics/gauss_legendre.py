@@ -19,7 +19,7 @@ from scipy.integrate import DenseOutput, OdeSolver
 
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
-from dlngeo.dynamics.step_control import scaled_error, tolerances
+from dlngeo.dynamics.step_control import problem, scaled_error, tolerances
 
 RHS = Callable[[Any, Array], Array]
 
@@ -108,6 +108,7 @@ class GaussLegendre(OdeSolver):
         first_step: float | None = None,
         **extraneous: Any,
     ) -> None:
+        problem(fun, t0, y0, t_bound, vectorized)
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array

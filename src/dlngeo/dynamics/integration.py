@@ -78,7 +78,7 @@ class _Run:
     """One integration: where it stands, and what it has cost."""
 
     def __init__(self, system: System, t_span: tuple[float, float], control: Control) -> None:
-        self.t, self.t_end = _time_span(t_span)
+        self.t, self.t_end = _checks.time_span(t_span)
         self.y = system.start
         self.record = _Record(self.t, self.y, _times(control.t_eval, self.t, self.t_end))
         self._system, self._callback = system, hook(control.callback)
@@ -301,9 +301,7 @@ def bound(stop_loss: float | None) -> float | None:
 
 def hook(callback: Callback | None) -> Callback | None:
     """What callback= may be."""
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None, not {callback!r}")
-    return callback
+    return None if callback is None else _checks.function(callback, "callback")
 
 
 def _solver_class(method: str | type[OdeSolver]) -> type[OdeSolver]:
@@ -314,21 +312,6 @@ def _solver_class(method: str | type[OdeSolver]) -> type[OdeSolver]:
     if isinstance(method, type) and issubclass(method, OdeSolver):
         return method
     raise TypeError(f"method must be a solver's name or an OdeSolver class, not {method!r}")
-
-
-def _time_span(t_span: tuple[float, float]) -> tuple[float, float]:
-    try:
-        t0, t1 = (float(t) for t in t_span)
-    except (TypeError, ValueError):
-        raise TypeError(f"t_span must be two numbers (t_0, t_1), not {t_span!r}") from None
-    if not (math.isfinite(t0) and math.isfinite(t1) and t0 < t1):
-        raise ValueError(f"t_span must be finite and increasing, not {t_span!r}")
-    if not 1e-100 <= t1 - t0 <= 1e100:  # squared in error estimates, SciPy's too
-        raise ValueError(
-            f"t_span must be of a length from 1e-100 to 1e100, not {t1 - t0:g}: take another unit "
-            "of time"
-        )
-    return t0, t1
 
 
 def _times(t_eval: ArrayLike | None, t0: float, t1: float) -> Array | None:

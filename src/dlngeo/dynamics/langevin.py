@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
@@ -27,7 +26,7 @@ from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product
 from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.ensemble import Ensemble, build
-from dlngeo.dynamics.root_chart import RootChart
+from dlngeo.dynamics.root_chart import RootChart, orientation
 from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, WeakTwo
 from dlngeo.dynamics.schemes import Terms as _Terms
 from dlngeo.dynamics.stepping import Plan, all_paths
@@ -114,8 +113,12 @@ def simulate(
 
     Raises
     ------
+    numpy.linalg.LinAlgError
+        For a start (upstairs a layer of it) of lower numerical rank, σ_d <= d ε σ_1, unless it is
+        graded so that even σ_d is certain, or the depth is 1. It is a ``ValueError`` too.
     ValueError, TypeError
-        For a start that is not square of full rank, and any other bad input.
+        For a start that is not square, and any other bad input. What an energy raises passes as it
+        is.
 
     Notes
     -----
@@ -164,6 +167,7 @@ def _simulate(
         scheme = _downstairs(method, terms, point, depth)
         run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
         weights, W = None, run.frames
+        W[:, 0] = point  # to the last bit
     provenance = plan.provenance() | {
         "equation": equation, "entropic_drift": terms.entropy, "method": method,
         "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
@@ -177,7 +181,7 @@ def _simulate(
 
 
 def _start(
-    start: Sequence[ArrayLike] | Array, depth: float | None, upstairs: bool | None
+    start: Any, depth: float | None, upstairs: bool | None
 ) -> tuple[Array, Weights | None, float]:
     """The end-to-end matrix, the weights if the run is upstairs, and the depth."""
     if upstairs is not None:
@@ -191,12 +195,13 @@ def _start(
                 "start must be square weights of one width, one network; the shapes are "
                 f"{[W.shape for W in layers]}"
             )
-        _rank.require_full_layers(layers, "start")
-        coordinates(layers, layers[0].shape[0])  # refuses what is not balanced, or singular
+        if len(layers) > 1:
+            _rank.require_full_layers(layers, "start")
+        coordinates(layers, layers[0].shape[0])  # refuses what is not balanced
         whole = float(len(layers))
         return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
     whole = _checks.depth(depth)
-    point = _checks.matrix(start, "start")
+    point = _checks.matrix(cast("ArrayLike", start), "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
         raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
     if whole > 1:
@@ -221,11 +226,11 @@ def _method(method: str, depth: float) -> str:
 def _downstairs(
     name: str, terms: _Terms, point: Array, depth: float
 ) -> RootEuler | EulerDownstairs:
-    orientation = 0.0 if depth == 1 else float(np.linalg.slogdet(point)[0])
+    sign = 0.0 if depth == 1 else orientation(point)
     if name == "euler":
-        return EulerDownstairs(terms, len(point), depth, orientation)
+        return EulerDownstairs(terms, len(point), depth, sign)
     chart = RootChart(terms.energy, depth, *terms[1:])
-    return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), orientation)
+    return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), sign)
 
 
 @one_blas_thread

@@ -31,7 +31,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics.mixing import GibbsSample, effective_size, split_rhat, stood_still
 from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.normalisation import Setting, refuse_infinite
-from dlngeo.dynamics.root_chart import Frames, RootChart, stretch
+from dlngeo.dynamics.root_chart import Frames, RootChart, orientation, stretch
 from dlngeo.dynamics.schemes import pole, turning
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.spectrum import log_ratio, quotient
@@ -91,7 +91,8 @@ def metropolis(
     Raises
     ------
     ValueError, TypeError
-        For bad input, depth inf, or a measure that is known to have infinite mass. One of which
+        For bad input, a start of lower numerical rank (as :func:`dlngeo.langevin.simulate`), depth
+        inf, or a measure that is known to have infinite mass. One of which
         :func:`~dlngeo.dynamics.equilibrium.normalisable` knows nothing is run.
 
     Notes
@@ -104,11 +105,12 @@ def metropolis(
     require_stacks(energy, point, "start")
     refuse_infinite(energy, setting)
     seed = seed_sequence(rng)
-    walk = _Walk(energy, setting, dt, float(np.linalg.slogdet(point)[0]))
+    walk = _Walk(energy, setting, dt, orientation(point))
     roots, acceptance = _run(walk, point, saved, Streams(seed, range(n_paths)), n_paths)
     U, lam, Vt = np.linalg.svd(roots)
     sigma = lam**setting.depth
     W = (U * sigma[..., None, :]) @ Vt
+    W[:, 0] = point
     late = lam[:, lam.shape[1] // 2 :]
     status, message = stood_still(acceptance, n_steps)
     enough = late.shape[1] >= _LEAST and not status.any()

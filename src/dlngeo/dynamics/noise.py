@@ -12,6 +12,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._environment import numerics
 from dlngeo.weights import RNG
 
 
@@ -41,15 +42,17 @@ def child(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
 
 
 def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
-    """What it takes to make a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
+    """What it takes to draw from a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
 
-    And ``pool_size`` where it is not NumPy's own.
+    And ``pool_size`` where it is not NumPy's own. ``versions`` tells with what the same seed gives
+    the same numbers to the last bit.
     """
     entropy = seed.entropy
     if not (entropy is None or isinstance(entropy, int)):
         words = tuple(int(word) for word in np.ravel(np.asarray(entropy, dtype=object)))
         entropy = words if np.ndim(entropy) else words[0]
-    told = {"seed": entropy, "spawn_key": tuple(int(k) for k in seed.spawn_key)}
+    key = tuple(int(k) for k in seed.spawn_key)
+    told = {"seed": entropy, "spawn_key": key, "versions": numerics()}
     return told if seed.pool_size == 4 else told | {"pool_size": seed.pool_size}
 
 

@@ -182,7 +182,9 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     m, n = _checks.shape(d if isinstance(d, tuple | list) else (d, d), "d")
     own = getattr(energy, "shape", (m, n))
     if tuple(own) != (m, n):
-        raise ValueError(f"d must be {tuple(own)}, as the energy's matrices are; it is {(m, n)}")
+        raise ValueError(
+            f"d must lead to matrices of shape {tuple(own)}, which the energy takes, not {(m, n)}"
+        )
     if isinstance(energy, Quadratic):
         return not energy.target.any()
     generator = np.random.default_rng(20)

@@ -16,7 +16,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo.dynamics.noise import Streams, child
 
-PARTS = 4096  # of a step that are tried at most
+PARTS = 1000  # of a step that are tried at most
 _SHORTEST = 2.0**-20  # of a step
 _LEVELS = 24  # a part is at most half of the one that it divides
 _TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/h

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.ensemble import Ensemble, refuse_early_ends
 from dlngeo.dynamics.estimates import Estimate
 from dlngeo.observables import effective_rank
 
@@ -108,12 +108,7 @@ def first_passage_times(
     """
     _checks.instance(ensemble, "ensemble", Ensemble)
     rank = _checks.finite(rank, "rank")
-    if not np.isfinite(ensemble.singular_values).all():
-        lost = int((ensemble.status != 0).sum())
-        raise ValueError(
-            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
-            "early: take ensemble.together()"
-        )
+    refuse_early_ends(ensemble)
     ranks = effective_rank(ensemble.singular_values, kind, threshold=threshold)
     return first_passage(ensemble.t, ranks, rank, origin=origin)
 

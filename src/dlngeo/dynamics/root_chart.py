@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._linalg import svd
 from dlngeo.dynamics.frames import Frames as Frames
 from dlngeo.dynamics.frames import Parts, pairs, row_sums
 from dlngeo.energies import Energy
@@ -78,7 +79,7 @@ class RootChart:
 
     def to_root(self, W: Array) -> Array:
         """Y of W."""
-        U, sigma, Vt = np.linalg.svd(W)
+        U, sigma, Vt = svd(W)
         return np.asarray((U * sigma[..., None, :] ** (1 / self.depth)) @ Vt)
 
     def from_root(self, Y: Array) -> Array:
@@ -285,6 +286,12 @@ def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
     three = field(Y + 0.5 * two)
     four = field(Y + three)
     return np.asarray(Y + (one + 2 * two + 2 * three + four) / 6)
+
+
+def orientation(W: Array) -> float:
+    """The sign of det W of one matrix, by the frames that :meth:`RootChart.to_root` takes."""
+    U, _, Vt = svd(W)
+    return float(np.sign(np.linalg.det(U) * np.linalg.det(Vt)))
 
 
 def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -> Array:

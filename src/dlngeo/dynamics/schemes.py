@@ -93,7 +93,7 @@ def ahead(rate: Array, top: Array, depth: float, spread: float) -> Array:
 
     with R the rate at hand, λ_1 = ``top`` (σ_1 at depth inf, where the power is e^{2s√h}) and s
     three standard deviations of its noise in unit time (derived). So a step is as short as it must
-    be before its noise is known: to refuse a step for where it led favours those that led elsewhere.
+    be before its noise is known: to refuse steps for where they led would favour the others.
     """
     far = _NOISE * spread
     there = np.isfinite(rate) & (rate > 0) & (top > 0)

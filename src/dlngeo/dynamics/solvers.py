@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
 from dlngeo.dynamics.gauss_legendre import GaussLegendre as GaussLegendre
 from dlngeo.dynamics.gauss_legendre import gauss_step as gauss_step
-from dlngeo.dynamics.step_control import scaled_error, tolerances
+from dlngeo.dynamics.step_control import problem, scaled_error, tolerances
 
 RHS = Callable[[Any, Array], Array]
 
@@ -204,6 +205,7 @@ class RKC(OdeSolver):
         spectral_radius: Callable[[float, Array], float] | None = None,
         **extraneous: Any,
     ) -> None:
+        problem(fun, t0, y0, t_bound, vectorized)
         super().__init__(fun, t0, y0, t_bound, vectorized)
         self.t: float
         self.y: Array
@@ -212,6 +214,8 @@ class RKC(OdeSolver):
         self.f: Array = self.fun(self.t, self.y)
         self.y_old: Array | None = None
         self.f_old: Array = self.f
+        if spectral_radius is not None:
+            _checks.function(spectral_radius, "spectral_radius")
         self._bound = spectral_radius
         self._direction = self.f  # of the power method
         self._radius = 0.0

@@ -24,7 +24,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.dynamics.ensemble import Ensemble
+from dlngeo.dynamics.ensemble import Ensemble, refuse_early_ends
 from dlngeo.dynamics.estimates import Estimate as Estimate
 from dlngeo.dynamics.estimates import autocorrelation_time as autocorrelation_time
 from dlngeo.dynamics.estimates import mean as mean
@@ -33,7 +33,7 @@ from dlngeo.dynamics.passage import first_passage as first_passage
 from dlngeo.dynamics.passage import first_passage_times as first_passage_times
 from dlngeo.dynamics.passage import mean_passage_time as mean_passage_time
 from dlngeo.dynamics.passage import survival as survival
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, require_stacks
 from dlngeo.geometry.fibres import State
 from dlngeo.geometry.free_energy import free_energy_at, thermal
 from dlngeo.geometry.laplacian import laplacian_at, squared_slope_at
@@ -120,8 +120,11 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     lacks the pull -grad F, and its account does not close. Source: derived from Menon, (12.12).
     """
     setting = _setting(ensemble)
+    refuse_early_ends(ensemble)
+    require_stacks(energy, ensemble.W[0, 0], "ensemble")
     F = free_energy(ensemble, energy)
-    change = F - F[:, :1]
+    with np.errstate(invalid="ignore"):  # an infinite F is told below
+        change = F - F[:, :1]
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
     if setting["kappa"] > 0:
@@ -163,6 +166,7 @@ def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Ener
     NaN after the end of a path.
     """
     known = _setting(ensemble)
+    require_stacks(energy, ensemble.W[0, 0], "ensemble", hessian=False)
     depth, d = known["depth"], ensemble.W.shape[-1]
     beta, gamma = thermal(known["beta"], known["weight_decay"], depth)
     there = np.isfinite(ensemble.W).all(axis=(-2, -1))

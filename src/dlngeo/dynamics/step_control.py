@@ -16,6 +16,17 @@ from dlngeo._checks import Array
 LEAST_RTOL = 100 * float(np.finfo(float).eps)
 
 
+def problem(fun: Any, t0: float, y0: ArrayLike, t_bound: float, vectorized: bool) -> None:
+    """Refuse what is no initial value problem; SciPy's base class looks at less."""
+    _checks.function(fun, "fun")
+    _checks.finite(t0, "t0")
+    if np.isnan(_checks.real(t_bound, "t_bound")):
+        raise ValueError("t_bound must be a number or infinite, not nan")
+    if _checks.real_array(y0, "y0").ndim != 1:
+        raise ValueError(f"y0 must be a vector; its shape is {np.shape(y0)}")
+    _checks.flag(vectorized, "vectorized")
+
+
 def tolerances(
     solver: OdeSolver,
     max_step: float,
@@ -46,7 +57,7 @@ def tolerances(
 def _relative(value: ArrayLike) -> Array:
     rtol = _checks.real_array(value, "rtol")
     if not (rtol > 0).all():
-        raise ValueError(f"rtol must be > 0, not {value!r}")
+        raise ValueError(f"rtol must be > 0, not {_checks.shown(value)}")
     if (rtol < LEAST_RTOL).any():
         text = f"rtol is too small; its floor {LEAST_RTOL:.3g} is taken instead"
         warnings.warn(text, stacklevel=4)
@@ -58,7 +69,7 @@ def _absolute(value: ArrayLike, size: int) -> Array:
     if atol.ndim and atol.shape != (size,):
         raise ValueError(f"atol must be a number or have shape ({size},), not {atol.shape}")
     if not (atol >= 0).all():
-        raise ValueError(f"atol must be >= 0, not {value!r}")
+        raise ValueError(f"atol must be >= 0, not {_checks.shown(value)}")
     return atol
 
 

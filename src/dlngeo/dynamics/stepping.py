@@ -15,7 +15,6 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._environment import numerics
 from dlngeo.dynamics.noise import Streams, recorded, seed_sequence
 from dlngeo.dynamics.parts import PARTS, Bridges, Here, Stepper, attempt, in_parts
 from dlngeo.weights import RNG
@@ -73,8 +72,7 @@ class Plan(NamedTuple):
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again."""
         return recorded(self.seed) | {
-            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start,
-            "versions": numerics(),
+            "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start
         }  # fmt: skip
 
 
@@ -109,7 +107,7 @@ def report(ends: Array, told: dict[str, Any]) -> str:
             named.append(f"{lost.size - _NAMED} more")
         said = (
             f"{lost.size} of {len(ends)} paths ended early: {', '.join(named)}; from there no step "
-            f"of dt = {dt:g}, in up to {PARTS} parts, could be taken: take a shorter dt, or see "
+            f"of dt = {dt:g}, even in {PARTS} parts, could be taken: take a shorter dt, or see "
             "whether the energy is bounded below"
         )
     return said + (f", {cut} of {n_steps * len(ends)} in parts" if cut else "")

@@ -173,8 +173,9 @@ class AdjacencyFlow:
 
     def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
         self._widths = _checks.widths(widths)
-        if 0 in np.shape(A):
-            raise ValueError(f"A must hold a network; its shape is {np.shape(A)}")
+        A = _checks.matrix(A, "A")
+        if 0 in A.shape:
+            raise ValueError(f"A must hold a network; its shape is {A.shape}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
         WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma

@@ -66,7 +66,7 @@ class TangentNoise:
     def move(self, m: Array, v: Array) -> Array:
         """A straight line, NaN where W leaves the range of floating point."""
         new = m + v
-        there = np.isfinite(self.observe(new)).all(axis=(-2, -1))
+        there = np.asarray(np.isfinite(self.observe(new)).all(axis=(-2, -1)))
         return np.where(there[..., None], new, np.nan)
 
     def observe(self, m: Array) -> Array:

@@ -61,7 +61,7 @@ class BalancedWeights:
         layers = unflatten(m, self.widths)
         wanted = tuple(W + Y for W, Y in zip(layers, unflatten(v, self.widths), strict=True))
         new, found = projection(wanted, self.widths[0])
-        new = self._reflected(new, np.linalg.det(product(layers)))
+        new = self._reflected(new, _orientation(layers))
         state = within_range(flatten(new), frobenius(new[0]), len(new))
         return np.where(found[..., None], state, np.nan)
 
@@ -70,7 +70,7 @@ class BalancedWeights:
         return product(unflatten(m, self.widths))
 
     def _reflected(self, layers: Weights, before: Array) -> Weights:
-        turned = np.linalg.det(product(layers)) * before < 0
+        turned = _orientation(layers) * before < 0
         if len(layers) == 1 or not turned.any():  # one layer is any matrix: no boundary
             return layers
         frames, lam = nearest_coordinates(tuple(W[turned] for W in layers), self.widths[0])
@@ -78,6 +78,11 @@ class BalancedWeights:
         u, v = frames[-1][..., -1:], frames[-2][..., -1:]
         last[turned] -= 2 * lam[..., -1:, None] * u * transpose(v)
         return (*layers[:-1], last)
+
+
+def _orientation(layers: Weights) -> Array:
+    """The sign of det W, layer by layer: that of the product is lost where λ_d is small."""
+    return np.asarray(np.prod([np.linalg.slogdet(W)[0] for W in layers], axis=0))
 
 
 def end_to_end(layers: Weights, name: str) -> Array:

@@ -69,8 +69,12 @@ def contains(
 ) -> Array:
     """Whether weights lie on the G-balanced variety: residual <= tol · max_p ‖W_p‖_F²."""
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
-    scale = np.max([frobenius(W) for W in layers], axis=0)
-    inside: Array = residual(layers, G) <= tol * scale**2
+    scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]
+    scale = np.where(scale > 0, scale, 1.0)  # squares of very large or small weights are no numbers
+    wanted = imbalance_argument(G, [W.shape[-2] for W in layers[:-1]])
+    inside: Array = (
+        residual([W / scale for W in layers], [M / scale / scale for M in wanted]) <= tol
+    )
     return inside
 
 

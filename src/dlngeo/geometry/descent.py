@@ -224,14 +224,18 @@ class FreeEnergy(NamedTuple):
 def first_guesses(F: FreeEnergy, foot: Array, generator: np.random.Generator, count: int) -> Array:
     """Gaussian matrices about a minimum of E and about zero, over two decades of size.
 
-    Scaling W shows that (γN/2) Σ σ^{2/N} is about d(d-1)(N-1)/(4β) where E does not matter.
+    Scaling W shows that (γN/2) Σ σ^{2/N} is about d(d-1)(N-1)/(4β) where E does not matter, and
+    that the entropy drives W to some d/(βk)^{1/2} against an energy of curvature k.
     """
     d = F.d
-    size = float(np.linalg.norm(foot, 2))
+    basis = np.eye(d * d).reshape(-1, d, d)
+    curvature = float(np.linalg.norm(F.energy.hessian(foot, basis).reshape(d * d, -1), 2))
+    heat = d / math.sqrt(F.beta) / math.sqrt(curvature) if curvature > 0 else 0.0
+    size = max(float(np.linalg.norm(foot, 2)), heat)
     if F.gamma > 0:
         free = (d - 1) * (F.depth - 1) / (2 * F.gamma * F.beta * F.depth)
         size = max(size, free ** (F.depth / 2) if d > 1 else 0.0)
-    size = size if 1e-6 < size < 1e6 else 1.0
+    size = size if 0 < size < math.inf else 1.0
     noise = size * generator.standard_normal((count, d, d))
     scales = 10.0 ** generator.uniform(-1.5, 0.5, count)
     about = np.where(np.arange(count) % 3 > 0, 1.0, 0.0)[:, None, None]

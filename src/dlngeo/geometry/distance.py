@@ -1,8 +1,9 @@
 r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
-Exact where the two matrices have the same singular frames in the same order; by shooting
-(:mod:`dlngeo.geometry.shooting`) from two starts otherwise; and where that fails, with the help of
-a chain pulled taut upstairs (:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
+Exact at rank one (:mod:`~dlngeo.geometry.cone`), and where the two matrices have the same singular
+frames in the same order; by shooting (:mod:`dlngeo.geometry.shooting`) from two starts otherwise;
+and where that fails, with the help of a chain pulled taut upstairs
+(:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd
 from dlngeo._threads import one_blas_thread
+from dlngeo.geometry import cone
 from dlngeo.geometry.chains import shortest
 from dlngeo.geometry.frame import Frame, prepare, require_invertible
 from dlngeo.geometry.geodesics import trace
@@ -137,7 +139,16 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
         ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
         return _line(*ends)
-    return _connect(*frames, r)
+    # Lengths scale, d(cW0, cW1) = c^{1/N} d(W0, W1): what is small is judged at the size one.
+    unit = math.sqrt(frames[0].sigma[0]) * math.sqrt(frames[1].sigma[0])
+    start, end = (Frame.with_frames(f.U, f.sigma / unit, f.Vt, f.depth) for f in frames)
+    found = _connect(start, end, r)
+    return Connection(
+        found.distance * unit ** (1 / start.depth),
+        None if found.velocity is None else unit * found.velocity,
+        unit * found.path,
+        found.touches_boundary,
+    )
 
 
 def _line(A: Array, B: Array) -> Connection:
@@ -197,6 +208,8 @@ def _connect(start: Frame, end: Frame, rank: int) -> Connection:
         raise np.linalg.LinAlgError(
             "W0 and W1 must have determinants of the same sign: no path within full rank joins them"
         )
+    if rank == 1 and not math.isinf(start.depth):
+        return Connection(*cone.shortest(start, end, np.linspace(0, 1, 17)), False)
     exact = _same_frames(start, end, rank)
     if exact is not None:
         return exact

@@ -171,7 +171,8 @@ def free_energy_hessian(
     Source: derived from Menon, (6.5), (6.6), (12.8).
     """
     beta, gamma = thermal(beta, weight_decay, depth)
-    _require_full_rank(rank, np.shape(W)[-2:], "Hessian")
+    W = _checks.matrix(W)
+    _require_full_rank(rank, W.shape[-2:], "Hessian")
     state = State.singular(W, depth, rank, widths)
     m, n = state.point.shape[-2:]
     Z = _checks.matrix(Z, "Z", (m, n))
@@ -217,7 +218,7 @@ def apply_curvature(curvature: Curvature, state: State, Z: Array) -> Array:
 
 
 def _require_full_rank(rank: int | None, shape: tuple[int, ...], what: str) -> None:
-    if rank is not None and rank < min(shape):
+    if rank is not None and _checks.integer(rank, "rank", 1) < min(shape):
         raise ValueError(f"the Euclidean {what} exists at full rank only; leave rank at None")
 
 

@@ -136,13 +136,16 @@ def inner(
         return np.broadcast_to(total, stack).copy()
     require_invertible(frame)
     one, two = frame.split(Z1), frame.split(Z2)
-    total = (one.inside * two.inside / frame.eigenvalues).sum(axis=(-2, -1))
+    root = np.sqrt(frame.eigenvalues)  # each factor alone: products may leave the range
+    total = ((one.inside / root) * (two.inside / root)).sum(axis=(-2, -1))
     if frame.border is not None:
-        border = inverse(frame.border)
+        border = np.sqrt(inverse(frame.border))
         if one.right is not None and two.right is not None:
-            total = total + (one.right * two.right * border[..., :, None]).sum(axis=(-2, -1))
+            share = border[..., :, None]
+            total = total + ((one.right * share) * (two.right * share)).sum(axis=(-2, -1))
         if one.left is not None and two.left is not None:
-            total = total + (one.left * two.left * border[..., None, :]).sum(axis=(-2, -1))
+            share = border[..., None, :]
+            total = total + ((one.left * share) * (two.left * share)).sum(axis=(-2, -1))
     return np.asarray(total)
 
 

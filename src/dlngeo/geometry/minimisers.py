@@ -309,8 +309,9 @@ def _distinct(points: list[Point]) -> tuple[list[Point], Array]:
     """One of each, the lower rank and then the smaller residual, and how often each was found."""
     kept: list[Point] = []
     hits: list[int] = []
+    largest = max(float(np.abs(p.W).max()) for p in points)
     for p in sorted(points, key=lambda p: (p.rank, p.residual)):
-        scale = _SAME * (1e-3 + float(np.abs(p.W).max()))
+        scale = _SAME * (1e-3 * largest + float(np.abs(p.W).max()))
         same = [k for k, q in enumerate(kept) if np.abs(p.W - q.W).max() <= scale]
         if same:
             hits[same[0]] += 1

@@ -69,7 +69,7 @@ def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
     Each network of a stack ends by itself; one that has no nearest weights does not stop the rest.
     """
     if len(wanted) == 1 and r == min(wanted[0].shape[-2:]):  # every matrix is balanced
-        return wanted, np.isfinite(wanted[0]).all(axis=(-2, -1))
+        return wanted, np.asarray(np.isfinite(wanted[0]).all(axis=(-2, -1)))
     stack = wanted[0].shape[:-2]
     goals = [W.reshape(-1, *W.shape[-2:]) for W in wanted]
     nearest, scale = [W.copy() for W in goals], np.max([frobenius(W) for W in goals], axis=0)

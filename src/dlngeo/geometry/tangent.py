@@ -264,7 +264,10 @@ class Split(NamedTuple):
     def gauge(self) -> Weights:
         """Antisymmetric (A_0 = 0, ..., A_N = 0) with A_p W_p - W_p A_{p-1} = vertical()."""
         zero = np.zeros_like(self.inside[0])
-        angles = _orbit_angles(self.inside, self.lam) if len(self.inside) > 1 else ()
+        angles: Array | tuple[()] = ()
+        if len(self.inside) > 1:
+            top = self.lam[..., :1]
+            angles = _orbit_angles(self.inside, self.lam / top) / top[..., None]
         turns = [
             Q @ B @ transpose(Q) for Q, B in zip(self.frames, (zero, *angles, zero), strict=True)
         ]
@@ -319,6 +322,7 @@ def profiles(lam: Array, depth: int) -> Array:
 
 def _orbit_part(inside: Array, lam: Array) -> Array:
     """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
+    lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
     result = np.empty_like(inside)
     result[-1] = 0.0
     if len(inside) > 1:

@@ -51,6 +51,8 @@ class DeepLinearManifold(Manifold):
         self._depth = _checks.depth(depth)
         if math.isinf(self._depth) and m != n:
             raise ValueError(f"at depth inf m and n must be equal, not {m} and {n}")
+        if component is not None:
+            component = _checks.integer(component, "component", -1)
         if component not in (None, 1, -1) or (component is not None and m != n):
             raise ValueError(
                 "component must be 1 or -1, the sign of the determinant of square matrices, or "

@@ -242,7 +242,10 @@ def least_loss(target: ArrayLike, widths: Sequence[int]) -> Array:
     widths = _checks.widths(widths)
     target, shape = _checks.matrix(target, "target"), (widths[-1], widths[0])
     if target.shape[-2:] != shape:
-        raise ValueError(f"target must be {shape} for the widths {widths}, not {target.shape}")
+        raise ValueError(
+            f"target must have shape (..., {shape[0]}, {shape[1]}) for the widths {widths}, not "
+            f"{target.shape}"
+        )
     sigma = svd(target)[1]
     least: Array = 0.5 * (sigma[..., min(widths) :] ** 2).sum(axis=-1)
     return least

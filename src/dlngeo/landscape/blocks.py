@@ -42,8 +42,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
     k = _band(k, widths)
     blocks = _checks.sequence(blocks, "blocks")
     if len(blocks) != len(widths) - k:
-        wanted = len(widths) - k
-        raise ValueError(f"blocks must be {wanted} matrices for k = {k}, not {len(blocks)}")
+        raise ValueError(f"blk_{k} takes {len(widths) - k} blocks, not {len(blocks)}")
     arrays = [_checks.matrix(F, f"blocks[{j}]") for j, F in enumerate(blocks)]
     for j, F in enumerate(arrays):
         if F.shape[-2:] != (widths[j + k], widths[j]):
@@ -103,9 +102,9 @@ def nilpotency_index(A: ArrayLike) -> int:
         If A is not nilpotent.
     """
     A = square_matrix(A)
-    power = A = A / (np.abs(A).max() or 1.0)
+    power = A = A / (np.abs(A).max(initial=0.0) or 1.0)
     for k in range(1, A.shape[-1] + 1):
-        largest = np.abs(power).max()
+        largest = np.abs(power).max(initial=0.0)
         if largest == 0:
             return k
         power = A @ (power / largest)  # no power underflows

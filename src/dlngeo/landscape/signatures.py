@@ -226,11 +226,12 @@ def arc_minimum(sigma: ArrayLike, start: Iterable[int], end: Iterable[int]) -> A
     -----
     Source: Wendin and Altafini, Theorem 24.4 corrected.
     """
-    neither, lost, won = _split(sigma, start, end)
+    unit = check_target(sigma).max()
+    neither, lost, won = _split(np.asarray(sigma) / unit, start, end)
     if lost + won == 0:
         raise ValueError("start and end must differ; between equal signatures the loss is constant")
     share = won / (lost + won)
-    return ArcMinimum(share, 0.5 * neither + 0.5 * lost * share)
+    return ArcMinimum(share, unit * (0.5 * neither + 0.5 * lost * share) * unit)
 
 
 def arc_weights(

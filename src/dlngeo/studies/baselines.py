@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from dlngeo import weights
 from dlngeo._checks import Array
+from dlngeo._linalg import transpose
 from dlngeo._threads import one_blas_thread
 
 Mask = NDArray[np.bool_]
 Progress = Callable[[str, float], None]
 
 _VALIDATION = 0.1  # share of the training entries that chooses
+_SMALL = 2000  # training entries; fewer take turns at validation
+_FOLDS = 10
 _ROUNDS = 1000  # of the truncated SVD, at most
 _PATIENCE = 20  # rounds without improvement, beyond twice the best
 _PATIENT_RANKS = 3  # ranks in a row that may do no better
@@ -26,11 +29,17 @@ _PATIENT_RANKS = 3  # ranks in a row that may do no better
 
 @dataclass(frozen=True)
 class Split:
-    """Disjoint masks of the observed entries: ``fit`` and ``validation`` make up ``train``."""
+    """Disjoint masks of the observed entries: ``fit`` and ``validation`` make up ``train``.
+
+    ``folds`` are what validates: pairs of a mask to fit to and the places (k, 2) to validate on, in
+    random order. They are ``fit`` and ``validation``, or in a small table ten parts of the training
+    entries that take turns.
+    """
 
     fit: Mask
     validation: Mask
     test: Mask
+    folds: tuple[tuple[Mask, Array], ...]
 
     @property
     def train(self) -> Mask:
@@ -65,16 +74,23 @@ def hold_out(table: Array, share: float, *, rng: weights.RNG = None) -> Split:
     validations = max(1, round(_VALIDATION * (count - tests)))
     if tests < (share > 0) or count - tests - validations < 1:
         raise ValueError(
-            f"too few observed entries, {count}, to hold out a share of {share:g} and validate"
+            f"table has too few observed entries, {count}, to hold out a share of {share:g} "
+            "and validate"
         )
     order = np.random.default_rng(rng).permutation(observed)
-    masks = []
-    for part in np.split(order, (tests, tests + validations)):
-        mask = np.zeros(table.shape, dtype=bool)
-        mask[part[:, 0], part[:, 1]] = True
-        masks.append(mask)
-    test, validation, fit = masks
-    return Split(fit=fit, validation=validation, test=test)
+    parts = np.split(order, (tests, tests + validations))
+    test, validation, fit = (_mask(part, table.shape) for part in parts)
+    folds: tuple[tuple[Mask, Array], ...] = ((fit, parts[1]),)
+    if count - tests < _SMALL:
+        train, turns = fit | validation, np.array_split(order[tests:], min(_FOLDS, count - tests))
+        folds = tuple((train & ~_mask(part, table.shape), part) for part in turns)
+    return Split(fit, validation, test, folds)
+
+
+def _mask(places: Array, shape: tuple[int, ...]) -> Mask:
+    mask = np.zeros(shape, dtype=bool)
+    mask[tuple(places.T)] = True
+    return mask
 
 
 def rmse(completed: Array, table: Array, mask: Mask) -> float:
@@ -85,11 +101,12 @@ def rmse(completed: Array, table: Array, mask: Mask) -> float:
 
 
 def _fill_columns(table: Array, mask: Mask) -> Array:
-    """The mean of each column over ``mask``; of everything, where a column has no entry."""
-    count = mask.sum(axis=0)
-    total = np.where(mask, table, 0.0).sum(axis=0)
-    means = np.where(count > 0, total / np.maximum(count, 1), table[mask].mean())
-    return np.broadcast_to(means, table.shape).copy()
+    """The mean of each column over ``mask`` (..., m, n); of everything, where it has no entry."""
+    seen = np.where(mask, table, 0.0)
+    count, total = mask.sum(axis=-2, keepdims=True), seen.sum(axis=-2, keepdims=True)
+    everything = seen.sum(axis=(-2, -1), keepdims=True) / mask.sum(axis=(-2, -1), keepdims=True)
+    means = np.where(count > 0, total / np.maximum(count, 1), everything)
+    return np.broadcast_to(means, mask.shape).copy()
 
 
 def column_mean(table: Array, split: Split) -> Method:
@@ -110,9 +127,10 @@ def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
     begun = time.perf_counter()
     schedule: list[int] = []  # rounds of each rank
     best, chosen = np.inf, 1
-    guess = _fill_columns(table, split.fit)
+    fits = np.array([fit for fit, _ in split.folds])
+    guess = _fill_columns(table, fits)
     for rank in range(1, min(table.shape) + 1):
-        guess, rounds, error = _best_round(table, split, rank, guess)
+        guess, rounds, error = _best_round(table, split, rank, guess, fits)
         schedule.append(rounds)
         if error < best:
             best, chosen = error, rank
@@ -128,11 +146,15 @@ def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
     return Method("truncated SVD", completed, error, seconds, f"rank {chosen}")
 
 
-def _best_round(table: Array, split: Split, rank: int, guess: Array) -> tuple[Array, int, float]:
-    """The iterate of :func:`hard_impute` that validates best, its number, and its error."""
+def _best_round(
+    table: Array, split: Split, rank: int, guess: Array, fits: Mask
+) -> tuple[Array, int, float]:
+    """The iterates of :func:`hard_impute` that validate best, their number, and their error."""
+    fold = np.repeat(np.arange(len(split.folds)), [len(places) for _, places in split.folds])
+    i, j = np.concatenate([places for _, places in split.folds]).T
     best, kept, error = 1, guess, np.inf
-    for k, iterate in enumerate(hard_impute(table, split.fit, rank, guess), start=1):
-        now = rmse(iterate, table, split.validation)
+    for k, iterate in enumerate(hard_impute(table, fits, rank, guess), start=1):
+        now = float(np.sqrt(np.mean((iterate[fold, i, j] - table[i, j]) ** 2)))
         if now < error:
             best, kept, error = k, iterate, now
         if k >= min(_ROUNDS, 2 * best + _PATIENCE):
@@ -146,22 +168,22 @@ def hard_impute(table: Array, mask: Mask, rank: int, guess: Array) -> Iterator[A
     Parameters
     ----------
     table : (m, n) array
-    mask : (m, n) array of bool
-        Where the table may be read.
+    mask : (..., m, n) array of bool
+        Where the table may be read; a stack of masks gives a stack of paths.
     rank : int
-    guess : (m, n) array
+    guess : (..., m, n) array
         What fills the rest to begin with.
 
     Yields
     ------
-    (m, n) array of the given rank, one a round
+    (..., m, n) array of the given rank, one a round
     """
     filled = np.where(mask, table, guess)
-    basis = np.linalg.svd(filled, full_matrices=False)[2][:rank].T
+    basis = transpose(np.linalg.svd(filled, full_matrices=False)[2][..., :rank, :])
     while True:
-        truncated = (filled @ basis) @ basis.T
+        truncated = (filled @ basis) @ transpose(basis)
         yield truncated
         filled = np.where(mask, table, truncated)
         # A step of subspace iteration, warm from the last round: as the filled matrix settles, so
         # does the basis on its leading right singular vectors.
-        basis = np.linalg.qr(filled.T @ (filled @ basis))[0]
+        basis = np.linalg.qr(transpose(filled) @ (filled @ basis))[0]

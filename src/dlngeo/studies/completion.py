@@ -122,7 +122,7 @@ def complete(
     t_max : float > 0
         Longest flow time.
     seed : int
-        Chooses the held-out entries, the folds and the start.
+        Chooses the held-out entries, what validates, and the start.
     progress : callable or None
         ``progress(stage, fraction)`` while it runs.
 
@@ -137,11 +137,11 @@ def complete(
         raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
     _checks.positive(scale, "scale")
     holdout = _checks.real(holdout, "holdout")
-    report = progress or (lambda stage, fraction: None)
+    if progress is not None:
+        _checks.function(progress, "progress")
     values, rows, columns = _labelled(table)
-    split_seed, start_seed, fold_seed = np.random.SeedSequence(
-        _checks.integer(seed, "seed", 0)
-    ).spawn(3)
+    seeds = np.random.SeedSequence(_checks.integer(seed, "seed", 0))
+    split_seed, start_seed = seeds.spawn(2)
     split = hold_out(values, holdout, rng=split_seed)
     centre, spread = _standard(values[split.train])
     standardised = (values - centre) / spread
@@ -149,8 +149,9 @@ def complete(
     widths = _widths(values.shape, depth, width)
     start = _start(standardised, split.train, widths, scale, start_seed)
     begun = time.perf_counter()
+    report = progress or _unheard
     setting = Setting(standardised, start, tolerance, rtol, t_max, report)
-    choice = choose_time(setting, split, fold_seed)
+    choice = choose_time(setting, split)
     trajectory = train(setting, split.train, choice.time, "training")
     fitted = centre + spread * trajectory.W[-1]
     network = Method(
@@ -181,13 +182,17 @@ def complete(
     )
 
 
+def _unheard(stage: str, fraction: float) -> None:
+    """Progress that nobody asked for."""
+
+
 def _labelled(table: Any) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
     """The values and labels of whatever holds a matrix with gaps."""
     if isinstance(table, Table):
         values, rows, columns = table.values, table.rows, table.columns
     else:
         values = _incomplete.array(table, "table")
-        if values.ndim != 2:
+        if values.ndim != 2 or 0 in values.shape:
             raise ValueError(f"table must be a matrix; its shape is {values.shape}")
         rows, columns = _incomplete.labels(table, values.shape)
     largest = float(np.abs(values[~np.isnan(values)]).max(initial=0.0))

@@ -64,9 +64,12 @@ def _records(
                 yield Record(skip + number + 1, [cell.strip() for cell in cells])
             number = reader.line_num
     except csv.Error as error:
-        if "end of data" in str(error):
-            error = csv.Error("a quotation mark opens and never closes")
-        raise ValueError(f"{path}: line {skip + number + 1}: {error}") from None
+        trouble = str(error)
+        if "end of data" in trouble:
+            trouble = "a quotation mark opens and never closes"
+        elif "expected after" in trouble:
+            trouble = "text follows upon a closing quotation mark"
+        raise ValueError(f"{path}: line {skip + number + 1}: {trouble}") from None
 
 
 def _text(lines: Iterator[str], path: Path) -> Iterator[str]:

@@ -33,8 +33,11 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(draft, file)
-    except BaseException:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # of a full disk the system does not say which file it speaks of
+            raise OSError(error.errno, error.strerror, str(file)) from None
         raise
 
 

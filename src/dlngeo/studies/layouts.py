@@ -20,7 +20,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo.studies.delimited import Record
-from dlngeo.studies.numerals import Numerals, disguised, whole
+from dlngeo.studies.numerals import Numerals, disguised, shown, whole
 
 NARROW = 10  # columns; a wider text is no list of triplets
 
@@ -69,7 +69,7 @@ class Lines:
         for record in self._rest:
             if len(record.cells) != self.width:
                 raise self.error(
-                    f"not a matrix, line {record.number} has {len(record.cells)} cells and line "
+                    f"not a matrix, line {record.number} has {_cells(len(record.cells))} and line "
                     f"{self.first.number} has {self.width}; --skip leaves out lines above the "
                     "table, --header says that the first may lack a cell"
                 )
@@ -82,16 +82,16 @@ class Lines:
     def column(self, k: int, header: bool) -> str:
         """What a message calls a column."""
         title = self.first.cells[k] if header else ""
-        return f"column {title!r}" if title else f"column {k + 1}"
+        return f"column {shown(title)}" if title else f"column {k + 1}"
 
     def wrong(self, record: Record, k: int, header: bool, labels: int | None = None) -> ValueError:
         """The refusal of a word among numbers, which ``labels`` may be meant to name."""
         cell = record.cells[k]
         hint = self.read.hint(cell)
-        if labels is not None and not hint:
-            hint = f"; --labels {labels} if the column holds labels"
+        if labels is not None:
+            hint += f"; --labels {labels} if the column holds labels"
         return self.error(
-            f"line {record.number}, {self.column(k, header)}: {cell!r} is not a number{hint}"
+            f"line {record.number}, {self.column(k, header)}: {shown(cell)} is not a number{hint}"
         )
 
     def infinite(self, record: Record, k: int, header: bool) -> ValueError:
@@ -100,6 +100,10 @@ class Lines:
             f"line {record.number}, {self.column(k, header)}: {record.cells[k]!r} is infinite; "
             "entries must be finite or missing"
         )
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def table(lines: Lines, told: Told) -> Arranged | None:
@@ -123,15 +127,17 @@ def table(lines: Lines, told: Told) -> Arranged | None:
     if header and told.labels is None and labels == 0:
         labels = _identifiers(lines, records, numbers)
     start = int(header)
-    if len(records) <= start:
+    if not any(any(record.cells) for record in records[start:]):
         raise lines.error("no line of numbers")
     width = lines.width
     while header and width > labels + 1 and not any(r.cells[width - 1] for r in records):
         width -= 1  # lines that end with a delimiter
     for record, line in zip(records[start:], numbers[start:], strict=True):
         _require_numbers(lines, record, line[labels:width], labels, header)
-    values = np.array([line[labels:width] for line in numbers[start:]], dtype=float)
-    rows = _row_labels([record.cells[:labels] for record in records[start:]])
+    # In a table with labels a line without any cell is no row.
+    kept = [k for k in range(start, len(records)) if not labels or any(records[k].cells)]
+    values = np.array([numbers[k][labels:width] for k in kept], dtype=float)
+    rows = _row_labels([records[k].cells[:labels] for k in kept])
     titles = lines.first.cells[labels:width] if header else map(str, range(width - labels))
     return Arranged(values, rows, tuple(titles), _described(header, labels))
 
@@ -218,15 +224,18 @@ def _are_triplets(
     if not 3 <= lines.width <= NARROW or told.labels is not None:
         return False
     start = int(told.header is not False and (told.header or _titles(numbers)))
-    names = []  # columns that may name rows or columns: words or whole numbers, all there
-    for k in range(lines.width):
-        if all(n[k] is None or whole(n[k]) for n in numbers[start:]):
-            names.append(k)
-    body = records[start:]
+    body, below = records[start:], numbers[start:]
+
+    def names_things(k: int) -> bool:
+        """Whether a column holds words or whole numbers throughout."""
+        words = (r.cells[k] for r, n in zip(body, below, strict=True) if n[k] is None)
+        return all(n[k] is None or whole(n[k]) for n in below) and not any(map(disguised, words))
+
+    names = list(filter(names_things, range(lines.width)))
     repeating = [k for k in names if len({record.cells[k] for record in body}) < len(body)]
     if len(names) < 2 or not repeating:
         return False
-    words = [k for k in names if all(n[k] is None for n in numbers[start:])]
+    words = [k for k in names if all(n[k] is None for n in below)]
     if lines.width == 3 and words == [0, 1] and {0, 1} <= set(repeating):
         return True
     shown = " and ".join(lines.column(k, start == 1) for k in names[:2])

@@ -58,16 +58,21 @@ class Numerals:
         other = "," if self.decimal == "." else "."
         if cell.count(other) == 1 and Numerals(other)(cell) is not None:
             return f"; --decimal {other} if that is the decimal mark: thousands have no separator"
-        if disguised(cell):
-            return "; numbers are written without separators of thousands, per cent or currency"
         if not any(map(str.isalnum, cell)) or cell.startswith("#"):
             return f"; --missing '{cell}' if it stands for a missing value"
+        if disguised(cell):
+            return "; numbers are written without separators of thousands, per cent or currency"
         return ""
 
 
 def disguised(cell: str) -> bool:
-    """Whether a word may be meant as a number: 1,200.5 or 1,5 or 12 % or $3."""
-    return bool(_DISGUISED.fullmatch(cell))
+    """Whether a word may be meant as a number or a gap: 1,200.5 or 1,5 or 12 % or $3 or *."""
+    return bool(_DISGUISED.fullmatch(cell)) or not any(map(str.isalnum, cell))
+
+
+def shown(cell: str) -> str:
+    """A cell as a message quotes it."""
+    return repr(cell if len(cell) <= 40 else cell[:39] + "…")
 
 
 def whole(number: float | None) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from dlngeo._checks import Array
 from dlngeo.dynamics.trajectory import Trajectory
@@ -32,6 +33,7 @@ def completion_figure(result: Completion, title: str) -> Figure:
     rank.plot(t, stable, color="0.45", linestyle="--", label="stable", **_LINE)
     rank.set(title="Effective rank of W(t)", ylabel="effective rank", yscale="log")
     rank.yaxis.set_major_formatter("{x:g}")
+    rank.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # 2, not 2 × 10⁰
     rank.legend(frameon=False)
     assert path.imbalance_drift is not None and path.weights is not None
     squares = np.max([(W**2).sum(axis=(-2, -1)) for W in path.weights], axis=0)

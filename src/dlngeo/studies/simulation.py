@@ -34,6 +34,7 @@ OBSERVABLES: tuple[Observable, ...] = get_args(Observable)
 # Of the flows: an explicit method, as the ensemble's steps resolve the drift anyway, and an error
 # far below any standard error.
 _SOLVER = {"method": "DOP853", "rtol": 1e-8}
+_LEAST = 1e-100  # time that a flow accepts
 _MORE_STEPS = 2000  # than the ensemble's: a flow that needs more gives up, and says so
 
 
@@ -44,7 +45,6 @@ class Comparison:
     Attributes
     ----------
     ensemble : Ensemble
-        The frames at which no path has ended early.
     free_energy_flow, gradient_flow : Trajectory
         At the times of the ensemble up to where its first path ends. A flow that ends early has
         fewer frames, the last of them where it ended. On badly scaled data a flow gives up after
@@ -156,7 +156,8 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     _checks.instance(ensemble, "ensemble", Ensemble)
     known, t = ensemble.provenance, ensemble.together().t
-    span = (0.0, max(float(t[-1]), known["dt"]))
+    # Beside an ensemble that ended at once the flows have their start alone, as it has.
+    span = (0.0, max(float(t[-1]), _LEAST))
     start, common = (
         ensemble.W[0, 0],
         {

@@ -89,8 +89,10 @@ class Config:
         _checks.positive(self.dt, "dt")
         _checks.non_negative(self.kappa, "kappa")
         _checks.non_negative(self.weight_decay, "weight_decay")
-        if not math.isfinite(self.steps * self.dt):
-            raise ValueError(f"steps * dt must be finite; it is {self.steps} * {self.dt:g}")
+        if not 1e-100 <= self.steps * self.dt <= 1e100:  # as the flows beside the paths ask
+            raise ValueError(
+                f"steps * dt must be from 1e-100 to 1e100; it is {self.steps} * {self.dt:g}"
+            )
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
@@ -98,6 +100,10 @@ class Config:
             raise ValueError(
                 f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
             )
+        with np.errstate(over="ignore"):
+            value = float(energy.value(point))
+        if not math.isfinite(value):
+            raise ValueError("energy must be finite at the start; it is beyond 1.8e308")
 
     def matrix(self) -> Array:
         """The start as an array."""
@@ -187,7 +193,7 @@ def _rows(value: Any, name: str) -> Array:
 def _shown(value: Any) -> str:
     """What came, in no more than some words."""
     if isinstance(value, int) and abs(value) >= 10**20:
-        return f"an integer of {len(str(abs(value)))} digits"
+        return f"an integer of {int(math.log10(abs(value))) + 1} digits"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -68,7 +68,8 @@ class Table:
 
 def dataset(name: str) -> Table:
     """A data set that ships with the package; see ``DATASETS``."""
-    _checks.choice(name, "name", tuple(DATASETS))
+    if _checks.text(name, "name") not in DATASETS:
+        raise ValueError(f"name must be one of {', '.join(DATASETS)}, not {name!r}")
     with resources.as_file(resources.files("dlngeo") / "data" / f"{name}.csv") as path:
         return replace(read(path, "table", header=True), name=name, source=DATASETS[name])
 
@@ -149,26 +150,16 @@ def read(
         One line that says what was required and what was found, with line and column.
     """
     _checks.choice(layout, "layout", ("auto", "table", "triplets"))
-    _checks.text(decimal, "decimal")
     _checks.instance(path, "path", str, os.PathLike)
-    if header is not None:
-        _checks.flag(header, "header")
+    told = _told(layout, header, labels, columns)
+    numerals = Numerals(_checks.text(decimal, "decimal"), _words(missing))
     if delimiter is not None:
         _checks.text(delimiter, "delimiter")
-    if columns is not None and not isinstance(columns, str):
-        columns = _checks.sequence(columns, "columns", "a sequence of names or numbers")
-        for k, column in enumerate(columns):
-            _checks.instance(column, f"columns[{k}]", str, int)
-    if not isinstance(missing, str):
-        missing = _checks.sequence(missing, "missing", "a sequence of strings")
-        missing = tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(missing))
-    if columns is not None and (layout == "table" or labels is not None):
-        raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
-    labels = labels if labels is None else _checks.integer(labels, "labels", 0)
     path, skip = Path(path), _checks.integer(skip, "skip", 0)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz") and delimiter is None:
-        if (header, labels, columns, decimal, tuple(missing), skip) != (None,) * 3 + (".", (), 0):
+        plain = told._replace(layout="auto") == layouts.Told() and not (skip or _words(missing))
+        if not plain or decimal != ".":
             raise ValueError(f"{path}: only --layout belongs to NumPy files, other options to text")
         return _table(str(path), array_files.read(path, layout))
     if suffix not in _TEXT and delimiter is None:
@@ -176,21 +167,41 @@ def read(
             f"{path}: must be a {', '.join(_TEXT)}, .npy or .npz file; other names are read as "
             "text where --delimiter is told"
         )
-    numerals = Numerals(decimal, (missing,) if isinstance(missing, str) else missing)
-    chosen = columns.split(",") if isinstance(columns, str) else columns
-    told = layouts.Told(
-        "triplets" if columns is not None else layout,
-        header,
-        labels,
-        None if chosen is None else tuple(str(column).strip() for column in chosen),
+    lines = layouts.Lines(
+        str(path), delimited.records(path, delimiter, decimal, skip), numerals, told
     )
-    records = delimited.records(path, delimiter, decimal, skip)
-    return _from_text(layouts.Lines(str(path), records, numerals, told), told)
-
-
-def _from_text(lines: layouts.Lines, told: layouts.Told) -> Table:
     found = None if told.layout == "triplets" else layouts.table(lines, told)
-    return _table(lines.name, triplets.read(lines, told) if found is None else found)
+    return _table(str(path), triplets.read(lines, told) if found is None else found)
+
+
+def _told(
+    layout: str,
+    header: bool | None,
+    labels: int | None,
+    columns: str | Sequence[str | int] | None,
+) -> layouts.Told:
+    """What is said of how lines and columns are laid out, once it is of the right kinds."""
+    if header is not None:
+        _checks.flag(header, "header")
+    if labels is not None:
+        labels = _checks.integer(labels, "labels", 0)
+    if columns is None:
+        return layouts.Told(layout, header, labels, None)
+    if layout == "table" or labels is not None:
+        raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
+    if isinstance(columns, str):
+        columns = columns.split(",")
+    names = []
+    for k, column in enumerate(_checks.sequence(columns, "columns", "names or numbers")):
+        names.append(str(_checks.instance(column, f"columns[{k}]", str, int)).strip())
+    return layouts.Told("triplets", header, None, tuple(names))
+
+
+def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(missing, str):
+        return (missing,)
+    words = _checks.sequence(missing, "missing", "a sequence of strings")
+    return tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(words))
 
 
 def _table(name: str, found: layouts.Arranged) -> Table:

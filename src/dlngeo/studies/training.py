@@ -24,8 +24,6 @@ from dlngeo.dynamics.trajectory import Trajectory
 from dlngeo.energies import MatrixCompletion
 from dlngeo.studies.baselines import Mask, Progress, Split
 
-_FOLDS = 10
-_SMALL = 2000  # training entries; fewer take turns at validation
 _GROUPS = 10  # of the validation entries of one run, for the standard error
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
 
@@ -72,37 +70,36 @@ class Choice:
         return self.time * self.entries / entries
 
 
-def choose_time(setting: Setting, split: Split, seed: np.random.SeedSequence) -> Choice:
+def choose_time(setting: Setting, split: Split) -> Choice:
     """Validate through whole runs: one run where there is much, else one for each fold."""
-    rng = np.random.default_rng(seed)
-    entries = np.argwhere(split.train)
-    if len(entries) >= _SMALL:
-        groups = np.array_split(rng.permutation(np.argwhere(split.validation)), _GROUPS)
-        runs = [(split.fit, groups)]
-    else:
-        parts = np.array_split(rng.permutation(entries), min(_FOLDS, len(entries)))
-        runs = [(split.train & ~_mask(part, split.train.shape), [part]) for part in parts]
-    curves = []
-    for number, (fit, groups) in enumerate(runs):
-        times, squares = _validate(setting, fit, groups, number / len(runs), 1 / len(runs))
-        curves.append((times * (fit.sum() / len(entries)), squares))
+    entries, folds = int(split.train.sum()), split.folds
+    curves: list[tuple[Array, Array]] = []
+    sizes: list[int] = []
+    for number, (fit, places) in enumerate(folds):
+        groups = [places] if len(folds) > 1 else np.array_split(places, _GROUPS)
+        times, squares = _validate(setting, fit, groups, number / len(folds), 1 / len(folds))
+        curves.append((times * (fit.sum() / entries), squares))
+        sizes += map(len, groups)
     times, squares = _together(curves)
-    sizes = [len(group) for _, groups in runs for group in groups]
     mean = np.average(squares, axis=0, weights=sizes)
     best = int(mean.argmin())
     doubt = _doubt(times, squares, best)
-    return Choice(float(times[best]), len(entries), times, np.sqrt(mean), len(runs), doubt)
+    return Choice(float(times[best]), entries, times, np.sqrt(mean), len(folds), doubt)
 
 
 def train(setting: Setting, mask: Mask, t_end: float, stage: str) -> Trajectory:
     """The flow on the entries of ``mask`` until ``t_end``; the start alone where that is 0."""
+    stop_loss = None
+    if t_end == 0:  # any bound above the energy of the start, which ends the run there
+        first = float(_energy(setting, mask).value(weights.end_to_end(setting.start)))
+        stop_loss = 2 * first + 1.0
     return _flow(
         setting,
         mask,
         t_end or 1.0,
-        stop_loss=None if t_end else math.inf,
+        stop_loss=stop_loss,
         gtol=0.0,
-        callback=lambda t, W: setting.report(stage, t / t_end if t_end else 1.0),
+        callback=lambda t, W: setting.report(stage, t / t_end),
     )
 
 
@@ -156,12 +153,6 @@ def _flow(setting: Setting, mask: Mask, t_end: float, **control: object) -> Traj
 
 def _energy(setting: Setting, mask: Mask) -> MatrixCompletion:
     return MatrixCompletion(np.where(mask, setting.standardised, 0.0), mask)
-
-
-def _mask(places: Array, shape: tuple[int, ...]) -> Mask:
-    mask = np.zeros(shape, dtype=bool)
-    mask[tuple(places.T)] = True
-    return mask
 
 
 def _together(curves: list[tuple[Array, Array]]) -> tuple[Array, Array]:
