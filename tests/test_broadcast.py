@@ -11,7 +11,7 @@ import math
 import numpy as np
 import pytest
 
-from dlngeo import balanced, entropy, hessian, metric, submersion, weights
+from dlngeo import adjacency, balanced, entropy, hessian, metric, submersion, weights
 from dlngeo.energies import MatrixCompletion, Quadratic
 from dlngeo.geometry import laplacian
 
@@ -263,3 +263,11 @@ def test_what_scales_with_the_weights_does_so_at_every_size(size, rng):
         got = metric.inner(size * W, size * Z, size * Z, depth)
         want = metric.inner(W, Z, Z, depth) * size ** (2 / depth)
         assert got == pytest.approx(want, rel=1e-12)
+
+
+def test_stacks_of_length_zero():
+    layers = tuple(np.zeros((0, b, a)) for a, b in itertools.pairwise((2, 3, 2)))
+    frame = np.zeros((0, 3, 3))
+    for result in (balanced.act(layers, [frame]), balanced.from_svd([frame] * 3, np.ones(3))):
+        assert {W.shape[0] for W in result} == {0}
+    assert adjacency.nilpotency_index(np.zeros((0, 4, 4))) == 1

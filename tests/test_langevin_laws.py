@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 from dlngeo import energies
 from dlngeo.dynamics import langevin, root_chart, upstairs
 from dlngeo.geometry import balanced, entropy
-from dlngeo.weights import push_forward
+from dlngeo.weights import from_vector, push_forward, to_vector
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 COMPLETION = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
@@ -151,10 +151,11 @@ def ends_downstairs():
     return run.singular_values[:, -1]
 
 
-def on_a_straight_line(layers, step):
+def on_a_straight_line(space, m, v):
     """Balanced weights over W + dφ(V): a retraction of first order."""
+    layers, step = from_vector(m, space.widths), from_vector(v, space.widths)
     below = list(itertools.accumulate(layers, lambda B, W: W @ B))
-    return balanced.lift(below[-1] + push_forward(tuple(step), layers, below), len(layers))
+    return to_vector(balanced.lift(below[-1] + push_forward(step, layers, below), len(layers)))
 
 
 def test_law_test_notices_what_is_missing(monkeypatch):
@@ -166,7 +167,7 @@ def test_law_test_notices_what_is_missing(monkeypatch):
             patch.setattr(root_chart, drift, lambda *a, f=whole: tuple(0 * x for x in f(*a)))
             assert np.abs(errors_apart(up, ends_downstairs())).max() > 5, drift
     # a retraction must be of second order, or W misses the curvature of the orbits
-    monkeypatch.setattr(upstairs, "retract", on_a_straight_line)
+    monkeypatch.setattr(upstairs.BalancedWeights, "move", on_a_straight_line)
     assert np.abs(errors_apart(ends_upstairs(), down)).max() > 5
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dlngeo.dynamics import upstairs
 from dlngeo.geometry import balanced
-from dlngeo.weights import push_forward
+from dlngeo.weights import from_vector, push_forward, to_vector
 from one_step import STARTS, Equation, exact_generator, local_errors, scheme_generator
 
 SCHEMES = ("root", "euler", "upstairs", "weak2")
@@ -41,14 +41,15 @@ def test_one_step_has_the_generator_of_the_equation(name, depth, kappa):
     assert np.abs(scheme_generator(name, equation) - exact).max() < 1e-6 * np.abs(exact).max()
 
 
-def on_a_straight_line(layers, step):
+def on_a_straight_line(space, m, v):
     """Balanced weights over W + dφ(V): a retraction of first order."""
+    layers, step = from_vector(m, space.widths), from_vector(v, space.widths)
     below = list(itertools.accumulate(layers, lambda B, W: W @ B))
-    return balanced.lift(below[-1] + push_forward(tuple(step), layers, below), len(layers))
+    return to_vector(balanced.lift(below[-1] + push_forward(step, layers, below), len(layers)))
 
 
 def test_retraction_of_first_order_has_another_generator(monkeypatch):
-    monkeypatch.setattr(upstairs, "retract", on_a_straight_line)
+    monkeypatch.setattr(upstairs.BalancedWeights, "move", on_a_straight_line)
     equation = Equation(2, 3, 0.6)
     exact = exact_generator(equation)
     assert np.abs(scheme_generator("upstairs", equation) - exact).max() > 0.1 * np.abs(exact).max()

@@ -71,7 +71,8 @@ def test_all_at_once():
     found = sequential.learning(path, dress(np.array([2.0, 1.0])))
     assert_allclose(found.distance, [2 / np.sqrt(5), 0], rtol=1e-3, atol=1e-14)
     assert_allclose(found.tau, [1.8, 2.0], atol=0.011)
-    assert_array_equal(found.gap, [-1])
+    # 10 % is reached at a saved time, so that rounding decides between this and the next one
+    assert_allclose(found.gap, [-1], atol=2 * 0.011 / 0.8)
     assert found.verdict == "simultaneous"
 
 

@@ -242,6 +242,9 @@ def test_whole_numbers_beyond_what_toml_promises_are_refused_but_in_a_seed():
         with pytest.raises(ValueError, match=rf"{name} must be .* and at most 9223372036854775807"):
             config.from_toml(with_line(f"{name} = {2**63}"))
     assert config.from_toml(with_line(f"seed = {2**128}")).seed == 2**128
+    for huge in (10**400, 10**9000):  # beyond what Python itself prints
+        with pytest.raises(ValueError, match=r"steps must be .* not an integer of [49]0+1 digits"):
+            config.preset("hyperbola").replaced(steps=huge)
     told = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
     assert told.start[0][0] == 1e20
 

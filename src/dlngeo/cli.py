@@ -157,21 +157,24 @@ def complete(
         "depth": depth, "scale": scale, "tolerance": tolerance, "rtol": rtol, "holdout": holdout,
         "seed": seed,
     }  # fmt: skip
-    with bar() as progress:
-        result = completion.complete(table, width=width, t_max=t_max, progress=progress, **settings)
-    source = {"data": table.name, "source": table.source, "layout": table.layout}
-    source["reading"] = table.reading
-    made = [
-        *numerics().items(), *source.items(), *settings.items(), ("t_max", t_max),
-        ("smooth", smooth),
-    ]  # fmt: skip
-    summary = completion_report.summary(result, made)
-    summary["total_seconds"] = time.perf_counter() - begun
-    from dlngeo.studies import completion_files  # loads matplotlib
+    with held(out):
+        with bar() as progress:
+            result = completion.complete(
+                table, width=width, t_max=t_max, progress=progress, **settings
+            )
+        source = {"data": table.name, "source": table.source, "layout": table.layout}
+        source["reading"] = table.reading
+        made = [
+            *numerics().items(), *source.items(), *settings.items(), ("t_max", t_max),
+            ("smooth", smooth),
+        ]  # fmt: skip
+        summary = completion_report.summary(result, made)
+        summary["total_seconds"] = time.perf_counter() - begun
+        from dlngeo.studies import completion_files  # loads matplotlib
 
-    with held(out), together(out, last="summary.json") as folder:
-        completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
-        _write_json(folder / "summary.json", summary)
+        with together(out, last="summary.json") as folder:
+            completion_files.save(result, folder, name=Path(table.name).stem, smooth=smooth)
+            _write_json(folder / "summary.json", summary)
     grid = Grid(*completion_report.COLUMNS)
     for row in completion_report.rows(result):
         grid.add_row(*row)

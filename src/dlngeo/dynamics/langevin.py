@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from numpy.typing import ArrayLike
 
@@ -181,7 +181,7 @@ def _simulate(
 
 
 def _start(
-    start: Sequence[ArrayLike] | Array, depth: float | None, upstairs: bool | None
+    start: Any, depth: float | None, upstairs: bool | None
 ) -> tuple[Array, Weights | None, float]:
     """The end-to-end matrix, the weights if the run is upstairs, and the depth."""
     if upstairs is not None:

@@ -42,7 +42,7 @@ def child(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
 
 
 def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
-    """What it takes to make a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
+    """What it takes to draw from a seed again: ``SeedSequence(seed, spawn_key=spawn_key)``.
 
     And ``pool_size`` where it is not NumPy's own. ``versions`` tells with what the same seed gives
     the same numbers to the last bit.

@@ -221,7 +221,7 @@ def frame_argument(value: ArrayLike, name: str, r: int) -> Array:
     Q = _checks.matrix(value, name)
     if Q.shape[-1] != r:
         raise ValueError(f"{name} must have {r} columns, as lam has entries; it has {Q.shape[-1]}")
-    off = frobenius(transpose(Q) @ Q - np.eye(r)).max()
+    off = frobenius(transpose(Q) @ Q - np.eye(r)).max(initial=0.0)
     if off > _ORTHOGONAL:
         raise ValueError(f"{name} must have orthonormal columns; it is off by {off:.3g}")
     return Q
@@ -336,7 +336,7 @@ def _isometry(Q: Array, P: Array, name: str) -> Array:
         raise ValueError(f"{name} must have {P.shape[-1]} columns, not {Q.shape[-1]}")
     image = Q @ P
     off = frobenius(transpose(image) @ image - P @ P) / np.maximum(frobenius(P) ** 2, 1e-300)
-    if off.max() > _ORTHOGONAL:
+    if off.max(initial=0.0) > _ORTHOGONAL:
         raise ValueError(
             f"{name} must be isometric on the range of the root it multiplies; it is off by "
             f"{off.max():.3g}"

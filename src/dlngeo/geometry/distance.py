@@ -1,8 +1,9 @@
 r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
-Exact where the two matrices have the same singular frames in the same order; by shooting
-(:mod:`dlngeo.geometry.shooting`) from two starts otherwise; and where that fails, with the help of
-a chain pulled taut upstairs (:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
+Exact at rank one (:mod:`~dlngeo.geometry.cone`), and where the two matrices have the same singular
+frames in the same order; by shooting (:mod:`dlngeo.geometry.shooting`) from two starts otherwise;
+and where that fails, with the help of a chain pulled taut upstairs
+(:mod:`dlngeo.geometry.chains`). Derived; the metric is Menon's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd
 from dlngeo._threads import one_blas_thread
+from dlngeo.geometry import cone
 from dlngeo.geometry.chains import shortest
 from dlngeo.geometry.frame import Frame, prepare, require_invertible
 from dlngeo.geometry.geodesics import trace
@@ -206,6 +208,8 @@ def _connect(start: Frame, end: Frame, rank: int) -> Connection:
         raise np.linalg.LinAlgError(
             "W0 and W1 must have determinants of the same sign: no path within full rank joins them"
         )
+    if rank == 1 and not math.isinf(start.depth):
+        return Connection(*cone.shortest(start, end, np.linspace(0, 1, 17)), False)
     exact = _same_frames(start, end, rank)
     if exact is not None:
         return exact

@@ -102,9 +102,9 @@ def nilpotency_index(A: ArrayLike) -> int:
         If A is not nilpotent.
     """
     A = square_matrix(A)
-    power = A = A / (np.abs(A).max() or 1.0)
+    power = A = A / (np.abs(A).max(initial=0.0) or 1.0)
     for k in range(1, A.shape[-1] + 1):
-        largest = np.abs(power).max()
+        largest = np.abs(power).max(initial=0.0)
         if largest == 0:
             return k
         power = A @ (power / largest)  # no power underflows

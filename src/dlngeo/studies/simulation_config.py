@@ -193,7 +193,7 @@ def _rows(value: Any, name: str) -> Array:
 def _shown(value: Any) -> str:
     """What came, in no more than some words."""
     if isinstance(value, int) and abs(value) >= 10**20:
-        return f"an integer of {len(str(abs(value)))} digits"
+        return f"an integer of {int(math.log10(abs(value))) + 1} digits"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
