@@ -68,8 +68,7 @@ class Table:
 
 def dataset(name: str) -> Table:
     """A data set that ships with the package; see ``DATASETS``."""
-    if _checks.text(name, "name") not in DATASETS:
-        raise ValueError(f"name must be one of {', '.join(DATASETS)}, not {name!r}")
+    _checks.choice(name, "name", tuple(DATASETS))
     with resources.as_file(resources.files("dlngeo") / "data" / f"{name}.csv") as path:
         return replace(read(path, "table", header=True), name=name, source=DATASETS[name])
 
