@@ -236,7 +236,7 @@ def test_a_stack_equals_a_loop(depth, function, rng):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_bad_arguments_are_refused(function):
     energy = Quadratic(np.eye(2))
-    with pytest.raises(ValueError, match="widths"):
+    with pytest.raises(ValueError, match="W must be square"):
         function(Quadratic(np.ones((2, 3))), np.ones((2, 3)), 2, 1.0)
     with pytest.raises(ValueError, match="beta"):
         function(energy, np.eye(2), 2, 0.0)

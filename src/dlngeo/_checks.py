@@ -41,6 +41,8 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
 
 def any_array(value: ArrayLike, name: str) -> Array:
     """What NumPy makes of an argument, whatever its type."""
+    if type(value) is np.ndarray:
+        return value
     if masked(value):
         raise ValueError(f"{name} must not be masked: NumPy would read what its mask hides")
     try:
@@ -96,10 +98,7 @@ def real(value: float, name: str) -> float:
     """A real number; NaN and infinity are let through."""
     if type(value) is float:
         return value
-    single = isinstance(value, Real | Decimal) or (
-        getattr(value, "ndim", None) == 0 and np.asarray(value).dtype.kind in "iuf"
-    )
-    if not single or isinstance(value, bool):
+    if type(value) is not int and not _is_number(value):
         raise TypeError(f"{name} must be a real number, not {shown(value)}")
     try:
         return float(value)
@@ -109,9 +108,18 @@ def real(value: float, name: str) -> float:
         ) from None
 
 
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (Real, Decimal)):
+        return not isinstance(value, bool)
+    return getattr(value, "ndim", None) == 0 and np.asarray(value).dtype.kind in "iuf"
+
+
 def depth(value: float) -> float:
     """A depth downstairs: a real number >= 1, or ``inf``."""
-    number = real(value, "depth")
+    try:
+        number = real(value, "depth")
+    except TypeError:
+        raise TypeError(f"depth must be a real number >= 1 or inf, not {shown(value)}") from None
     if not number >= 1:
         raise ValueError(f"depth must be a real number >= 1 or inf, not {shown(value)}")
     return number
@@ -227,8 +235,10 @@ def rng(value: Any, name: str = "rng") -> np.random.Generator:
 
 def sequence(value: Any, name: str, what: str = "a sequence of matrices") -> tuple[Any, ...]:
     """The members of a sequence, of which text, mappings and sets are none."""
+    if isinstance(value, (tuple, list)):
+        return tuple(value)
     try:
-        if isinstance(value, str | bytes | Mapping | Set):
+        if isinstance(value, (str, bytes, Mapping, Set)):
             raise TypeError
         return tuple(value)
     except TypeError:
@@ -254,10 +264,10 @@ def stack(value: int | tuple[int, ...]) -> tuple[int, ...]:
 
 def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
     """The shape (m, n) of a matrix."""
-    sizes = sequence(value, name, "two integers (m, n)")
-    if len(sizes) != 2:
+    listed = isinstance(value, (tuple, list)) or getattr(value, "ndim", 0) == 1
+    if not listed or len(value) != 2:
         raise ValueError(f"{name} must be two integers (m, n), not {shown(value)}")
-    m, n = (integer(k, name, 1) for k in sizes)
+    m, n = (integer(k, name, 1) for k in value)
     return m, n
 
 

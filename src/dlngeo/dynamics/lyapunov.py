@@ -119,7 +119,7 @@ def tangent_kernel(weights: Sequence[ArrayLike], X: ArrayLike) -> Array:
     layers = _checks.weights(weights)
     X = _checks.matrix(X, "X")
     if X.shape[-2] != layers[0].shape[-1]:
-        raise ValueError(f"X must have {layers[0].shape[-1]} rows, not the shape {X.shape}")
+        raise ValueError(f"X must have shape (..., {layers[0].shape[-1]}, n), not {X.shape}")
     stack, n, m = layers[0].shape[:-2], X.shape[-1], layers[-1].shape[-2]
     total = np.zeros((*stack, n, m, n, m))
     for p in range(len(layers)):

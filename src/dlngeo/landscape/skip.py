@@ -137,5 +137,5 @@ def _checked(widths: Sequence[int], skips: Skips) -> tuple[tuple[int, ...], list
             )
         pairs.append((k, l))
     if len(set(pairs)) < len(pairs):
-        raise ValueError(f"skips must be named once; they are {pairs}")
+        raise ValueError(f"skips must not be named twice; they are {pairs}")
     return widths, pairs

@@ -143,7 +143,7 @@ def converge(
     depth = _checks.depth(depth)
     n_moments = _checks.integer(n_moments, "n_moments", 1)
     widths = _checks.sequence(widths, "widths", "a sequence of integers")
-    dims = [_checks.integer(d, f"widths[{k}]", 8) for k, d in enumerate(widths)]
+    dims = [_checks.integer(d, "widths", 8) for d in widths]
     _checks.function(report, "report")
     if len(set(dims)) < 3:
         raise ValueError(f"widths must be at least three different integers, not {widths!r}")
