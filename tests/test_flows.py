@@ -410,6 +410,27 @@ def test_imbalance_of_large_and_small_layers_is_no_nan():
     assert not np.isnan(run.imbalance_drift).any()
 
 
+def test_members_of_a_stack_have_tolerances_of_their_own_size():
+    # with one tolerance, of the largest, the small one would be known to 1e-3
+    start = np.stack([1e-12 * np.eye(2), 1e6 * np.eye(2)])
+    run = flows.gradient_flow(
+        energies.Quadratic(np.eye(2)), start, (0, 1), depth=2, t_eval=[1], method="DOP853"
+    )
+    # σ' = 2σ(1 - σ): σ/(1-σ) grows like e^{2t}
+    for W, s in zip(run.W[-1], (1e-12, 1e6), strict=True):
+        odds = s / (1 - s) * np.exp(2)
+        assert_allclose(W, odds / (1 + odds) * np.eye(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", flows.METHODS)
+def test_no_absolute_tolerance_comes_to_an_end(method):
+    run = flows.gradient_flow(
+        energies.Quadratic(np.eye(2)), np.diag([2.0, 0.0]), (0, 1), depth=3, atol=0, method=method
+    )
+    assert run.status in (0, -1)
+    assert (run.W[:, 1] == 0).all()
+
+
 class Walled:
     """A slope of -1 within the ball of radius 2, and NaN beyond: the flow runs into the wall."""
 

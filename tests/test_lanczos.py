@@ -87,3 +87,18 @@ def test_identities_of_width_25_upstairs():
     # at 0 of depth 2: W_1, W_2 -> -⟨V_2 V_1, Φ⟩, of eigenvalues -1 and 1
     ends = hessian.extreme_eigenvalues(energy, [np.zeros((25, 25))] * 2)
     assert (ends.least, ends.greatest) == pytest.approx((-1, 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("width", [3, 25])
+def test_a_hessian_beyond_floating_point_is_refused(width):
+    energy, one = energies.Quadratic(np.eye(width)), np.eye(width)
+    for depth, factor in ((2, 1e200), (3, 1e120)):
+        layers = [factor * one] * depth
+        with pytest.raises(np.linalg.LinAlgError, match="exceeds the range of floating point"):
+            hessian.sharpness_at_minimum(layers)
+        with pytest.raises(ValueError, match="weights must have a product within the range"):
+            hessian.sharpness(energy, layers)
+    layers = [1e200 * one, 1e-200 * one]
+    for call in (hessian.extreme_eigenvalues, hessian.sharpness):
+        with pytest.raises(np.linalg.LinAlgError, match="exceeds the range of floating point"):
+            call(energy, layers)

@@ -21,7 +21,7 @@ from malformed.geometry import Call
 from malformed.public import callables, parameters
 
 FILES = (geometry, landscape, dynamics, studies)
-PATIENCE = 5.0  # seconds for one refusal
+PATIENCE = 5.0  # seconds of processor time for one refusal
 
 
 @cache
@@ -42,8 +42,8 @@ def bound(name: str) -> Callable[..., Any]:
 
 def outcome(function: Callable[..., Any], arguments: dict[str, Any], name: str) -> str:
     """What a call ends in: clear, unclear and why, or silent."""
-    signal.signal(signal.SIGALRM, _too_long)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    signal.signal(signal.SIGVTALRM, _too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
     try:
         function(**arguments)
     except (ValueError, TypeError) as error:  # LinAlgError is a ValueError
@@ -56,7 +56,7 @@ def outcome(function: Callable[..., Any], arguments: dict[str, Any], name: str) 
     except Exception as error:
         return f"unclear: {type(error).__name__}: {str(error)[:90]!r}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return "silent"
 
 

@@ -147,6 +147,15 @@ def test_upstairs_at_an_ordinary_step_no_path_is_lost():
     assert np.array_equal(few.W, many.W[50:53])
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-8])
+def test_upstairs_a_small_network_grows_out_of_the_origin(size):
+    """Noise of 0.3 a step, layers of 1e-3 and 1e-8: parts as short as λ², and ever longer."""
+    layers = balanced.lift(size**3 * np.diag([1.0, 0.3]), 3)
+    result = langevin.simulate(ZERO, layers, beta=1.0, dt=0.05, n_steps=2, n_paths=20, rng=0)
+    assert result.success, result.message
+    assert 0.05 < np.median(result.singular_values[:, -1, 0]) < 1
+
+
 class Cliff(energies.Quadratic):
     """½‖W‖², and infinite slopes where W_11 > 2: no step leads back."""
 
@@ -193,7 +202,7 @@ def test_a_frame_that_overflows_ends_its_path():
     """W = Y^40 leaves floating point long before Y does."""
     start = np.diag([1.7e308, 1e-3])
     result = langevin.brownian_motion(
-        start, depth=40, beta=1e-14, dt=0.01, n_steps=10, n_paths=30, rng=0
+        start, depth=40, beta=1e-14, dt=0.01, n_steps=4, n_paths=8, rng=0
     )
     lost = result.status == -1
     assert lost.any() and "ended early" in result.message

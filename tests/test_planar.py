@@ -19,6 +19,7 @@ SPECIAL = [
     np.zeros((2, 2)),
     np.eye(2),
     -np.eye(2),
+    *(x * np.eye(2) for x in (7.5e-100, 1.9)),  # x · x / x may round to more
     np.diag([1.0, -1.0]),
     np.array([[0.0, -1.0], [1.0, 0.0]]),
     np.array([[0.0, 1.0], [1.0, 0.0]]),
@@ -89,3 +90,12 @@ def test_a_stack_against_lapack_and_each_matrix_by_itself():
             assert np.array_equal(part, all_of_it[0, :n])
     for part, all_of_it in zip(planar.svd(W[1, 4]), whole, strict=True):
         assert np.array_equal(part, all_of_it[1, 4])
+
+
+def test_equal_singular_values_do_not_rise():
+    """By way of the determinant the second of 7.5e-100 (1, 1) came out one rounding above."""
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    for exponent in range(-250, 251, 2):
+        for digits in (1.0, 3.3, 7.5):
+            check(digits * 10.0**exponent * np.eye(2))
+            check(digits * 10.0**exponent * turn)

@@ -160,8 +160,11 @@ def test_random_points_come_from_the_component_that_is_asked_for():
         manifold = DeepLinearManifold(3, 3, 2, rng=0, component=component)
         points = [manifold.random_point() for _ in range(40)]
         assert {int(np.sign(np.linalg.det(W))) for W in points} == want
-    joined = DeepLinearManifold(1, 1, 2, rng=1, component=-1)
-    assert joined.dist(joined.random_point(), joined.random_point()) > 0
+    plain = DeepLinearManifold(3, 3, 2, rng=0)
+    assert all(np.linalg.det(plain.random_point()) > 0 for _ in range(40))
+    for component in (1, -1):  # any two points have a distance
+        joined = DeepLinearManifold(1, 1, 2, rng=1, component=component)
+        assert joined.dist(joined.random_point(), joined.random_point()) > 0
 
 
 # --------------------------------------------------------------------------- the Hessian
@@ -321,7 +324,7 @@ def test_what_is_refused(rng):
         DeepLinearManifold(0, 3, 2)
     with pytest.raises(ValueError, match="depth must be"):
         DeepLinearManifold(2, 3, 0.5)
-    for component, m in ((0, 2), (2, 2), (1, 3)):
+    for component, m in ((0, 2), (2, 2), (-1, 3)):
         with pytest.raises(ValueError, match="component must be"):
             DeepLinearManifold(m, 2, 2, component=component)
     with pytest.raises(np.linalg.LinAlgError):

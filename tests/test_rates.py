@@ -381,3 +381,8 @@ def test_bad_tolerance_is_refused(tol, rng):
 def test_weights_that_do_not_chain_are_refused(bound):
     with pytest.raises(ValueError, match="weights must chain"):
         bound([np.ones((3, 2)), np.ones((2, 2))])
+
+
+def test_a_loss_beyond_floating_point_has_no_rate():
+    with pytest.raises(ValueError, match="exceeds the range of floating point"):
+        rates.measured(Quadratic(1e160 * np.eye(2)), [np.eye(2)] * 2)

@@ -266,6 +266,7 @@ def test_energy_must_be_finite_at_the_start():
         (b"depth = 3\nbeta = = 1\n", "line 2"),
         (b'depth = 3\nname = "\xe9"\n', "not text in UTF-8 (byte 18)"),
         (b"\xff\xfed\x00", "not text in UTF-8 (byte 0)"),
+        (b"#" * (2**26 + 1), "must be at most 64 MiB long"),
         (b"start = " + b"[" * 5000 + b"]" * 5000, "lists are nested too deeply"),
         (b"beta = " + b"9" * 5000, "4300 digits"),
         (b"beta = 2020-13-45", "bad.toml: "),

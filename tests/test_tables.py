@@ -317,7 +317,7 @@ def test_array_that_is_no_triplets_is_refused(save):
         ({"i": ROWS + 0.5}, "integers"),
         ({"j": COLUMNS[:-1]}, "one length"),
         ({"shape": (1, 4)}, "i must lie in 0..0"),
-        ({"shape": (-1, 4)}, "shape must be an integer >= 1"),
+        ({"shape": (-1, 4)}, "must be an integer >= 1, not -1"),
         ({"i": ROWS * 0, "j": COLUMNS * 0}, "observed once"),
         ({"values": VALUES * NAN}, "finite"),
         ({"values": VALUES + 1j}, "real"),

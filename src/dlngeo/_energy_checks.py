@@ -59,8 +59,8 @@ def require_stacks(energy: Energy, W: Array, name: str = "W", *, hessian: bool =
         own = getattr(energy, "shape", shape)
         if own != shape:
             raise ValueError(
-                f"{name} must lead to matrices of shape (..., {own[0]}, {own[1]}), which the "
-                f"energy is a function of; they have shape {shape}"
+                f"{name} must have shape (..., {own[0]}, {own[1]}) end to end, as the energy's "
+                f"matrices have, not {shape}"
             )
     elif W.size:
         _require_shapes(energy, W.reshape(-1, *shape)[0], methods)

@@ -113,7 +113,7 @@ def complete(
     tolerance: Annotated[
         float, typer.Option(help="Train at most to this fraction of the initial energy.")
     ] = 1e-6,
-    rtol: Annotated[float, typer.Option(help="Relative tolerance of the integrator.")] = 1e-4,
+    rtol: Annotated[float, typer.Option(help="Relative tolerance of the integrator.")] = 5e-4,
     t_max: Annotated[float, typer.Option(help="Longest flow time.")] = 1e4,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Write the network's values for observed entries too.")

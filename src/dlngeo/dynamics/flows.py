@@ -77,7 +77,7 @@ def gradient_flow(
         decay, a bottleneck, rank below full), which runs to t_1. 0 switches it off.
     rtol, atol : float
         Local error tolerances. atol None: 1e-3 · rtol · the largest entry of the start (1 if all
-        are zero).
+        are zero), of each member of a stack its own.
     max_steps : int or None
         Give up, with status -1, after that many steps, or 100 times as many evaluations of the
         velocity: one step of RKC may take thousands.

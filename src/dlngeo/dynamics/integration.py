@@ -45,7 +45,7 @@ EVALUATIONS = 100  # of the velocity that max_steps allows for each step, on ave
 
 def integrate(system: System, t_span: tuple[float, float], control: Control) -> Trajectory:
     """Integrate until the span ends, a rule says stop, or the solver fails."""
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen to, not warned of
         run = _Run(system, t_span, control)
         status, message = 0, "reached the end of the time span"
         try:
@@ -279,11 +279,14 @@ class _Record:
 # ------------------------------------------------------------------------------------ arguments
 
 
-def _tolerances(system: System, control: Control) -> dict[str, float]:
-    rtol, atol = _checks.positive(control.rtol, "rtol"), control.atol
-    if atol is None:
-        atol = 1e-3 * rtol * (float(np.abs(system.start).max()) or 1.0)
-    return {"rtol": rtol, "atol": _checks.non_negative(atol, "atol")}
+def _tolerances(system: System, control: Control) -> dict[str, Any]:
+    rtol = _checks.positive(control.rtol, "rtol")
+    if control.atol is not None:
+        atol = _checks.non_negative(control.atol, "atol")  # at 0 SciPy's solvers never end
+        return {"rtol": rtol, "atol": max(atol, float(np.finfo(float).tiny))}
+    largest = np.abs(system.start).reshape(system.members, -1).max(axis=-1)
+    each = 1e-3 * rtol * np.where(largest > 0, largest, 1.0)
+    return {"rtol": rtol, "atol": np.repeat(each, system.start.size // system.members)}
 
 
 def bound(stop_loss: float | None) -> float | None:

@@ -17,8 +17,7 @@ from dlngeo._checks import Array
 from dlngeo.dynamics.noise import Streams, child
 
 PARTS = 1000  # of a step that are tried at most
-_SHORTEST = 2.0**-20  # of a step
-_LEVELS = 24  # a part is at most half of the one that it divides
+_SHORTEST = 2.0**-20  # of a step as long as the drift allows
 _TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/h
 
 
@@ -100,51 +99,65 @@ def attempt(stepper: Stepper, here: Here, normals: Array, h: float | Array) -> t
 def in_parts(
     stepper: Stepper, here: Here, normals: Array, dt: float, bridges: Bridges, paths: Array
 ) -> tuple[Here, Array]:
-    """One step of these paths in parts, and which of them were followed to its end.
-
-    What is left of a step is a pile of intervals, the next on top: length and Brownian increment.
-    """
+    """One step of these paths in parts, and which of them were followed to its end."""
     count, size = normals.shape
-    length, left = np.empty((count, _LEVELS)), np.empty((count, _LEVELS, size))
-    length[:, 0], left[:, 0] = dt, np.sqrt(dt) * normals
-    top, failed = np.zeros(count, dtype=int), np.zeros(count, dtype=bool)
-    followed = np.ones(count, dtype=bool)
-    active = np.arange(count)
+    pile, failed = _Pile(dt, normals), np.zeros(count, dtype=bool)
+    followed, active = np.ones(count, dtype=bool), np.arange(count)
     bridges.used += count
     for _ in range(PARTS):
-        parts = np.maximum(np.ceil(length[active, top[active]] * here.rate[active]), 1.0)
+        time, rate = pile.next(active)[0], here.rate[active]
+        parts = np.maximum(np.ceil(time * rate), 1.0)
         parts = np.where(failed[active], np.maximum(parts, 2.0), parts)
-        possible = length[active, top[active]] >= parts * (_SHORTEST * dt)  # not NaN either
+        possible = time >= parts * (_SHORTEST / np.maximum(rate, 1 / dt))  # not NaN either
         followed[active[~possible]] = False
         active, parts = active[possible], parts[possible]
-        middle = parts > 1
-        if middle.any():
-            numbers = bridges.normals(paths[active[middle]], size)
-            _divide(length, left, top, active[middle], parts[middle], numbers)
+        middle = active[parts > 1]
+        if middle.size:
+            pile.divide(middle, parts[parts > 1], bridges.normals(paths[middle], size))
         if not active.size:
             return here, followed
-        h = length[active, top[active]]
-        scaled = left[active, top[active]] / np.sqrt(h)[:, None]
-        there, good = attempt(stepper, here.rows(active), scaled, h)
+        h, increments = pile.next(active)
+        there, good = attempt(stepper, here.rows(active), increments / np.sqrt(h)[:, None], h)
         here = here.replaced(active, there)
         failed[active] = ~good
-        top[active] -= good
-        active = active[top[active] >= 0]
+        active = active[pile.done(active, good)]
     followed[active] = False
     return here, followed
 
 
-def _divide(
-    length: Array, left: Array, top: Array, rows: Array, parts: Array, normals: Array
-) -> None:
-    """Lay the first of so many equal parts on the rest, its increment from the bridge."""
-    share = 1 / parts
-    time, whole = length[rows, top[rows]], left[rows, top[rows]]
-    spread = np.sqrt(time * share * (1 - share))
-    first = share[:, None] * whole + spread[:, None] * normals
-    length[rows, top[rows]], left[rows, top[rows]] = time * (1 - share), whole - first
-    top[rows] += 1
-    length[rows, top[rows]], left[rows, top[rows]] = time * share, first
+class _Pile:
+    """What is left of a step, path by path: intervals, their Brownian increments, next on top."""
+
+    def __init__(self, dt: float, normals: Array) -> None:
+        count, size = normals.shape
+        self._time, self._left = np.empty((count, 8)), np.empty((count, 8, size))
+        self._time[:, 0], self._left[:, 0] = dt, np.sqrt(dt) * normals
+        self._top = np.zeros(count, dtype=int)
+
+    def next(self, rows: Array) -> tuple[Array, Array]:
+        """The length and the increment of the next interval."""
+        return self._time[rows, self._top[rows]], self._left[rows, self._top[rows]]
+
+    def divide(self, rows: Array, parts: Array, normals: Array) -> None:
+        """Lay the first of so many equal parts on the rest, its increment from the bridge."""
+        share, (time, whole) = 1 / parts, self.next(rows)
+        spread = np.sqrt(time * share * (1 - share))
+        first = share[:, None] * whole + spread[:, None] * normals
+        self._put(rows, time * (1 - share), whole - first)
+        self._top[rows] += 1
+        if self._top.max() == self._time.shape[1]:
+            self._time = np.concatenate([self._time, np.empty_like(self._time)], axis=1)
+            self._left = np.concatenate([self._left, np.empty_like(self._left)], axis=1)
+        self._put(rows, time * share, first)
+
+    def done(self, rows: Array, good: Array) -> Array:
+        """Take off what was done well; which paths are not at the end."""
+        self._top[rows] -= good
+        return self._top[rows] >= 0
+
+    def _put(self, rows: Array, time: Array, increments: Array) -> None:
+        top = self._top[rows]
+        self._time[rows, top], self._left[rows, top] = time, increments
 
 
 class Bridges:

@@ -40,7 +40,8 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     sigma = np.empty_like(size)
     first = sigma[0] = size[0] + size[1]
     det = _determinant(entries)
-    sigma[1] = np.abs(det) / np.where(first > 0, first, 1.0)
+    # where both agree x · x / x may round to more than x
+    sigma[1] = np.minimum(np.abs(det) / np.where(first > 0, first, 1.0), first)
     U, Vt = np.empty_like(entries), np.empty_like(entries)
     # U turns by half the sum of the angles of z and w, Vᵀ by z's angle less that.
     cosine, sine = _half(x * u - y * v, x * v + y * u)

@@ -112,7 +112,7 @@ def imbalance_change(energy: Energy, weights: Sequence[ArrayLike], step: float) 
     """
     eta, G = _checks.positive(step, "step"), lifted_gradient(energy, weights)
     return tuple(
-        eta**2 * (left @ transpose(left) - transpose(right) @ right)
+        eta * (eta * (left @ transpose(left) - transpose(right) @ right))
         for left, right in itertools.pairwise(G)
     )
 

@@ -33,6 +33,7 @@ class System(Protocol):
     gamma: float
     rank: int | None
     start: Array
+    members: int  # of the stack: the state is as many vectors of one length in a row
 
     def velocity(self, t: float, y: Array) -> Array:
         """dy/dt; NaN where y has run beyond the range of floating point."""
@@ -63,6 +64,7 @@ class WeightFlow:
         self.energy, self.gamma = energy, gamma
         self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
         self._stack = layers[0].shape[:-2]
+        self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
 
     def weights(self, y: Array) -> Weights:
@@ -104,6 +106,7 @@ class EndToEndFlow:
                 f"at depth inf the flow is defined for square matrices of full rank; {name} has "
                 f"shape {W.shape} and rank {self._rank}"
             )
+        self.members = math.prod(W.shape[:-2])
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
         require_stacks(energy, W, name, hessian=False)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -177,6 +180,7 @@ class AdjacencyFlow:
         WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
         self.energy, self.gamma = energy, gamma
         matrix = adjacency.from_weights(layers)
+        self.members = math.prod(matrix.shape[:-2])
         self._shape, self.start = matrix.shape, matrix.reshape(-1)
 
     def weights(self, y: Array) -> Weights:

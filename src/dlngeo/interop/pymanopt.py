@@ -34,8 +34,8 @@ class DeepLinearManifold(Manifold):
     rng : anything that ``numpy.random.default_rng`` takes, or None
         For random points and tangent vectors.
     component : 1, -1 or None
-        The sign of the determinant of random points, for m == n: between the two components there
-        are no geodesics. None: either sign.
+        The sign of the determinant of random points, for m == n and depth > 1: between the two
+        components there are no geodesics, so all points are taken from one. None: either sign.
 
     Notes
     -----
@@ -45,7 +45,7 @@ class DeepLinearManifold(Manifold):
     """
 
     def __init__(
-        self, m: int, n: int, depth: float, *, rng: RNG = None, component: int | None = None
+        self, m: int, n: int, depth: float, *, rng: RNG = None, component: int | None = 1
     ) -> None:
         self._shape = _checks.integer(m, "m", 1), _checks.integer(n, "n", 1)
         self._depth = _checks.depth(depth)
@@ -53,13 +53,14 @@ class DeepLinearManifold(Manifold):
             raise ValueError(f"at depth inf m and n must be equal, not {m} and {n}")
         if component is not None:
             component = _checks.integer(component, "component", -1)
-        if component not in (None, 1, -1) or (component is not None and m != n):
+        if component not in (None, 1, -1) or (component == -1 and m != n):
             raise ValueError(
                 "component must be 1 or -1, the sign of the determinant of square matrices, or "
                 f"None; it is {component!r} at m, n = {m}, {n}"
             )
         self._metric: Any = metric if self._depth > 1 else _Euclidean
-        self._rng, self._component = _checks.rng(rng), component
+        apart = m == n and self._depth > 1
+        self._rng, self._component = _checks.rng(rng), component if apart else None
         name = f"Full-rank {m}x{n} matrices with the deep linear metric of depth {self._depth:g}"
         super().__init__(name, m * n)
 
@@ -121,7 +122,7 @@ class DeepLinearManifold(Manifold):
         return math.sqrt(self.dim)
 
     def random_point(self) -> Array:
-        """A matrix of independent standard normal entries, given the sign of its determinant."""
+        """A matrix of independent standard normal entries, given its component."""
         point = self._rng.standard_normal(self._shape)
         if self._component is not None and np.linalg.slogdet(point)[0] != self._component:
             point[0] *= -1  # which keeps the law of the entries

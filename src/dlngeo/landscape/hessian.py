@@ -89,7 +89,7 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
     """
     layers, V = _pair(weights, V)
-    require_stacks(energy, chain(layers), "weights")
+    _require(energy, layers)
     return _apply(energy, layers, V)
 
 
@@ -115,7 +115,7 @@ def dense(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     Exactly symmetric.
     """
     layers = _checks.weights(weights)
-    require_stacks(energy, chain(layers), "weights")
+    _require(energy, layers)
     return _dense(energy, layers)
 
 
@@ -124,9 +124,9 @@ def _dense(energy: Energy, layers: Weights) -> Array:
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
     ones = (1,) * (layers[0].ndim - 2)
     units = unflatten(np.eye(size).reshape(size, *ones, size), widths)
-    columns = np.moveaxis(flatten(_apply(energy, layers, units)), 0, -1)
-    matrix: Array = 0.5 * (columns + transpose(columns))
-    return matrix
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = np.moveaxis(flatten(_apply(energy, layers, units)), 0, -1)
+        return _in_range(0.5 * (columns + transpose(columns)))
 
 
 @one_blas_thread
@@ -159,7 +159,7 @@ def extreme_eigenvalues(
     Raises
     ------
     numpy.linalg.LinAlgError
-        If Lanczos does not converge.
+        If Lanczos does not converge, or the Hessian exceeds the range of floating point.
 
     Notes
     -----
@@ -168,7 +168,7 @@ def extreme_eigenvalues(
     is random with a fixed seed: results repeat.
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
-    require_stacks(energy, chain(layers), "weights")
+    _require(energy, layers)
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
     _checks.choice(method, "method", ("auto", "dense", "lanczos"))
     if method == "dense" or (method == "auto" and size <= DENSE):
@@ -206,7 +206,7 @@ def nullity(energy: Energy, weights: Sequence[ArrayLike], *, tol: float = 1e-10)
     output widths and all weights zero, where the Hessian is regular (Prop. 20 corrected).
     """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
-    require_stacks(energy, chain(layers), "weights")
+    _require(energy, layers)
     spectrum = np.abs(np.linalg.eigvalsh(_dense(energy, layers)))
     W = _expansion(layers, layers)[0]
     norms = [np.linalg.norm(M, axis=(-2, -1)) for M in (*layers, energy.gradient(W))]
@@ -256,10 +256,12 @@ def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
         return np.ones(stack)[()]
     if len(layers) == 2:
         norms = [np.linalg.norm(W, ord=2, axis=(-2, -1)) for W in layers]
-        return np.asarray(norms[0] ** 2 + norms[1] ** 2)[()]
+        with np.errstate(over="ignore"):
+            return _in_range(norms[0] ** 2 + norms[1] ** 2)[()]
     if size <= DENSE:
         units = np.eye(size).reshape(size, *(1,) * len(stack), *shape)
-        images = _gram(layers, units)
+        with np.errstate(over="ignore", invalid="ignore"):
+            images = _in_range(_gram(layers, units))
         columns = np.moveaxis(images.reshape(size, *stack, size), 0, -1)
         return np.linalg.eigvalsh(0.5 * (columns + transpose(columns)))[..., -1]
     result = np.empty(stack)
@@ -277,6 +279,20 @@ def _gram(layers: Weights, Z: Array) -> Array:
     """dφ dφᵀ of a matrix: Σ A_{j+1}A_{j+1}ᵀ Z B_{j-1}ᵀB_{j-1}."""
     prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
     return push_forward(pull_back(Z, layers, prefixes), layers, prefixes)
+
+
+def _require(energy: Energy, layers: Weights) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = chain(layers)
+    if not np.isfinite(W).all():
+        raise ValueError("weights must have a product within the range of floating point")
+    require_stacks(energy, W, "weights")
+
+
+def _in_range(values: Array) -> Array:
+    if not np.isfinite(values).all():
+        raise np.linalg.LinAlgError("the Hessian exceeds the range of floating point")
+    return values
 
 
 def _expansion(layers: Weights, V: Weights) -> tuple[Array, Array, Array]:

@@ -52,7 +52,8 @@ def measured(energy: Energy, weights: Sequence[ArrayLike], *, infimum: float = 0
     Raises
     ------
     ValueError
-        Where the loss is not above the infimum: the rate is not defined there.
+        Where the loss is not above the infimum: the rate is not defined there; or where loss or
+        rate exceed the range of floating point.
 
     Notes
     -----
@@ -61,14 +62,18 @@ def measured(energy: Energy, weights: Sequence[ArrayLike], *, infimum: float = 0
     layers, infimum = _checks.weights(weights), _checks.finite(infimum, "infimum")
     W = product(layers)
     require_stacks(energy, W, "weights", hessian=False)
-    excess = energy.value(W) - infimum
+    with np.errstate(over="ignore"):
+        excess = energy.value(W) - infimum
     if not (excess > 0).all():
         raise ValueError(
             f"the loss must be above its infimum {infimum:g}; its least value is "
             f"{np.min(excess) + infimum:g}"
         )
-    squares = [(G**2).sum(axis=(-2, -1)) for G in networks.gradient(energy, layers)]
-    rate: Array = sum(squares) / excess
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = [(G**2).sum(axis=(-2, -1)) for G in networks.gradient(energy, layers)]
+        rate: Array = sum(squares) / excess
+    if not np.isfinite(rate).all():
+        raise ValueError("the loss or its gradient exceeds the range of floating point")
     return rate
 
 

@@ -95,7 +95,7 @@ def complete(
     holdout: float = 0.2,
     scale: float = 1e-3,
     tolerance: float = 1e-6,
-    rtol: float = 1e-4,
+    rtol: float = 5e-4,
     t_max: float = 1e4,
     seed: int = 0,
     progress: Progress | None = None,

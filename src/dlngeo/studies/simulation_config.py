@@ -35,6 +35,7 @@ from dlngeo.energies import MatrixCompletion, Quadratic
 _KINDS = {"completion": ("table", "triplets"), "quadratic": ("target",)}
 _INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
 _MOST = 2**63 - 1  # what TOML promises to hold
+_LONGEST = 2**26  # bytes of a configuration
 _NUMBERS = ("depth", "beta", "kappa", "weight_decay", "dt")
 
 
@@ -213,7 +214,11 @@ def read(path: str | Path) -> Config:
     """
     path = Path(path)
     try:
-        return from_toml(path.read_text(encoding="utf-8-sig"))
+        with path.open("rb") as file:  # which may be a device without an end
+            content = file.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise ValueError(f"must be at most {_LONGEST >> 20} MiB long")
+        return from_toml(content.decode("utf-8-sig"))
     except TypeError as error:
         raise TypeError(f"{path.name}: {error}") from None
     except UnicodeDecodeError as error:
