@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from malformed import dynamics, geometry, landscape, studies
+from malformed import dynamics, equilibrium, geometry, landscape, studies
 from malformed.geometry import Call
 from malformed.public import callables, parameters
 
-FILES = (geometry, landscape, dynamics, studies)
+FILES = (geometry, landscape, dynamics, equilibrium, studies)
 PATIENCE = 5.0  # seconds of processor time for one refusal
 
 
