@@ -670,7 +670,7 @@ def test_what_is_no_network_is_refused(function, weights, error, match):
 
 @pytest.mark.parametrize("function", [networks.gradient, networks.end_to_end_velocity])
 def test_an_energy_of_another_shape_is_refused(function, rng):
-    with pytest.raises(ValueError, match=r"of shape \(\.\.\., 3, 4\)"):
+    with pytest.raises(ValueError, match=r"must have shape \(\.\.\., 3, 4\)"):
         function(Quadratic(np.zeros((3, 4))), gaussian((3, 2, 4), rng))
 
 

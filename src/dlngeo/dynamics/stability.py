@@ -213,7 +213,7 @@ def stability_map(
     """
     eta = np.atleast_1d(positive(steps, "steps"))
     batches = _checks.sequence(batches, "batches", "a sequence of integers")
-    sizes = tuple(_checks.integer(b, "batches", 1) for b in batches)
+    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
     generator = _checks.rng(rng)
     estimates = [
         lyapunov(
