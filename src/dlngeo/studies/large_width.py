@@ -28,6 +28,7 @@ from dlngeo._checks import Array
 from dlngeo._threads import one_blas_thread
 from dlngeo.dynamics import equilibrium
 from dlngeo.dynamics.mixing import effective_size
+from dlngeo.dynamics.noise import child, seed_sequence
 from dlngeo.energies import Quadratic
 from dlngeo.weights import RNG
 
@@ -147,9 +148,9 @@ def converge(
     _checks.function(report, "report")
     if len(set(dims)) < 3:
         raise ValueError(f"widths must be at least three different integers, not {widths!r}")
-    generators = _checks.rng(rng).spawn(len(dims))
+    root = seed_sequence(rng)
     x, worst = [], []
-    for k, (d, generator) in enumerate(zip(dims, generators, strict=True)):
+    for k, d in enumerate(dims):
         report(f"width {d}", k / len(dims))
         sample = equilibrium.sample_singular_values(
             Quadratic(np.zeros((d, d))),
@@ -159,7 +160,7 @@ def converge(
             n_paths=n_paths,
             n_draws=n_draws,
             warmup=warmup,
-            rng=generator,
+            rng=child(root, k),
         )
         x.append(sample.sigma**2 / d)
         worst.append(sample.r_hat.max())
