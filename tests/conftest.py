@@ -1,6 +1,7 @@
 """What several test files share: a seeded generator and the golden values."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("fixed")
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_are_heard():
+    """A shell has what it starts in the background ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

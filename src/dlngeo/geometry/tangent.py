@@ -322,10 +322,10 @@ def profiles(lam: Array, depth: int) -> Array:
 
 def _orbit_part(inside: Array, lam: Array) -> Array:
     """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
-    lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
     result = np.empty_like(inside)
     result[-1] = 0.0
     if len(inside) > 1:
+        lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
         B = _orbit_angles(inside, lam)
         np.multiply(B, lam[..., None, :], out=result[:-1])
         B *= lam[..., :, None]
