@@ -65,6 +65,7 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
 
 
 def graded(W: Array) -> bool:
+    """Whether rows or columns of a matrix differ by more than a factor of 100 in size."""
     size = np.abs(W)
     rows, columns = size.max(axis=-1), size.max(axis=-2)
     return bool(rows.min() < 1e-2 * rows.max() or columns.min() < 1e-2 * columns.max())
