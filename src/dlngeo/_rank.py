@@ -42,10 +42,10 @@ class Doubt(NamedTuple):
 
 def doubt(W: Array, sigma: Array, rank: int) -> Doubt | None:
     """What is in doubt of singular values ``sigma`` (..., k), k >= rank, of W; None for nothing."""
-    size = _rounding(W, sigma)
-    doubtful = sigma[..., rank - 1] <= size[..., 0]
+    doubtful = sigma[..., rank - 1] <= _rounding(W, sigma[..., 0])
     if not doubtful.any():
         return None
+    size = _rounding(W, sigma[..., :1])
     found = np.array((sigma[..., :rank] > size).sum(axis=-1))
     found[~doubtful] = rank
     values, known = sigma[..., :rank].copy(), np.array(~doubtful)
@@ -91,7 +91,7 @@ def settled(
     value = function(found.sigma)
     if not found.open.any():
         return value
-    slack = np.where(found.open[..., None], _rounding(found.W, found.sigma), 0.0)
+    slack = np.where(found.open[..., None], _rounding(found.W, found.sigma[..., :1]), 0.0)
     doubtful = found.sigma <= slack
     try:
         with np.errstate(all="ignore"):
@@ -124,9 +124,10 @@ def refuse(found: Doubt, name: str, *, stated: bool = True) -> NoReturn:
     )
 
 
-def _rounding(W: Array, sigma: Array) -> Array:
-    """max(m, n) ε σ_1, (..., 1), no less than subnormal numbers can tell."""
-    return np.asarray(max(W.shape[-2:]) * np.maximum(_EPS * sigma[..., :1], _SUBNORMAL))
+def _rounding(W: Array, largest: Array) -> Array:
+    """max(m, n) ε σ_1, no less than subnormal numbers can tell; of any shape."""
+    size = max(W.shape[-2:])
+    return (size * _EPS) * largest + size * _SUBNORMAL
 
 
 def _scaled_rank(W: Array) -> Array:
@@ -136,4 +137,4 @@ def _scaled_rank(W: Array) -> Array:
         peak = np.abs(C).max(axis=axis, keepdims=True)
         C = C / np.where(peak > 0, peak, 1.0)
     sigma = np.linalg.svd(C, compute_uv=False)
-    return np.asarray((sigma > _rounding(C, sigma)).sum(axis=-1))
+    return np.asarray((sigma > _rounding(C, sigma[..., :1])).sum(axis=-1))
