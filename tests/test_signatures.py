@@ -158,3 +158,13 @@ def test_the_least_loss_along_an_arc_of_tiny_sigma():
     assert least.alpha == pytest.approx(0.2, rel=1e-14)
     with pytest.raises(ValueError, match="must differ"):
         signatures.arc_minimum([2e-200, 1e-200], (0,), (0,))
+
+
+def test_sigma_alone_may_differ_by_any_factor():
+    """No network rounds them: the least loss on the arc is ½ a²b²/(a² + b²)."""
+    a, b = 1e100, 1e-60
+    least = signatures.arc_minimum([a, b], (0,), (1,))
+    assert least.value == pytest.approx(0.5 * b**2, rel=1e-14)
+    assert len(signatures.graph([a, b]).signatures) == 4
+    with pytest.raises(ValueError, match="distinct"):
+        signatures.arc_minimum([1.0, 1e-60, 1e-60 * (1 + 1e-13)], (0,), (1,))

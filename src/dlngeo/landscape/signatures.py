@@ -51,33 +51,33 @@ class Graph(NamedTuple):
 
 
 def check_target(sigma: ArrayLike, widths: Sequence[int] | None = None) -> Array:
-    """The entries of Σ as a vector; without widths, for two layers of d_y nodes.
+    """The entries of Σ as a vector; without widths they stand for themselves, in no network.
 
     Raises
     ------
     ValueError
-        If they are not positive and distinct beyond rounding, as measured at the module's head:
-        where two agree, or one is zero, critical points are no longer isolated downstairs and have
-        no signature.
+        If they are not positive and distinct beyond rounding, as measured at the module's head
+        (without widths: zero, or agreeing to some thousand roundings of their own): critical points
+        are then no longer isolated downstairs and have no signature.
     """
     values = _checks.singular_values(sigma)
     if values.ndim != 1:
         raise ValueError(
             f"sigma must be one vector (d_y,), the diagonal of Σ; its shape is {values.shape}"
         )
-    least, largest = values.min(), values.max()
-    dims = (values.size,) * 3 if widths is None else _checks.widths(widths)
-    relative = rounding(dims)
-    if least <= relative * largest:
+    rising, largest = np.sort(values), values.max()
+    relative = 0.0 if widths is None else rounding(_checks.widths(widths))
+    if rising[0] <= relative * largest:
         raise ValueError(
-            f"sigma must be positive; its smallest entry is {least:g}, zero up to the rounding "
+            f"sigma must be positive; its smallest entry is {rising[0]:g}, zero up to the rounding "
             f"{relative:.2g} relative to the largest, {largest:g}"
         )
-    gap = np.diff(np.sort(values)).min(initial=np.inf)
-    if gap < _DIGITS * relative * largest:
+    gaps = np.diff(rising)
+    told_apart = _DIGITS * (relative * largest if relative else np.finfo(float).eps * rising[1:])
+    if (gaps < told_apart).any():
         raise ValueError(
-            f"sigma must have distinct entries; two agree up to {gap:.2g}, and at this depth and "
-            f"width {_DIGITS * relative * largest:.2g} is told apart; they are {values.tolist()}"
+            f"sigma must have distinct entries; two agree up to {gaps.min():.2g}, and "
+            f"{np.max(told_apart):.2g} is told apart; they are {values.tolist()}"
         )
     return values
 
