@@ -311,8 +311,14 @@ def test_numbers_and_seed_sequences_give_the_same_noise_each_time(seed):
 def test_a_seed_is_that_of_numpy():
     assert seed_sequence(5).entropy == np.random.default_rng(5).bit_generator.seed_seq.entropy
     assert seed_sequence(np.random.default_rng(5)).spawn_key == (0,)
-    with pytest.raises(TypeError, match="rng must carry a SeedSequence"):
-        seed_sequence(np.random.RandomState(3))
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.2.0", reason="default_rng takes none")
+def test_a_random_state_advances():
+    state, same = np.random.RandomState(3), np.random.RandomState(3)
+    first, second = seed_sequence(state).entropy, seed_sequence(state).entropy
+    assert first != second
+    assert first == seed_sequence(same).entropy
 
 
 def test_provenance_tells_the_equation():

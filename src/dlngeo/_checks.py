@@ -152,7 +152,7 @@ def finite(value: float, name: str) -> float:
 def integer(value: Any, name: str, least: int, most: int | None = sys.maxsize) -> int:
     """An integer not below ``least``, nor above what indexes an array unless ``most`` says so."""
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool | np.bool_):
             raise TypeError
         number = operator.index(value)
     except TypeError:

@@ -104,7 +104,8 @@ def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
         raise ValueError(f"W must hold at least one matrix; its shape is {stack.shape}")
     _require_shapes(energy, points[0], methods)
     misses = Misses(
-        _stack_miss(energy, points[0]), *np.max([_misses(energy, one) for one in points], axis=0)
+        _stack_miss(energy, points[0]),
+        *np.max([_misses(energy, one) for W in points for one in _around(W)], axis=0),
     )
     said = (
         "energy of a stack must be the stack of its members'",
@@ -137,10 +138,11 @@ def _require_shapes(energy: Energy, point: Array, methods: tuple[str, ...]) -> N
     """Shapes on a stack whose length is neither m nor n, so that no axis stands for another."""
     length = next(k for k in (2, 3, 4) if k not in point.shape)
     stack = np.stack([point] * length)
+    given, Z = stack.copy(), stack.copy()
     calls: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
-        "value": (lambda: energy.value(stack.copy()), (length,)),
-        "gradient": (lambda: energy.gradient(stack.copy()), stack.shape),
-        "hessian": (lambda: energy.hessian(stack.copy(), stack.copy()), stack.shape),
+        "value": (lambda: energy.value(given), (length,)),
+        "gradient": (lambda: energy.gradient(given), stack.shape),
+        "hessian": (lambda: energy.hessian(given, Z), stack.shape),
     }
     for name in methods:
         call, wanted = calls[name]
@@ -152,10 +154,18 @@ def _require_shapes(energy: Energy, point: Array, methods: tuple[str, ...]) -> N
                 f"energy.{name} must give shape {wanted}, {kind}, at matrices of shape "
                 f"{stack.shape}; it gives {answer.shape}"
             )
+        if not (np.array_equal(given, stack) and np.array_equal(Z, stack)):
+            raise ValueError(f"energy.{name} must not write into what it is given; it does")
         if answer.dtype.kind not in "buif":
             raise ValueError(
                 f"energy.{name} must give real numbers; its answer has dtype {answer.dtype}"
             )
+
+
+def _around(W: Array) -> tuple[Array, Array]:
+    """W and a point beside it: at W the gradient may vanish, whatever it is a multiple of."""
+    offset = np.random.default_rng(1).standard_normal(W.shape)
+    return W, W + 1e-2 * (np.linalg.norm(W) or 1.0) * offset / np.linalg.norm(offset)
 
 
 def _directions(shape: tuple[int, ...]) -> Array:

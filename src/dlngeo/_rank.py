@@ -99,10 +99,11 @@ def settled(
             high = function(found.sigma + np.where(doubtful, slack, 0.0))
     except np.linalg.LinAlgError:  # no limit there
         refuse(found, "W", stated=stated)
-    moved = np.where(low == high, 0.0, np.abs(high - low))
     axes = tuple(range(-core, 0))
     with np.errstate(over="ignore", invalid="ignore"):
-        steady = moved.max(axis=axes) <= MOVED * np.abs(value).max(axis=axes)
+        moved = np.where(low == high, 0.0, np.abs(high - low)).max(axis=axes)
+        steady = moved <= MOVED * np.abs(value).max(axis=axes)
+    steady &= np.isfinite(moved)  # value is infinite too where an SVD happens to return σ = 0
     if (found.open & ~steady).any():
         refuse(found._replace(open=found.open & ~steady), "W", stated=stated)
     return value

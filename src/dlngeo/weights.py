@@ -36,7 +36,8 @@ def end_to_end(weights: Sequence[ArrayLike]) -> Array:
 
     Source: Menon, eq. (3.3).
     """
-    return product(_checks.weights(weights))
+    layers = _checks.weights(weights)
+    return product(layers) if len(layers) > 1 else layers[0].copy()
 
 
 def to_vector(weights: Sequence[ArrayLike]) -> Array:

@@ -91,7 +91,7 @@ class _Run:
         self._tolerances = _tolerances(system, control)
         self._solver: OdeSolver | None = None
         self._steps = self._evaluations = 0
-        self._lost = False  # whether the last velocity was not finite
+        self._asking = False  # whether a velocity is being asked for
 
     def follow(self) -> str:
         """Go on to the end of the span, or to where a rule says stop; why, empty at the end."""
@@ -115,9 +115,9 @@ class _Run:
         try:
             trouble = solver.step()
         except ValueError:  # LinAlgError is one
-            if not self._lost:
+            if self._asking:  # the energy's own
                 raise
-            raise _Failed("the velocity is not finite nearby") from None  # SciPy's Radau and BDF
+            raise _Failed("what the solver is made of is not finite nearby") from None
         if solver.status == "failed" or not _finite(self._system, solver.y):
             raise _Failed(trouble or "the next state or its energy is not finite")
         self._steps += 1
@@ -137,9 +137,9 @@ class _Run:
         if self._evaluations >= EVALUATIONS * self._limit:
             raise _GaveUp(f"{self._evaluations} evaluations of the velocity")
         self._evaluations += 1
-        self._lost = False  # an error of the energy's own is not this
+        self._asking = True
         velocity = self._system.velocity(t, y)
-        self._lost = not np.isfinite(velocity).all()
+        self._asking = False
         return velocity
 
     def stats(self) -> dict[str, int]:

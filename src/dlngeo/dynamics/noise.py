@@ -25,12 +25,11 @@ def seed_sequence(rng: RNG) -> np.random.SeedSequence:
     """
     if isinstance(rng, np.random.SeedSequence):
         return rng
-    sequence = _checks.rng(rng).bit_generator.seed_seq
-    if not isinstance(sequence, np.random.SeedSequence):
-        raise TypeError(
-            f"rng must carry a SeedSequence to spawn from, not {type(sequence).__name__}"
-        )
-    lasts = isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.RandomState)
+    generator = _checks.rng(rng)
+    sequence = generator.bit_generator.seed_seq
+    if not isinstance(sequence, np.random.SeedSequence):  # of a RandomState: a draw
+        return np.random.SeedSequence([int(word) for word in generator.integers(2**32, size=4)])
+    lasts = isinstance(rng, np.random.Generator | np.random.BitGenerator)
     return sequence.spawn(1)[0] if lasts else sequence
 
 

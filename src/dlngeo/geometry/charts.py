@@ -119,13 +119,12 @@ def coordinates(
         )
     lam = lam[..., :r]
     frames = [transpose(Vt)[..., :r], U[..., :r]]
-    off, one = np.zeros_like(scale), np.eye(r)
-    for p, W in enumerate(layers[1:], start=1):
+    off, one, apart = np.zeros_like(scale), np.eye(r), []
+    for W in layers[1:]:
         Q = W @ frames[-1] / lam[..., None, :]
         E = transpose(Q) @ Q - one
         largest = np.abs(E).max(axis=(-2, -1))
-        if name is not None and (largest > 0.5).any():  # λ_r is not this layer's σ_r
-            _rank.require(W, svd(W)[1], r, f"{name}[{p}]")
+        apart.append(largest)
         if W.shape[-1] > r or (largest > 0.1 * tol).any():  # else its norm is below tol * r
             off = np.maximum(off, _imbalance_of(W, E, lam, scale))
         frames.append(_orthonormalised(Q, E, largest))
@@ -134,7 +133,25 @@ def coordinates(
             "weights must be balanced; their largest imbalance, relative to ‖W_1‖², is "
             f"{off.max():.3g}"
         )
+    if name is not None:
+        for p, (W, largest) in enumerate(zip(layers[1:], apart, strict=True), start=1):
+            _require_alike(W, largest, lam / scale[..., None], f"{name}[{p}]")
     return frames, lam
+
+
+def _require_alike(W: Array, off: Array, share: Array, name: str) -> None:
+    """Refuse a layer whose squared singular values are off by more than 1e-3 of those of W_1.
+
+    Beyond what rounding of the largest does to the smallest. Such weights may be balanced relative
+    to their norm, but what is divided by λ_r would not know.
+    """
+    rounding = 8 * max(W.shape[-2:]) * np.finfo(float).eps / share[..., -1]
+    if (off > 1e-3 + rounding).any():
+        _rank.require(W, svd(W)[1], share.shape[-1], name)
+        raise ValueError(
+            f"weights must be balanced in every direction; {name} stretches one by {off.max():.3g} "
+            f"(of the square) otherwise than the first layer, whose σ_r/σ_1 is {share.min():.3g}"
+        )
 
 
 def _imbalance_of(W: Array, E: Array, lam: Array, scale: Array) -> Array:
@@ -260,7 +277,7 @@ def from_right_polar(
     wanted = imbalance_argument(G, hidden)
     for p, value in enumerate(upper, start=1):
         W = layers[-1]
-        P = _psd_root(W @ transpose(W) - wanted[p - 1], W, f"W_{p} W_{p}ᵀ - G_{p}")
+        P = _psd_root(transpose(W), -wanted[p - 1], f"W_{p} W_{p}ᵀ - G_{p}")
         layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
     return together(layers)
 
@@ -305,7 +322,7 @@ def from_left_polar(
     wanted = imbalance_argument(G, hidden[::-1])
     for p, value in zip(order, lower, strict=True):
         W = layers[-1]
-        R = _psd_root(transpose(W) @ W + wanted[p - 1], W, f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
+        R = _psd_root(W, wanted[p - 1], f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
         layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
     return together(reversed(layers))
 
@@ -317,8 +334,12 @@ def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...
     return layers[-1], factors, imbalances(layers)
 
 
-def _psd_root(square: Array, W: Array, name: str) -> Array:
-    """The positive semidefinite root; eigenvalues within rounding of zero are taken as zero."""
+def _psd_root(W: Array, G: Array, name: str) -> Array:
+    """(WᵀW + G)^{1/2}; eigenvalues that are negative within rounding are taken as zero."""
+    if not G.any():  # without a square, whose rounding would come in as its root
+        _, sigma, Vt = svd(W)
+        return np.asarray((transpose(Vt) * sigma[..., None, :]) @ Vt)
+    square = transpose(W) @ W + G
     values, vectors = np.linalg.eigh(square)
     rounding = 1e-13 * np.maximum(frobenius(square), frobenius(W) ** 2)
     least = values[..., 0]

@@ -154,6 +154,7 @@ def bures_wasserstein(A: ArrayLike, B: ArrayLike) -> Array:
     Parameters
     ----------
     A, B : (..., d, d) arrays, symmetric positive semidefinite
+        Eigenvalues of at most d ε times the largest are rounding, and taken as zero.
 
     Notes
     -----
@@ -176,5 +177,6 @@ def _psd_root(value: ArrayLike, name: str) -> Array:
         raise ValueError(
             f"{name} must be positive semidefinite; its least eigenvalue is {values.min():.3g}"
         )
-    root = np.sqrt(np.maximum(values, 0.0))
+    rounding = M.shape[-1] * np.finfo(float).eps * values[..., -1:]
+    root = np.sqrt(np.where(values > rounding, values, 0.0))
     return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
