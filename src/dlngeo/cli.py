@@ -151,6 +151,7 @@ def complete(
     else:
         table = tables.dataset("fertility" if dataset is None else dataset)
     require_folder(out)
+    _require_other_files(out, data)
 
     begun = time.perf_counter()
     settings: dict[str, Any] = {
@@ -183,6 +184,15 @@ def complete(
     verdict, empty = completion_report.verdict(result), completion_report.gaps_left(result)
     above, below = [table.source] if table.source else [], [empty] if empty else []
     say(headline, *above, grid, verdict, *below, wrote)
+
+
+def _require_other_files(out: Path, data: Path | None) -> None:
+    """Refuse to write over what is read, or over a simulation."""
+    written = [out / name for name in ("completed.csv", "completed.npy")]
+    if data is not None and any(file.exists() and file.samefile(data) for file in written):
+        raise ValueError(f"--out {out} would overwrite DATA, {data}; name another folder")
+    if (out / "groups").exists():
+        raise ValueError(f"--out {out} holds a simulation; name another folder")
 
 
 # --------------------------------------------------------------------------------------- simulate

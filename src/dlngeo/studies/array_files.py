@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,13 @@ from dlngeo._checks import Array
 from dlngeo.energies import MatrixCompletion
 from dlngeo.studies import triplets
 from dlngeo.studies.layouts import NARROW, Arranged
+
+# What NumPy and SciPy raise for a damaged file.
+_DAMAGE = (
+    ValueError, TypeError, EOFError, KeyError, IndexError, AttributeError, OverflowError,
+    MemoryError, NotImplementedError, RuntimeError, SyntaxError, OSError, struct.error,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def read(path: Path, layout: str) -> Arranged:
@@ -36,7 +46,7 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
                 return {"": loaded}
             with loaded:
                 return {key: loaded[key] for key in loaded.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
 
 
@@ -78,11 +88,19 @@ def _from_npz(path: Path, arrays: dict[str, NDArray[np.generic]], layout: str) -
     keys = set(arrays)
     if {"format", "shape", "data"} <= keys:
         try:
-            entries = sparse.load_npz(path).tocoo()
-        except (KeyError, ValueError, TypeError, NotImplementedError) as error:
+            matrix = sparse.load_npz(path)
+        except _DAMAGE as error:
             raise ValueError(f"{name}: not a sparse matrix of SciPy's ({error})") from None
+        if matrix.format not in ("coo", "csr", "csc"):
+            raise ValueError(
+                f"{name}: must be a sparse matrix of format coo, csr or csc; {matrix.format} does "
+                "not tell entries that are zero from gaps"
+            )
+        entries = matrix.tocoo()
         return _scatter(entries.row, entries.col, entries.data, np.array(entries.shape), name)
     if {"i", "j", "values"} <= keys:
+        if keys - {"i", "j", "values", "shape"}:
+            raise ValueError(f"{name}: must hold i, j, values (and shape), not {sorted(keys)}")
         i, j, values = (np.atleast_1d(arrays[key]) for key in ("i", "j", "values"))
         if any(index.dtype.kind not in "iu" for index in (i, j)):
             raise ValueError(f"{name}: i and j must hold integers, not {i.dtype} and {j.dtype}")

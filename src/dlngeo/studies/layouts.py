@@ -4,13 +4,15 @@
 2. Leading columns of words are labels.
 3. Two columns of words that repeat, then one of numbers, are triplets; all else is a table.
 
-Whatever else could be meant is refused with the option that settles it: different whole numbers in
-the first line (years, or data?) or under a header in the first column (identifiers?), words mixed
+Whatever else could be meant is refused with the option that settles it: in the first line different
+whole numbers, whole ones over others, or four and more that rise as no line below does (years,
+wavelengths, or data?), whole numbers under a header in the first column (identifiers?), words mixed
 with numbers, and narrow texts in which two columns name things that repeat (triplets?).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -44,18 +46,30 @@ class Arranged(NamedTuple):
 
 
 class Lines:
-    """The lines of one text, all of one width; a header one cell short gets an empty corner."""
+    """The lines of one text, all of one width; a header one cell short gets an empty corner.
+
+    Or an empty end, where lines end with a delimiter: labels told as none, or columns by name.
+    """
 
     def __init__(self, name: str, lines: Iterator[Record], read: Numerals, told: Told) -> None:
         self.name, self.read = name, read
         head = list(islice(lines, 2))
-        self.first, self.cornered = head[0], False
+        self.first, self.cornered, self.trailing = head[0], False, False
         self.width = len(head[-1].cells)
         cells = self.first.cells
         names = told.header or all(read(cell) is None for cell in cells)
         if len(cells) == self.width - 1 and told.header is not False and names:
-            self.first, self.cornered = self.first._replace(cells=["", *cells]), True
-        if not self.cornered:
+            at_end = not head[-1].cells[-1]
+            self.trailing = at_end and (told.columns is not None or told.labels == 0)
+            if at_end and not self.trailing and told.labels is None:
+                raise self.error(
+                    f"line {head[-1].number} has one cell more than line {self.first.number}, and "
+                    "its last is empty: say --labels 1 if the first column has no title, "
+                    "--labels 0 if lines end with a delimiter"
+                )
+            cells = [*cells, ""] if self.trailing else ["", *cells]
+            self.first, self.cornered = self.first._replace(cells=cells), not self.trailing
+        if not (self.cornered or self.trailing):
             self.width = len(cells)
         self._rest: Iterable[Record] = chain([self.first], head[1:], lines)
 
@@ -72,6 +86,10 @@ class Lines:
                     f"not a matrix, line {record.number} has {_cells(len(record.cells))} and line "
                     f"{self.first.number} has {self.width}; --skip leaves out lines above the "
                     "table, --header says that the first may lack a cell"
+                )
+            if self.trailing and record.cells[-1]:
+                raise self.error(
+                    f"line {record.number} has a cell more than line {self.first.number} has names"
                 )
             yield record
 
@@ -138,8 +156,13 @@ def table(lines: Lines, told: Told) -> Arranged | None:
     kept = [k for k in range(start, len(records)) if not labels or any(records[k].cells)]
     values = np.array([numbers[k][labels:width] for k in kept], dtype=float)
     rows = _row_labels([records[k].cells[:labels] for k in kept])
-    titles = lines.first.cells[labels:width] if header else map(str, range(width - labels))
-    return Arranged(values, rows, tuple(titles), _described(header, labels))
+    titles = tuple(lines.first.cells[labels:width] if header else map(str, range(width - labels)))
+    if told.header is None and header and len(titles) > 1 and len(set(titles)) == 1:
+        raise lines.error(
+            f"every column is named {shown(titles[0])}: a second line of names may follow, which "
+            "--skip 1 makes the first; --header if this is the only one"
+        )
+    return Arranged(values, rows, titles, _described(header, labels))
 
 
 def _described(header: bool, labels: int) -> str:
@@ -179,14 +202,18 @@ def _has_header(
     again = bool(labels) and any(record.cells[0] == cells[0] for record in records[1:])
     if words and not given and not again:
         return True
+    if not words and labels and not cells[0] and given and len(given) == len(first):
+        return True  # nothing names the line, as pandas writes numbers over its columns
     if not words:
-        if not given or not _different(given):
+        below = [line[labels:] for line in numbers[1:]]
+        if not given or not (_different(given) or _apart(first, below)):
             return False
         corner = not cells[0] and len(given) == len(cells) - max(1, labels)
         column = [line[0] for line in numbers[1:]]
         if corner and (labels or (_counts(given) and _counts(column))):
             return True
-        if not labels and len(given) < len(first) and not (corner and _different(column)):
+        gaps = not labels and len(given) < len(first)
+        if gaps and not (corner and _different(column)) and not _apart(first, below):
             return False
     shown = ", ".join(cells[labels : labels + 4]) + ", …" * (len(first) > 4)
     raise lines.error(
@@ -199,6 +226,22 @@ def _different(numbers: Sequence[float | None]) -> bool:
     return all(map(whole, numbers)) and len(set(numbers)) == len(numbers)
 
 
+def _apart(first: Sequence[float | None], below: Sequence[Sequence[float | None]]) -> bool:
+    """Whether a line of numbers is unlike those below: whole alone, or (four or more) rising."""
+
+    def given(line: Sequence[float | None]) -> list[float]:
+        return [x for x in line if x is not None and not math.isnan(x)]
+
+    def rises(line: Sequence[float | None]) -> bool:
+        known = given(line)
+        return len(known) > 3 and all(a < b for a, b in itertools.pairwise(known))
+
+    others = [x for line in below for x in given(line)]
+    if all(map(whole, given(first))) and not all(map(whole, others)):
+        return not any(all(map(whole, given(line))) for line in below if given(line))
+    return rises(first) and not any(map(rises, below))
+
+
 def _counts(numbers: Sequence[float | None]) -> bool:
     """Whether these are 0, 1, 2, …, as pandas numbers rows and columns."""
     return list(numbers) == list(range(len(numbers)))
@@ -209,10 +252,13 @@ def _identifiers(lines: Lines, records: list[Record], numbers: list[list[float |
     column = [line[0] for line in numbers[1:]]
     if not lines.first.cells[0] and all(record.cells[0] for record in records[1:]):
         return 1
-    if _different(column) and len(column) > 1 and lines.width > 1:
+    known = [x for x in column if x is not None and not math.isnan(x)]
+    others = [x for line in numbers[1:] for x in line[1:] if x is not None and not math.isnan(x)]
+    counting = all(map(whole, known)) and known == sorted(known) and not all(map(whole, others))
+    if (_different(column) or (known and counting)) and len(column) > 1 and lines.width > 1:
         raise lines.error(
-            f"{lines.column(0, True)} may be labels or data, different whole numbers all: say "
-            "--labels 1 or --labels 0"
+            f"{lines.column(0, True)} may be labels or data, whole numbers all: say --labels 1 or "
+            "--labels 0"
         )
     return 0
 

@@ -101,6 +101,10 @@ def from_triplets(
     _checks.text(name, "name")
     if _checks.masked(rows) or _checks.masked(columns):
         raise ValueError(f"{name}: labels must not be masked; leave such triplets out")
+    for side, labels in (("rows", rows), ("columns", columns)):
+        gaps = [k for k, label in enumerate(labels) if label is None or label != label]
+        if gaps:
+            raise ValueError(f"{name}: {side}[{gaps[0]}] must be a label; it is missing")
     numbers = np.atleast_1d(_incomplete.array(values, f"the values of {name}"))
     found = triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
     return _table(name, found)

@@ -25,6 +25,7 @@ from dlngeo.energies import MatrixCompletion
 from dlngeo.studies.baselines import Mask, Progress, Split
 
 _GROUPS = 10  # of the validation entries of one run, for the standard error
+_STEPS = 10_000  # of a run of validation, which ends there, or of training, which fails
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
 
 
@@ -110,7 +111,10 @@ def _validate(
     standardised, start, tolerance = setting.standardised, setting.start, setting.tolerance
     energy = _energy(setting, fit)
     W0 = weights.end_to_end(start)
-    first = float(energy.value(W0))
+    with np.errstate(over="ignore"):
+        first = float(energy.value(W0))
+    if not math.isfinite(first):
+        raise ValueError("scale is too large: the energy at the start is not finite")
     i, j = np.concatenate(groups).T
     edges = np.cumsum([0, *map(len, groups[:-1])])
     sizes = np.array([len(group) for group in groups])
@@ -130,6 +134,7 @@ def _validate(
         setting,
         fit,
         setting.t_max,
+        may_give_up=True,
         stop_loss=tolerance * first,
         gtol=1e-8,
         t_eval=[setting.t_max],
@@ -138,15 +143,18 @@ def _validate(
     return np.array(times), np.array(found).T
 
 
-def _flow(setting: Setting, mask: Mask, t_end: float, **control: object) -> Trajectory:
+def _flow(
+    setting: Setting, mask: Mask, t_end: float, may_give_up: bool = False, **control: object
+) -> Trajectory:
     path = gradient_flow(
         _energy(setting, mask),
         setting.start,
         (0.0, t_end),
         rtol=setting.rtol,
+        max_steps=_STEPS,
         **control,  # type: ignore[arg-type]
     )
-    if not path.success:
+    if not path.success and not (may_give_up and path.message.startswith("gave up")):
         raise RuntimeError(f"the network's training failed: {path.message}")
     return path
 

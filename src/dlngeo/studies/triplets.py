@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Sequence
 from itertools import chain
@@ -49,6 +50,11 @@ def read(lines: Lines, told: Told) -> Arranged:
     if header and told.header is None and not named and (title[0] in rows or title[1] in columns):
         # What names rows or columns below is no title: the value is wrong there.
         raise lines.wrong(first, places[2], False)
+    if told.header is None and not (named or header) and i.count(0) == j.count(0) == 1 < len(i):
+        raise lines.error(
+            f"line {first.number} may be a header or data, neither of its names stands below "
+            f"({', '.join(title)}): say --header or --no-header"
+        )
     twice = _repeated(np.array(i), np.array(j))
     if twice is not None:
         a, b = twice
@@ -78,17 +84,25 @@ def _places(lines: Lines, told: Told) -> tuple[Places, bool]:
         )
     if told.header is False and not all(c.isdecimal() for c in columns):
         raise ValueError("--columns must hold numbers from 1 where there is no header")
-    first, second, third = (_place(lines, column) for column in columns)
+    by_name = bool(told.header) or not all(c.isdecimal() for c in columns)
+    first, second, third = (_place(lines, column, by_name) for column in columns)
     if len({first, second, third}) < 3:
         raise ValueError(f"--columns must name 3 different columns, not {','.join(columns)}")
     named = lines.cornered or not all(c.isdecimal() for c in columns)
     return (first, second, third), named
 
 
-def _place(lines: Lines, column: str) -> int:
+def _place(lines: Lines, column: str, by_name: bool) -> int:
+    """The place of a column by its number, or by its name where the first line is of names."""
     cells = lines.first.cells
-    if column.isdecimal():
-        if not 1 <= int(column) <= lines.width:
+    numbered = column.isdecimal() and 1 <= int(column) <= lines.width
+    if column.isdecimal() and (numbered or not by_name or column not in cells):
+        if by_name and column in cells and cells[int(column) - 1] != column:
+            raise lines.error(
+                f"--columns {column} may be the column of that number or of that name, which has "
+                f"number {cells.index(column) + 1}: give its number"
+            )
+        if not numbered:
             raise lines.error(f"--columns {column}: there are {lines.width} columns, from 1")
         return int(column) - 1
     found = [k for k, cell in enumerate(cells) if cell.casefold() == column.casefold()]
@@ -166,6 +180,6 @@ def _scatter(
 
 
 def _order(known: Sequence[str]) -> NDArray[np.int64]:
-    if all(label.isdecimal() for label in known):
-        return np.array(sorted(range(len(known)), key=lambda k: int(known[k])), dtype=np.int64)
+    if all(re.fullmatch(r"[+-]?\d+(\.0*)?", label) for label in known):
+        return np.array(sorted(range(len(known)), key=lambda k: float(known[k])), dtype=np.int64)
     return np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
