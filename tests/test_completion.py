@@ -452,3 +452,11 @@ def test_a_table_must_be_a_matrix(shape):
 def test_a_network_that_stays_at_its_start_says_so(table):
     result = completion.complete(table, **QUICK | {"t_max": 1e-9})
     assert "hardly left its start" in completion_report.verdict(result)
+
+
+def test_validation_of_a_deep_network_ends(monkeypatch):
+    """From a small start it may hardly move for longer than anybody waits."""
+    monkeypatch.setattr(training, "_STEPS", 50)
+    table = np.outer([1.0, 2.0, 3.0, 1.5], [1.0, 0.5, 2.0])
+    found = completion.complete(table, depth=8, holdout=0)
+    assert np.isfinite(found.completed).all() and found.choice.doubt

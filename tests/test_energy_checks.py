@@ -229,3 +229,41 @@ def test_check_refuses_what_is_no_energy_or_no_matrix():
 
 def test_a_looser_tolerance_lets_a_small_miss_through():
     assert 1e-5 < check(mine(gradient=slightly_wrong), W, tol=0.01).gradient < 1e-2
+
+
+class Multiple:
+    """½‖W - T‖² with derivatives that are off by a factor."""
+
+    def __init__(self, target, factor):
+        self.target, self.factor = target, factor
+
+    def value(self, W):
+        return 0.5 * ((W - self.target) ** 2).sum(axis=(-2, -1))
+
+    def gradient(self, W):
+        return self.factor * (W - self.target)
+
+    def hessian(self, W, Z):
+        return self.factor * np.broadcast_to(Z, np.broadcast_shapes(np.shape(W), np.shape(Z)))
+
+
+@pytest.mark.parametrize("factor", [-1.0, 2.0])
+def test_a_multiple_of_the_derivative_shows_where_it_vanishes(factor):
+    """At a critical point every multiple of the gradient agrees with differences."""
+    T = np.array([[1.0, 2.0], [0.5, -1.0]])
+    for target in (T, 0 * T):
+        energies.check(Multiple(target, 1.0), target)
+        with pytest.raises(ValueError, match=r"derivative of energy\.value"):
+            energies.check(Multiple(target, factor), target)
+
+
+def test_an_energy_that_writes_into_what_it_is_given_is_refused():
+    class Careless(Multiple):
+        def gradient(self, W):
+            W -= self.target
+            return W
+
+    X = np.eye(2)
+    with pytest.raises(ValueError, match="must not write into what it is given"):
+        metric.gradient(Careless(np.ones((2, 2)), 1.0), X, 2)
+    np.testing.assert_array_equal(X, np.eye(2))

@@ -285,3 +285,24 @@ def test_gradient_is_continuous_at_one_zero(depth):
 def test_entropy_at_infinite_depth_is_minus_infinity_at_rank_deficiency():
     D = np.diag([1.0, 0.0])
     assert entropy.boltzmann(D, math.inf) == -math.inf
+
+
+@pytest.mark.parametrize("depth", [1.5, 2, 3, math.inf])
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e154, 1e300])
+def test_entropy_and_volume_at_any_size(depth, scale):
+    """S and the volume form of cW against those of W: K is homogeneous of degree 2 - 2/N."""
+    B, power = np.array([[1.0, 2.0], [3.0, 4.0]]), 2 - 2 / depth
+    shift = power * math.log(scale)
+    assert entropy.boltzmann(scale * B, depth) == pytest.approx(
+        float(entropy.boltzmann(B, depth)) + 0.5 * shift, rel=1e-13
+    )
+    assert metric.log_volume_density(scale * B, depth) == pytest.approx(
+        float(metric.log_volume_density(B, depth)) - 2 * shift, rel=1e-13
+    )
+
+
+def test_what_overflows_is_refused():
+    B = 1e150 * np.array([[1.0, 2.0], [3.0, 4.0]])
+    for depth in (2.5, 3, math.inf):
+        with pytest.raises(np.linalg.LinAlgError, match="exceeds the range"):
+            metric.apply(B, B, depth)

@@ -668,3 +668,11 @@ def test_free_energy_flow_at_rank_r_and_with_decay(rng):
         flows.free_energy_flow(energy, W0, (0, 1), depth=3, beta=2.0, rank=2)
     with pytest.raises(ValueError, match="beta"):
         flows.free_energy_flow(energy, W0, (0, 1), **{**options, "beta": 0})
+
+
+def test_radau_tells_of_a_matrix_that_is_not_finite():
+    target = 1e150 * np.array([[2.0, 0.3], [0.1, 1.0]])
+    run = flows.gradient_flow(
+        energies.Quadratic(target), 1e150 * np.eye(2), (0, 1), depth=2, method="Radau"
+    )
+    assert run.status == -1 and "not finite" in run.message

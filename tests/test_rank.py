@@ -297,3 +297,45 @@ def test_lift_of_a_matrix_of_lower_rank():
     assert_allclose(weights.end_to_end(layers), np.ones((3, 3)), rtol=1e-14)
     for W in balanced.lift(np.diag([8.0, 0.0]), 3):
         assert_allclose(W, np.diag([2.0, 0.0]), rtol=1e-15)
+
+
+# ------------------------------------------------------------------- infinite, and out of balance
+
+
+def test_an_infinite_answer_is_never_steady(monkeypatch):
+    """An SVD that happens to return σ_2 = 0 leaves the same doubt: S is -inf there, or finite."""
+    from dlngeo.geometry import fibres
+
+    def rounded_to_zero(W):
+        U, sigma, Vt = svd(W)
+        return U, np.where(sigma < 1e-15 * sigma[..., :1], 0.0, sigma), Vt
+
+    monkeypatch.setattr(fibres, "svd", rounded_to_zero)
+    with refuses(np.linalg.LinAlgError, match="pass rank=1"):
+        entropy.boltzmann(ONE, INF)
+    with refuses(np.linalg.LinAlgError, match="pass rank=1"):
+        entropy.boltzmann(np.ones((3, 3)), 3)
+
+
+def test_layers_that_differ_in_a_small_direction_are_refused():
+    """Balanced to 1e-9 of their norm, but not in λ_2, which the lift divides by."""
+    layers = (np.diag([1.0, 1e-6]), np.diag([1.0, 3e-5]))
+    with refuses(ValueError, match=r"balanced in every direction; weights\[1\]"):
+        submersion.horizontal_lift(layers, np.eye(2))
+    close = (np.diag([1.0, 1e-6]), np.diag([1.0, 1e-6 * (1 + 1e-5)]))
+    lifted = submersion.horizontal_lift(close, np.eye(2))
+    assert_allclose(submersion.differential(close, lifted), np.eye(2), atol=1e-4)
+
+
+def test_polar_chart_of_a_matrix_of_rank_one():
+    """(uuᵀ)^{1/2} = uuᵀ/|u|, without the root of what rounding leaves in a square."""
+    u = np.outer([1.0, 2, 3], [1.0, 2, 3])
+    for chart in (balanced.from_right_polar, balanced.from_left_polar):
+        for layer in chart(u, (np.eye(3),) * 3):
+            assert_allclose(layer, u, rtol=1e-13)
+
+
+def test_bures_wasserstein_at_rank_one():
+    v, w = (np.outer(x, x) for x in ([1.0, 2, 3], [3.0, 0, -1]))
+    assert submersion.bures_wasserstein(v, v) < 1e-14
+    assert submersion.bures_wasserstein(v, w) == pytest.approx(math.sqrt(24), rel=1e-14)

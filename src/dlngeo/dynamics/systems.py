@@ -19,9 +19,9 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.geometry import entropy, metric
+from dlngeo.geometry import entropy
 from dlngeo.geometry.fibres import State
-from dlngeo.geometry.frame import Frame
+from dlngeo.geometry.frame import Frame, steady
 from dlngeo.landscape import adjacency
 from dlngeo.weights import flatten, pull_back, unflatten
 
@@ -110,7 +110,10 @@ class EndToEndFlow:
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
         require_stacks(energy, W, name, hessian=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            metric.gradient(energy, W, self._depth, rank=rank)  # refuses a rank rounding decides
+            steady(  # refuses a rank that rounding decides
+                lambda frame: frame.apply(energy.gradient(frame.point(W))),
+                W, {}, self._depth, rank, None,
+            )  # fmt: skip
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:

@@ -17,7 +17,7 @@ from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo.geometry.pulls import signed_log_ratio, total_pull
-from dlngeo.geometry.spectrum import quotient
+from dlngeo.geometry.spectrum import degree, quotient, unit
 
 Widths = Sequence[int] | None
 
@@ -113,9 +113,12 @@ class State(NamedTuple):
         """S(W), of shape ``(...)``."""
         r = self.sigma.shape[-1]
         k, l = np.triu_indices(r, 1)  # noqa: E741
+        size = unit(self.sigma)
+        sigma = self.sigma / size
         with np.errstate(divide="ignore"):
-            pairs = np.log(quotient(self.sigma[..., k], self.sigma[..., l], self.depth))
+            pairs = np.log(quotient(sigma[..., k], sigma[..., l], self.depth))
         total = self.constant + 0.5 * pairs.sum(axis=-1)
+        total = total + 0.5 * k.size * degree(self.depth) * np.log(size[..., 0])
         if self.spare:
             layers = 1.0 if math.isinf(self.depth) else self.depth
             with np.errstate(divide="ignore"):  # log 0 = -inf is meant

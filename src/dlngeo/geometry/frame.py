@@ -126,7 +126,7 @@ def prepare(
     name: str = "W",
 ) -> tuple[Frame, tuple[Array, ...]]:
     """Arguments checked, and the frame of W, for what is singular where the rank is lower."""
-    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, name)
+    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, name, 4)
     if doubt is not None:
         _rank.refuse(doubt, name)
     return frame, arrays
@@ -141,7 +141,26 @@ def continuous(
     widths: Widths,
 ) -> Array:
     """function(frame of W, vectors), a matrix continuous in W, refused where rounding moves it."""
-    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, "W")
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = steady(function, W, vectors, depth, rank, widths)
+    if not np.isfinite(result).all():
+        raise np.linalg.LinAlgError(
+            "the result exceeds the range of floating point; the largest entry of W is "
+            f"{np.abs(W).max():g}"
+        )
+    return result
+
+
+def steady(
+    function: Callable[..., Array],
+    W: ArrayLike,
+    vectors: dict[str, ArrayLike],
+    depth: float,
+    rank: int | None,
+    widths: Widths,
+) -> Array:
+    """:func:`continuous`, of a result that may exceed the range of floating point."""
+    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, "W", 5)
     if doubt is None:
         return function(frame, *arrays)
     return _rank.settled(lambda sigma: function(frame.at(sigma), *arrays), doubt, 2)
@@ -154,6 +173,7 @@ def _arguments(
     rank: int | None,
     widths: Widths,
     name: str,
+    level: int,
 ) -> tuple[Frame, tuple[Array, ...], _rank.Doubt | None]:
     point, depth = _checks.matrix(W, name), _checks.depth(depth)
     shape = point.shape[-2:]
@@ -164,7 +184,7 @@ def _arguments(
             f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
             "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
             FrozenSpaceWarning,
-            stacklevel=4,
+            stacklevel=level,
         )
     U, sigma, Vt = svd(point)
     doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
@@ -182,7 +202,8 @@ def require_invertible(frame: Frame) -> None:
     if frame.depth > 1 and singular:
         raise np.linalg.LinAlgError(
             f"𝒜 is singular: W was taken to have rank {frame.sigma.shape[-1]}, but its smallest "
-            f"singular value there is {frame.sigma.min():g}; pass rank= if its rank is lower"
+            f"singular value there is {frame.sigma.min():g}, whose power is below the range of "
+            "floating point; pass rank= if its rank is lower"
         )
 
 

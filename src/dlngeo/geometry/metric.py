@@ -47,6 +47,7 @@ from dlngeo.geometry.frame import Parts as Parts
 from dlngeo.geometry.frame import Widths, continuous, inverse, prepare, require_invertible
 from dlngeo.geometry.geodesics import exp as exp
 from dlngeo.geometry.geodesics import geodesic as geodesic
+from dlngeo.geometry.spectrum import degree, unit
 from dlngeo.geometry.spectrum import spectrum as spectrum
 
 
@@ -205,15 +206,19 @@ def log_volume_density(
     -----
     Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
     """
-    frame, () = prepare(W, {}, depth, rank, widths)
+    with np.errstate(over="ignore"):  # of eigenvalues that are scaled below
+        frame, () = prepare(W, {}, depth, rank, widths)
     if frame.depth == 1:
         return np.zeros(frame.shape[:-2])
-    require_invertible(frame)
-    total = np.log(frame.eigenvalues).sum(axis=(-2, -1))
-    if frame.border is not None:
-        m, n = frame.shape[-2:]
+    size = unit(frame.sigma)
+    scaled = frame.at(frame.sigma / size)
+    require_invertible(scaled)
+    m, n, r = *frame.shape[-2:], frame.sigma.shape[-1]
+    total = np.log(scaled.eigenvalues).sum(axis=(-2, -1))
+    if scaled.border is not None:
         with np.errstate(divide="ignore"):
-            total = total + (m + n - 2 * frame.sigma.shape[-1]) * np.log(frame.border).sum(axis=-1)
+            total = total + (m + n - 2 * r) * np.log(scaled.border).sum(axis=-1)
+    total = total + (m + n - r) * r * degree(frame.depth) * np.log(size[..., 0])
     return np.asarray(-0.5 * total)
 
 

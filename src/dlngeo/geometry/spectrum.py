@@ -95,6 +95,23 @@ def _power_sum(a: Array, b: Array, depth: int) -> Array:
     return total
 
 
+def unit(sigma: Array) -> Array:
+    """A power of two near the largest singular value, (..., 1), where powers of it may overflow.
+
+    1 elsewhere: S and the volume of g^N are found at σ/unit, and moved by logarithms.
+    """
+    top = sigma.max(axis=-1, keepdims=True, initial=0.0)
+    far = (top > 1e60) | ((top < 1e-60) & (top > 0))
+    if not far.any():
+        return np.ones_like(top)
+    return np.where(far, np.exp2(np.round(np.log2(np.where(far, top, 1.0)))), 1.0)
+
+
+def degree(depth: float) -> float:
+    """K(cσ) = c^degree K(σ): 2 - 2/N."""
+    return 2 - 2 / depth
+
+
 def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
     r"""The second divided difference of t^N at a^{2/N}, b^{2/N}, c^{2/N}, broadcast; unchecked.
 

@@ -25,7 +25,7 @@ from dlngeo.energies import MatrixCompletion
 from dlngeo.studies.baselines import Mask, Progress, Split
 
 _GROUPS = 10  # of the validation entries of one run, for the standard error
-_STEPS = 10_000  # of a run of validation, which ends there, or of training, which fails
+_STEPS = 10_000  # of a run of validation, which ends there; training may take ten times as many
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
 
 
@@ -151,7 +151,7 @@ def _flow(
         setting.start,
         (0.0, t_end),
         rtol=setting.rtol,
-        max_steps=_STEPS,
+        max_steps=_STEPS if may_give_up else 10 * _STEPS,
         **control,  # type: ignore[arg-type]
     )
     if not path.success and not (may_give_up and path.message.startswith("gave up")):
