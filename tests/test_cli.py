@@ -338,3 +338,17 @@ def test_what_is_written_reads_back(small, tmp_path):
     again = tables.read(tmp_path / "out" / "completed.csv")
     assert_array_equal(again.values, np.load(tmp_path / "out" / "completed.npy"))
     assert (again.rows, again.columns) == (tables.read(small).rows, tables.read(small).columns)
+
+
+def test_what_is_read_is_not_written_over(call, small, tmp_path, capsys):
+    text = small.read_bytes()
+    small = small.rename(tmp_path / "completed.csv")
+    assert call("complete", small, "--out", tmp_path) == 2
+    assert "would overwrite DATA" in only_line(capsys)
+    assert small.read_bytes() == text and not (tmp_path / "summary.json").exists()
+
+
+def test_a_simulation_is_not_written_over(call, small, tmp_path, capsys):
+    (tmp_path / "run" / "groups").mkdir(parents=True)
+    assert call("complete", small, "--out", tmp_path / "run") == 2
+    assert "holds a simulation" in only_line(capsys)
