@@ -7,9 +7,8 @@ OPENBLAS_NUM_THREADS=1 python -m pytest benchmarks/bench_right_hand_sides.py \
 import numpy as np
 import pytest
 
-from dlngeo import energies, weights
-from dlngeo.dynamics.systems import AdjacencyFlow, EndToEndFlow, WeightFlow
-from dlngeo.landscape import adjacency
+from dlngeo import adjacency, energies, weights
+from dlngeo.flows._systems import AdjacencyFlow, EndToEndFlow, WeightFlow
 
 WIDTHS = (2, 10, 50, 200)
 DEPTHS = (3, 10, 100)

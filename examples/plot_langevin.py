@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import dlngeo as dln
-from dlngeo.dynamics.submersion_sde import Sphere, submersion_sde
+from dlngeo.langevin import Sphere, submersion_sde
 
 VIEW = -np.pi / 3  # the gauge where paths start, on the side of the fibres that is seen
 GREY = [str(shade) for shade in (0.0, 0.35, 0.6)]

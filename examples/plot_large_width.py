@@ -14,8 +14,7 @@ import sys
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlngeo.dynamics import equilibrium
-from dlngeo.studies import large_width
+from dlngeo import equilibrium, large_width
 
 WIDTHS = (20, 40, 80, 160)
 DEPTHS = {1: ("0.65", "o"), 2: ("0.35", "s"), 5: ("black", "^")}

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import dlngeo as dln
-from dlngeo.studies import sequential
+from dlngeo import sequential
 
 EARLY, LATE = range(1960, 1990, 5), range(1990, 2015, 5)
 SCALE, DEPTH = 0.01, 3

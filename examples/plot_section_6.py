@@ -10,7 +10,7 @@ to 7 of the survey.
 import sys
 from pathlib import Path
 
-from dlngeo.studies import sequential, survey_figures
+from dlngeo import sequential, survey_figures
 
 SPECTRA = [(4, 3, 2, 1), (10, 5, 2.5, 1.25), (7, 5.5, 4, 2.5)]
 SEPARATE, CLOSE = (7, 5.5, 4, 2.5), (4, 3.9, 2, 1.9)

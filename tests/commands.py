@@ -31,5 +31,5 @@ def only_line(capsys):
 
 
 def program(*arguments):
-    command = [sys.executable, "-m", "dlngeo.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "dlngeo", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)

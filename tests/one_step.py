@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo import balanced, energies
-from dlngeo.dynamics import upstairs
-from dlngeo.dynamics.root_chart import RootChart
-from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, Terms, WeakTwo
-from dlngeo.dynamics.upstairs import BalancedWeights
-from dlngeo.weights import flatten
+from dlngeo.langevin import BalancedWeights
+from dlngeo.langevin import _upstairs as upstairs
+from dlngeo.langevin.root_chart import RootChart
+from dlngeo.langevin.schemes import EulerDownstairs, RootEuler, Terms, WeakTwo
+from dlngeo.weights._layers import flatten
 
 STARTS = {
     2: np.array([[1.3, 0.3], [-0.2, 0.7]]),

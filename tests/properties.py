@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import dlngeo
-
 HERE = Path(__file__).parent
 HEADER = [
     "| number | statement | function | test | largest residual | note |",
@@ -171,9 +169,7 @@ def missing(entry: Row) -> list[str]:
     absent = []
     for name in entry.functions:
         module, attribute = name.split(".")
-        flat = module in dlngeo.__all__
-        home = getattr(dlngeo, module) if flat else import_module(f"dlngeo.studies.{module}")
-        if not hasattr(home, attribute):
+        if not hasattr(import_module(f"dlngeo.{module}"), attribute):
             absent.append(name)
     if entry.test:
         file, name = place(entry.test)

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
 
+from dlngeo import balanced
 from dlngeo import weights as networks
-from dlngeo.geometry import balanced
 
 WIDTHS = [(3, 3, 3), (2, 4, 5, 3), (4, 3, 3, 3, 6), (5, 2)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dlngeo.studies import baselines
+from dlngeo.completion import baselines
 
 
 def low_rank(rng, m, n, rank):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, weights
-from dlngeo.landscape import block_svd
+from dlngeo.adjacency import _block_svd as block_svd
 
 WIDTHS = [(3, 2), (3, 4, 2), (2, 5, 3, 3), (4, 2, 3, 1), (1, 1, 1), (2, 1, 3, 2, 4)]
 every_width = pytest.mark.parametrize("widths", WIDTHS, ids=str)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlngeo.landscape import blocks
+from dlngeo.adjacency import _blocks as blocks
 
 NETWORKS = ["h2", "h3", "h5"]
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, flows
+from dlngeo.adjacency import _boundedness as boundedness
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import boundedness
 
 
 def layers_of(rng, widths, size=()):

@@ -13,7 +13,7 @@ import pytest
 
 from dlngeo import adjacency, balanced, entropy, hessian, metric, submersion, weights
 from dlngeo.energies import MatrixCompletion, Quadratic
-from dlngeo.geometry import laplacian
+from dlngeo.entropy import laplacian
 
 PAIRS = [
     ((), ()),

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import dlngeo
 from commands import call, only_line, program
-from dlngeo import cli
-from dlngeo.studies import baselines, completion, tables
+from dlngeo import cli, completion, tables
+from dlngeo.completion import baselines
 
 __all__ = ["call"]  # a fixture
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from commands import call, only_line
+from dlngeo import completion, langevin
 from dlngeo._environment import numerics
-from dlngeo.dynamics import ensemble, langevin
-from dlngeo.studies import completion, simulation_config, simulation_store
-from dlngeo.studies.files import held
+from dlngeo._results import ensemble
+from dlngeo._store.files import held
+from dlngeo.simulation import config as simulation_config
+from dlngeo.simulation import store as simulation_store
 from environments import other_kernel
 
 __all__ = ["call"]  # a fixture
@@ -293,7 +295,7 @@ def test_under_another_kernel_a_run_is_not_gone_on_with_unless_told(call, config
     options = ["simulate", str(config), "--paths", "3", "--out", str(out)]
     assert call(*options) == 0
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    command = [sys.executable, "-m", "dlngeo.cli", *options]
+    command = [sys.executable, "-m", "dlngeo", *options]
     there = {**os.environ, "OPENBLAS_CORETYPE": name}
     run = subprocess.run(command, env=there, capture_output=True, encoding="utf-8")
     assert run.returncode == 2 and run.stdout == ""
@@ -332,7 +334,7 @@ def test_signal_that_is_ignored_stays_ignored(call, config, tmp_path, monkeypatc
 SLOW = """
 import sys, time
 from dlngeo import cli
-from dlngeo.studies import simulation_store
+from dlngeo.simulation import store as simulation_store
 simulate = simulation_store._group
 simulation_store.GROUP = 4
 def slow(*args):
@@ -391,7 +393,7 @@ def test_killed_at_any_moment_nothing_that_was_kept_is_lost(tmp_path, whole, eno
 
 def test_two_runs_into_one_folder_are_not_mixed(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "dlngeo.cli", "simulate", "--paths", "96", "--steps", "20"]
+    command = [sys.executable, "-m", "dlngeo", "simulate", "--paths", "96", "--steps", "20"]
     runs = [
         subprocess.Popen(
             [*command, "--seed", str(seed), "--out", str(out)],

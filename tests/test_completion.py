@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dlngeo.dynamics.flows import gradient_flow
+from dlngeo import completion, tables
+from dlngeo.completion import _training as training
+from dlngeo.completion import baselines
+from dlngeo.completion import report as completion_report
 from dlngeo.energies import MatrixCompletion
-from dlngeo.studies import baselines, completion, completion_report, tables, training
+from dlngeo.flows import gradient_flow
 
 QUICK = {"rtol": 1e-2}  # the flow ends within a percent of a careful one
 

@@ -11,10 +11,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dlngeo import weights
-from dlngeo.dynamics.flows import gradient_flow
+from dlngeo import critical_points, hessian, weights
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import critical_points, hessian
+from dlngeo.flows import gradient_flow
 
 SIGMA = np.array([3.0, 2.0, 1.0])
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import expm
 
+from dlngeo import balanced, submersion
 from dlngeo import weights as networks
-from dlngeo.geometry import balanced, submersion
 
 CASES = [
     ((3, 3, 3), [1.5, 0.9, 0.4]),

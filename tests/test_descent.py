@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.geometry import entropy
-from dlngeo.geometry.descent import FreeEnergy
+from dlngeo import energies, entropy
+from dlngeo.entropy._descent import FreeEnergy
 
 BETA = 2.0
 

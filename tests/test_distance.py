@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.geometry import balanced, metric, submersion
-from dlngeo.geometry.chains import shortest
+from dlngeo import balanced, metric, submersion
+from dlngeo.metric._discrete_geodesics import shortest
 
 # m, n, rank, depth
 CASES = [

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 from scipy.stats import ks_2samp
 
-from dlngeo.dynamics import dyson
-from dlngeo.dynamics.noise import Streams
-from dlngeo.dynamics.submersion_sde import HermitianMatrices, Sphere, submersion_sde
+from dlngeo import dyson
+from dlngeo._random import Streams
+from dlngeo.langevin import HermitianMatrices, Sphere, submersion_sde
 
 START = np.array([-1.0, 0.2, 1.5])
 

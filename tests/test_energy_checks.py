@@ -3,13 +3,22 @@
 import numpy as np
 import pytest
 
-from dlngeo import energies, flows, weights
-from dlngeo.dynamics import equilibrium, langevin, stability
+from dlngeo import (
+    adjacency,
+    energies,
+    entropy,
+    equilibrium,
+    flows,
+    hessian,
+    langevin,
+    metric,
+    rates,
+    stability,
+    weights,
+)
 from dlngeo.energies import check
-from dlngeo.geometry import entropy, metric
-from dlngeo.geometry.laplacian import free_energy_laplacian, squared_slope
+from dlngeo.entropy.laplacian import free_energy_laplacian, squared_slope
 from dlngeo.interop import sdeint
-from dlngeo.landscape import adjacency, hessian, rates
 
 TARGET = np.array([[1.0, 0.5], [0.2, 2.0]])
 W = np.array([[2.0, 0.3], [0.1, 1.5]])

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo import weights
-from dlngeo.geometry import entropy, metric
+from dlngeo import entropy, metric, weights
 from golden import golden_cases, tolerance
 
 # ------------------------------------------------------------------------------------- volumes

@@ -8,8 +8,7 @@ import pytest
 import scipy
 
 import dlngeo
-from dlngeo import _environment
-from dlngeo.dynamics import equilibrium, langevin
+from dlngeo import _environment, equilibrium, langevin
 from dlngeo.energies import Quadratic
 from environments import elsewhere, other_kernel
 

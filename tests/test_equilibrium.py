@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import entropy, metric
-from dlngeo.dynamics import equilibrium
-from dlngeo.dynamics.ensemble import Ensemble
-from dlngeo.dynamics.mixing import effective_size, split_rhat
+from dlngeo import entropy, equilibrium, metric
+from dlngeo._results.ensemble import Ensemble
 from dlngeo.energies import LinearRegression, MatrixCompletion, Quadratic
-from dlngeo.weights import haar_frame
+from dlngeo.equilibrium.mixing import effective_size, split_rhat
+from dlngeo.weights._layers import haar_frame
 
 INF = math.inf
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.linalg import null_space
 
 from dlngeo import adjacency
+from dlngeo.adjacency import _equivalence as equivalence
 from dlngeo.energies import MatrixSensing, Quadratic
-from dlngeo.landscape import equivalence
 
 
 def layers_of(rng, widths, size=()):

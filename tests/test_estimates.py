@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.signal import lfilter
 from scipy.stats import sem
 
-from dlngeo.dynamics.estimates import autocorrelation_time, mean
+from dlngeo.statistics import autocorrelation_time, mean
 
 
 def ornstein_uhlenbeck(rng, memory, shape):

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from dlngeo import flows, weights
-from dlngeo.dynamics import exact
+from dlngeo import exact, flows, weights
 from dlngeo.energies import Quadratic
 
 INF = math.inf

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from dlngeo.studies import files
+from dlngeo._store import files
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from dlngeo.studies.files import held
+from dlngeo._store.files import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -148,7 +148,7 @@ def test_lock_file_that_its_holder_took_away_is_no_lock(tmp_path, monkeypatch):
 CRITICAL = """
 import os, sys, time
 from pathlib import Path
-from dlngeo.studies.files import held
+from dlngeo._store.files import held
 log = Path(sys.argv[2])
 end = time.monotonic() + 1.0
 while time.monotonic() < end:

@@ -5,10 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from dlngeo import energies, flows, weights
-from dlngeo.dynamics.solvers import RKC
-from dlngeo.geometry import entropy
-from dlngeo.landscape import adjacency
+from dlngeo import adjacency, energies, entropy, flows, weights
+from dlngeo.solvers import RKC
 
 
 def rectangular_diagonal(sigma, m, n):

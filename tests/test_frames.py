@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics.frames import Frames, Parts, pairs, row_sums, size
+from dlngeo.spectral.square_frames import Frames, Parts, pairs, row_sums, size
 
 EPS = np.finfo(float).eps
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo import energies, weights
-from dlngeo.geometry import entropy, metric
+from dlngeo import energies, entropy, metric, weights
 from golden import golden_cases, tolerance
 
 BETA = 2.0

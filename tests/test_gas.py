@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics.gas import Gas, sample_gas
-from dlngeo.dynamics.mixing import effective_size, split_rhat
+from dlngeo.equilibrium._log_gas import Gas, sample_gas
+from dlngeo.equilibrium.mixing import effective_size, split_rhat
 
 INF = math.inf
 CASES = list(itertools.product([1, 2, 3, 2.5, 12, INF], [0.05, 0.5, 1.0, 3.0]))

@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 from dlngeo import energies, flows, weights
-from dlngeo.dynamics.gauss_legendre import GaussLegendre, gauss_step
+from dlngeo.solvers import GaussLegendre
+from dlngeo.solvers._gauss_legendre import gauss_step
 
 
 def pendulum(t, y):

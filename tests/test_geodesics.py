@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.geometry import geodesics, metric
-from dlngeo.geometry.frame import Frame
+from dlngeo import metric
+from dlngeo.metric import _geodesics as geodesics
+from dlngeo.spectral.frame import Frame
 
 # m, n, rank, depth
 CASES = [

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from dlngeo.dynamics import growth
+from dlngeo.exact import _growth as growth
 
 EXPONENTS = [0.0, 1e-9, 0.02, 1 / 3, 0.5, 0.6, 0.9, 0.99, 1 - 1e-9, 1.0]
 # log v at start and end, and the sign: in every range of the series, and across their borders

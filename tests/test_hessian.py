@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlngeo import weights
+from dlngeo import hessian, weights
 from dlngeo.energies import LinearRegression, Logistic, MatrixCompletion, Quadratic
-from dlngeo.landscape import hessian
 
 NETWORKS = [(3, 2), (2, 2, 2), (3, 3, 2), (4, 3, 3, 2), (2, 5, 1, 3), (3, 2, 2, 2, 2, 2)]
 

@@ -5,9 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
 
-from dlngeo import energies, flows, weights
-from dlngeo.geometry import metric
-from dlngeo.landscape import adjacency
+from dlngeo import adjacency, energies, flows, metric, weights
 
 # Each flow is asked for 1e-9 relative error a step, and the paths may then differ by 1e-7.
 OPTIONS = {"method": "DOP853", "rtol": 1e-9, "gtol": 0}

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo import balanced, energies, entropy, flows, metric, weights
-from dlngeo.studies import tables
+from dlngeo import balanced, energies, entropy, flows, metric, tables, weights
 
 NAN = np.nan
 ONE = np.eye(2)

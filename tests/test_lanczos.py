@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from dlngeo import energies
-from dlngeo.dynamics import stability
-from dlngeo.landscape import hessian
-from dlngeo.landscape.lanczos import extremes
+from dlngeo import energies, hessian, stability
+from dlngeo.hessian._lanczos import extremes
 
 
 def operator(spectrum, rng):

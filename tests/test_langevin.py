@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.dynamics import langevin, stepping
-from dlngeo.dynamics.root_chart import RootChart
-from dlngeo.dynamics.schemes import RootEuler, WeakTwo
-from dlngeo.geometry import entropy, metric
+from dlngeo import energies, entropy, langevin, metric
+from dlngeo._paths import stepping
+from dlngeo.langevin.root_chart import RootChart
+from dlngeo.langevin.schemes import RootEuler, WeakTwo
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 COMPLETION = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))

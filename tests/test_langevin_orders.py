@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from dlngeo.dynamics import upstairs
-from dlngeo.geometry import balanced
-from dlngeo.weights import from_vector, push_forward, to_vector
+from dlngeo import balanced
+from dlngeo.langevin import _upstairs as upstairs
+from dlngeo.weights import from_vector, to_vector
+from dlngeo.weights._layers import push_forward
 from one_step import STARTS, Equation, exact_generator, local_errors, scheme_generator
 
 SCHEMES = ("root", "euler", "upstairs", "weak2")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from dlngeo import entropy, metric
 from dlngeo.energies import Logistic, MatrixCompletion, Quadratic
-from dlngeo.geometry import entropy, metric
-from dlngeo.geometry.laplacian import entropy_laplacian, free_energy_laplacian, squared_slope
+from dlngeo.entropy.laplacian import entropy_laplacian, free_energy_laplacian, squared_slope
 
 INF = math.inf
 DEPTHS = [1, 1.6, 2, 3, 4.5, 15, 40.5, INF]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics import large_width as law
+from dlngeo.equilibrium import _limit_law as law
 
 INF = math.inf
 DEPTHS = [1, 1.5, 2, 3, 10, 1e4, INF]

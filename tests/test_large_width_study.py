@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 from scipy.special import airy
 
-from dlngeo.dynamics import equilibrium
-from dlngeo.studies import large_width as study
+from dlngeo import equilibrium
+from dlngeo import large_width as study
 
 
 @pytest.fixture(scope="module")

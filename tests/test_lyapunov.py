@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlngeo import weights
-from dlngeo.dynamics import lyapunov as sgd
+from dlngeo.stability import _lyapunov as sgd
 
 PAIR = np.array([[1.0, 0.3], [0.3, 1.0]])
 

@@ -29,7 +29,7 @@ RANK_TWO = [
 GRADES = [(8, 0), (-8, 0), (0, 8), (0, -8), (8, 8), (8, -8), (-8, 8), (16, 0), (-16, 16)]
 FUNCTIONS = [metric.apply, metric.sqrt, metric.solve]
 FrozenSpaceWarning = metric.FrozenSpaceWarning
-frozen = pytest.mark.filterwarnings("ignore::dlngeo.geometry.metric.FrozenSpaceWarning")
+frozen = pytest.mark.filterwarnings("ignore::dlngeo.metric.FrozenSpaceWarning")
 
 
 # ------------------------------------------------------------------------------------ oracles

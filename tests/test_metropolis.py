@@ -10,13 +10,13 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import kstest
 
-from dlngeo.dynamics import equilibrium
-from dlngeo.dynamics.ensemble import Ensemble
-from dlngeo.dynamics.metropolis import _Walk, metropolis
-from dlngeo.dynamics.mixing import effective_size, split_rhat
-from dlngeo.dynamics.normalisation import Setting
+from dlngeo import entropy, equilibrium, metric
+from dlngeo._results.ensemble import Ensemble
 from dlngeo.energies import MatrixCompletion, Quadratic
-from dlngeo.geometry import entropy, metric
+from dlngeo.equilibrium import metropolis
+from dlngeo.equilibrium._metropolis import _Walk
+from dlngeo.equilibrium._normalisation import Setting
+from dlngeo.equilibrium.mixing import effective_size, split_rhat
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 COMPLETION = MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))

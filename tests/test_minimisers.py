@@ -8,9 +8,8 @@ from numpy.testing import assert_allclose
 from scipy.linalg import expm
 from scipy.optimize import basinhopping, brentq, minimize, minimize_scalar
 
-from dlngeo import energies
-from dlngeo.geometry import entropy
-from dlngeo.geometry.entropy import minimise_free_energy
+from dlngeo import energies, entropy
+from dlngeo.entropy import minimise_free_energy
 
 BETA = 4.0
 COMPLETION = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))  # Menon, (14.1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics.mixing import effective_size, split_rhat
+from dlngeo.equilibrium.mixing import effective_size, split_rhat
 
 
 def autoregressive(rng, memory, shape):

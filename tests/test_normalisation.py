@@ -7,13 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import entropy, metric
-from dlngeo.dynamics.normalisation import (
-    Normalisability,
-    Setting,
-    is_rotation_invariant,
-    normalisable,
-)
 from dlngeo.energies import LinearRegression, MatrixCompletion, MatrixSensing, Quadratic
+from dlngeo.equilibrium import Normalisability, is_rotation_invariant, normalisable
+from dlngeo.equilibrium._normalisation import Setting
 
 INF = math.inf
 

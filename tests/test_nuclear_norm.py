@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 
 from dlngeo import flows, weights
 from dlngeo.energies import MatrixCompletion, MatrixSensing, Quadratic
-from dlngeo.studies.nuclear_norm import minimum_nuclear_norm
+from dlngeo.nuclear_norm import minimum_nuclear_norm
 
 
 def nuclear(W):

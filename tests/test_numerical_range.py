@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency
-from dlngeo.landscape.numerical_range import numerical_radius
+from dlngeo.adjacency import numerical_radius
 
 
 def network(rng, widths, size=()):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlngeo import weights
+from dlngeo import critical_points, weights
+from dlngeo.critical_points import _parametrisation as parametrisation
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import critical_points, parametrisation
 
 CASES = [
     ([2.0, 1.0], (3, 3, 2), (0,)),

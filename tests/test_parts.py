@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies, statistics
-from dlngeo.dynamics import dyson, equilibrium, langevin, stepping
-from dlngeo.dynamics.noise import Streams, seed_sequence
-from dlngeo.dynamics.parts import Bridges
-from dlngeo.dynamics.stepping import Plan, all_paths
-from dlngeo.geometry import balanced
+from dlngeo import balanced, dyson, energies, equilibrium, langevin, statistics
+from dlngeo._paths import stepping
+from dlngeo._paths.bridges import Bridges
+from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo._random import Streams, seed_sequence
+from dlngeo.equilibrium import _sampling
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 ZERO = energies.Quadratic(np.zeros((2, 2)))
@@ -340,7 +340,7 @@ def test_provenance_tells_the_equation():
 def test_frames_and_singular_values_come_from_streams_of_their_own(monkeypatch):
     """What a path draws its gas from shares no number with what it draws its frames from."""
     drawn = []
-    gas, frame = equilibrium.sample_gas, equilibrium.haar_frame
+    gas, frame = _sampling.sample_gas, _sampling.haar_frame
 
     def tap(generator):
         copy = np.random.Generator(type(generator.bit_generator)())
@@ -356,8 +356,8 @@ def test_frames_and_singular_values_come_from_streams_of_their_own(monkeypatch):
         tap(generator)
         return frame(d, r, generator, size)
 
-    monkeypatch.setattr(equilibrium, "sample_gas", spied_gas)
-    monkeypatch.setattr(equilibrium, "haar_frame", spied_frame)
+    monkeypatch.setattr(_sampling, "sample_gas", spied_gas)
+    monkeypatch.setattr(_sampling, "haar_frame", spied_frame)
     equilibrium.sample(ZERO, shape=(2, 2), depth=2, beta=1.0, n_paths=3, n_draws=8, warmup=2, rng=4)
     of_gas, of_frames = drawn[:3], drawn[3::2]  # the second frame goes on where the first ended
     assert len(of_frames) == 3

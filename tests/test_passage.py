@@ -10,16 +10,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import erf
 from scipy.stats import CensoredData, ecdf
 
-from dlngeo.dynamics import langevin
-from dlngeo.dynamics.ensemble import build
-from dlngeo.dynamics.passage import (
+from dlngeo import langevin
+from dlngeo._results.ensemble import build
+from dlngeo.observables import effective_rank
+from dlngeo.statistics import (
     Passages,
     first_passage,
     first_passage_times,
     mean_passage_time,
     survival,
 )
-from dlngeo.observables import effective_rank
 
 INF = np.inf
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics import planar
+from dlngeo.spectral import two_by_two as planar
 
 EPS = np.finfo(float).eps
 signed = st.builds(

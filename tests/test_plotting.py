@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.studies import completion, plotting
+from dlngeo import completion
+from dlngeo.completion import figure as plotting
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo.geometry.pulls import entropy_curvature, power_curvature
+from dlngeo.spectral.entropic_force import entropy_curvature, power_curvature
 
 DEPTHS = [1.5, 2, 3, 3.5, 5, 8, 9, 40, 1e4, math.inf]
 TOLERANCE = 4e-13  # singular values 1e300 apart: their log ratio, 690, is true to rounding only

@@ -13,8 +13,8 @@ import pymanopt
 from pymanopt.manifolds import Euclidean
 from pymanopt.optimizers import ConjugateGradient, SteepestDescent, TrustRegions
 
-from dlngeo.dynamics.flows import gradient_flow
 from dlngeo.energies import MatrixCompletion, Quadratic
+from dlngeo.flows import gradient_flow
 from dlngeo.interop.pymanopt import DeepLinearManifold
 
 INF = math.inf

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from dlngeo import balanced, energies, entropy, flows, metric, submersion, weights
 from dlngeo._linalg import svd
-from dlngeo.geometry.metric import FrozenSpaceWarning
+from dlngeo.metric import FrozenSpaceWarning
 
 INF = math.inf
 ONE = np.array([[1.0, 2.0], [2.0, 4.0]])
@@ -43,7 +43,7 @@ FULL_RANK_ONLY = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::dlngeo.geometry.metric.FrozenSpaceWarning")
+@pytest.mark.filterwarnings("ignore::dlngeo.metric.FrozenSpaceWarning")
 @pytest.mark.parametrize("depth", [2, 3, 2.5, INF])
 @pytest.mark.parametrize(("W", "rank"), [(ONE, 1), (TWO, 2)], ids=["2x2", "3x3"])
 @pytest.mark.parametrize("name", SINGULAR)
@@ -304,7 +304,7 @@ def test_lift_of_a_matrix_of_lower_rank():
 
 def test_an_infinite_answer_is_never_steady(monkeypatch):
     """An SVD that happens to return σ_2 = 0 leaves the same doubt: S is -inf there, or finite."""
-    from dlngeo.geometry import fibres
+    from dlngeo.spectral import fibre_volume as fibres
 
     def rounded_to_zero(W):
         U, sigma, Vt = svd(W)

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlngeo import flows
+from dlngeo import flows, rates
 from dlngeo.energies import LinearRegression, Logistic, Quadratic
-from dlngeo.landscape import rates
 
 BOUNDS = {
     "layers": rates.layer_bound,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo.studies import tables
+from dlngeo import tables
 
 NAN = np.nan
 WORLD_BANK = (

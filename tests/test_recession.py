@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.geometry import entropy, recession
+from dlngeo import energies, entropy
+from dlngeo.entropy import _flat_directions as recession
 
 
 @pytest.mark.parametrize("depth", [1.5, 2, 3, 10])

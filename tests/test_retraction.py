@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from dlngeo import balanced
 from dlngeo import weights as networks
-from dlngeo.geometry import balanced
 
 CASES = [
     ((3, 3, 3), [1.5, 0.9, 0.4]),

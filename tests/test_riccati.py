@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from dlngeo import flows
-from dlngeo.dynamics import exact
+from dlngeo import exact, flows
 from dlngeo.energies import Quadratic
 
 TIGHT = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-15, "gtol": 0.0}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.dynamics.root_chart import (
+from dlngeo import energies, entropy, metric
+from dlngeo.langevin.root_chart import (
     RootChart,
     _brownian,
     _entropic,
@@ -15,8 +15,7 @@ from dlngeo.dynamics.root_chart import (
     reflected,
     stretch,
 )
-from dlngeo.geometry import entropy, metric
-from dlngeo.geometry.pulls import mutual_pulls
+from dlngeo.spectral.entropic_force import mutual_pulls
 
 DEPTHS = [1, 2, 3, 2.5, 6]
 

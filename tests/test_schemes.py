@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.dynamics.root_chart import RootChart
-from dlngeo.dynamics.schemes import EulerDownstairs, RootEuler, Terms, WeakTwo, curvature, turning
-from dlngeo.geometry import entropy, metric
+from dlngeo import energies, entropy, metric
+from dlngeo.langevin.root_chart import RootChart
+from dlngeo.langevin.schemes import EulerDownstairs, RootEuler, Terms, WeakTwo, curvature, turning
 
 
 def problem(d, rng):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.geometry import entropy, metric
+from dlngeo import energies, entropy, metric
 from dlngeo.interop.sdeint import equations
 
 

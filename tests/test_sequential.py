@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dlngeo.dynamics import trajectory
-from dlngeo.studies import sequential
+from dlngeo import sequential
+from dlngeo._results import trajectory
 
 TIMES = np.arange(0, 1001) / 100.0  # 0, 0.01, ..., 10
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlngeo import weights
+from dlngeo.critical_points import _signatures as signatures
 from dlngeo.energies import Quadratic
-from dlngeo.landscape import signatures
 
 SIGMA = np.array([4.0, 3.0, 2.0, 1.0])
 

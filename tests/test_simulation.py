@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import solve_ivp
 
-from dlngeo import weights
-from dlngeo.dynamics import ensemble, langevin
+from dlngeo import balanced, entropy, langevin, metric, simulation, weights
+from dlngeo._results import ensemble
 from dlngeo.energies import MatrixCompletion, Quadratic
-from dlngeo.geometry import balanced, entropy, metric
-from dlngeo.studies import simulation
+from dlngeo.simulation import _beside
 
 DIAGONAL = MatrixCompletion.from_nan([[1.0, np.nan], [np.nan, 1.0]])
 START = np.array([[0.3, 0.8], [0.1, 0.3]])
@@ -56,7 +55,7 @@ def test_all_three_share_their_times_and_start(result):
 
 def test_flows_on_badly_scaled_data_stop_at_a_bound_and_say_so(monkeypatch, result):
     # stiffness 3 · (1e8)^{4/3} at W near 1e8, on a path of an ensemble that never saw it
-    monkeypatch.setattr(simulation, "_MORE_STEPS", 20)
+    monkeypatch.setattr(_beside, "_MORE_STEPS", 20)
     bad = simulation.beside(Quadratic(1e8 * np.eye(2)), result.ensemble)
     for name, flow in bad.flows.items():
         assert flow.status == -1

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from dlngeo.studies import simulation_config as config
+from dlngeo.simulation import config
 
 GOOD = """
 depth = 3

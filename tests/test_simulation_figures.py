@@ -5,11 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics import ensemble
-from dlngeo.studies import simulation_config as config
-from dlngeo.studies import simulation_figures as figures
-from dlngeo.studies import simulation_store as store
-from dlngeo.studies.simulation import beside
+from dlngeo._results import ensemble
+from dlngeo.simulation import beside, config, figures, store
 
 
 def drawn(told, folder, title="a title"):

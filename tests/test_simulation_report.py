@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics import ensemble
-from dlngeo.studies import simulation_config as config
-from dlngeo.studies import simulation_report as report
-from dlngeo.studies import simulation_store as store
-from dlngeo.studies.simulation import Comparison, beside
+from dlngeo._results import ensemble
+from dlngeo.simulation import Comparison, beside, config, report, store
 
 TOLD = config.preset("hyperbola").replaced(paths=4, steps=6)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo import _environment
-from dlngeo.dynamics import ensemble, langevin, noise
-from dlngeo.studies import simulation_config as config
-from dlngeo.studies import simulation_store as store
+from dlngeo import _environment, langevin
+from dlngeo import _random as noise
+from dlngeo._results import ensemble
+from dlngeo.simulation import config, store
 
 SIMULATE = langevin.simulate
 TOLD = config.preset("hyperbola").replaced(paths=5, steps=8)

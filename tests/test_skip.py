@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, weights
+from dlngeo.adjacency import _skip as skip
 from dlngeo.energies import MatrixSensing, Quadratic
-from dlngeo.landscape import skip
 
 
 def layers_of(rng, widths, size=()):

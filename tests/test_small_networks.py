@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from dlngeo.studies import plotting, small_networks, survey_figures
+from dlngeo import survey_figures
+from dlngeo.completion import figure as plotting
+from dlngeo.survey_figures import _small_networks as small_networks
 
 SIGMAS = [1.0, 0.3, 20.0]
 

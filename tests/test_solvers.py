@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from dlngeo.dynamics import solvers
-from dlngeo.dynamics.solvers import RKC
+from dlngeo.solvers import RKC, _rkc
 
 
 def heat(n):
@@ -18,7 +17,7 @@ def heat(n):
 
 def amplification(stages, z):
     """The step's stability polynomial, read off a scalar linear step."""
-    y, _, _ = solvers.rkc_step(lambda t, y: z * y, 0.0, np.ones(1), z * np.ones(1), 1.0, stages)
+    y, _, _ = _rkc.rkc_step(lambda t, y: z * y, 0.0, np.ones(1), z * np.ones(1), 1.0, stages)
     return y[0]
 
 
@@ -36,7 +35,7 @@ def test_step_is_its_stability_polynomial(stages):
 @pytest.mark.parametrize("stages", [2, 5, 20, 100])
 def test_stage_count_is_stable_and_no_larger_than_needed(stages):
     reach = (stages**2 - 1) / 1.54
-    assert solvers.stages_for(1.0, 0.999 * reach) == stages
+    assert _rkc.stages_for(1.0, 0.999 * reach) == stages
     # 2/3 (s² - 1)(1 - 2/15 · 2/13) is the length of the damped stability interval
     assert all(abs(amplification(stages, z)) <= 1 + 1e-9 for z in np.linspace(-reach, 0, 201))
 
@@ -49,7 +48,7 @@ def test_fixed_step_has_order_two(stages):
     def solve(h):
         y, t = np.array([1.0, 0.0]), 0.0
         for _ in range(round(1 / h)):
-            y, _, _ = solvers.rkc_step(fun, t, y, fun(t, y), h, stages)
+            y, _, _ = _rkc.rkc_step(fun, t, y, fun(t, y), h, stages)
             t += h
         return y
 
@@ -63,9 +62,9 @@ def test_fixed_step_has_order_two(stages):
 def test_step_of_a_batch_is_the_step_of_each_state(rng):
     L = heat(5)
     y, h = rng.standard_normal((4, 5)), np.array([1e-3, 2e-3, 3e-3, 4e-3])
-    together = solvers.rkc_step(lambda t, y: y @ L, 0.0, y, y @ L, h[:, None], 6)
+    together = _rkc.rkc_step(lambda t, y: y @ L, 0.0, y, y @ L, h[:, None], 6)
     for k in range(4):
-        one = solvers.rkc_step(lambda t, y: L @ y, 0.0, y[k], L @ y[k], h[k], 6)
+        one = _rkc.rkc_step(lambda t, y: L @ y, 0.0, y[k], L @ y[k], h[k], 6)
         for batch, single in zip(together, one, strict=True):
             assert_allclose(batch[k], single, rtol=1e-12, atol=1e-15)
 
@@ -77,7 +76,7 @@ def test_spectral_radius_of_a_batch(rng):
     def fun(t, y):
         return np.einsum("kij,kj->ki", matrices, y)
 
-    radius, _ = solvers.spectral_radius(fun, 0.0, y, fun(0.0, y), fun(0.0, y))
+    radius, _ = _rkc.spectral_radius(fun, 0.0, y, fun(0.0, y), fun(0.0, y))
     exact = np.abs(np.linalg.eigvalsh(matrices)).max(axis=1)
     assert_allclose(radius, 1.2 * exact, rtol=0.05)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlngeo.geometry.spectrum import second_quotient, spectrum
+from dlngeo.spectral.divided_differences import second_quotient, spectrum
 
 DEPTHS = [1, 1.0001, 1.5, 2, 3, 4, 5, 7, 8, 9, 10, 100, 1e6, math.inf]
 SIGMA = np.array([2.5, 0.0, 1.0, 0.3, 0.0, 2.5, 7.0])  # unordered, with a pair and two zeros

@@ -6,8 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from dlngeo import flows, weights
-from dlngeo.dynamics import stability
+from dlngeo import flows, stability, weights
 from dlngeo.energies import LinearRegression, Logistic, Quadratic
 
 

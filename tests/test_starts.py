@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
-from dlngeo.dynamics import equilibrium, langevin
-from dlngeo.geometry import balanced
-from dlngeo.studies import simulation_config, simulation_store
+from dlngeo import balanced, energies, equilibrium, langevin
+from dlngeo.simulation import config as simulation_config
+from dlngeo.simulation import store as simulation_store
 
 ZERO = energies.Quadratic(np.zeros((2, 2)))
 RUN = {"beta": 1.0, "dt": 0.001, "n_steps": 5, "n_paths": 30, "rng": 0}

@@ -16,9 +16,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import kstest
 
-from dlngeo.dynamics import langevin
-from dlngeo.dynamics.equilibrium import metropolis, sample
+from dlngeo import langevin
 from dlngeo.energies import MatrixCompletion, Quadratic
+from dlngeo.equilibrium import metropolis, sample
 
 P_VALUE = 5e-7
 ZERO = Quadratic(np.zeros((2, 2)))

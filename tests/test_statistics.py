@@ -8,11 +8,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from dlngeo import energies, langevin
-from dlngeo.dynamics import statistics
-from dlngeo.dynamics.ensemble import build
-from dlngeo.dynamics.statistics import dissipation, free_energy, free_energy_balance
-from dlngeo.geometry import balanced, entropy, metric
+from dlngeo import balanced, energies, entropy, langevin, metric
+from dlngeo._results.ensemble import build
+from dlngeo.statistics import _free_energy, dissipation, free_energy, free_energy_balance
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 ZERO = energies.Quadratic(np.zeros((2, 2)))
@@ -40,7 +38,7 @@ def worst(balance):
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 2.5, math.inf])
 def test_free_energy_and_dissipation_frame_by_frame(depth, rng, monkeypatch):
-    monkeypatch.setattr(statistics, "_BLOCK", 27 * 4)  # in pieces of four
+    monkeypatch.setattr(_free_energy, "_BLOCK", 27 * 4)  # in pieces of four
     W, energy = rng.standard_normal((3, 5, 3, 3)), energies.Quadratic(rng.standard_normal((3, 3)))
     decay = 0.0 if depth == math.inf else 0.2
     run = ensemble_of(W, depth, energy, weight_decay=decay)

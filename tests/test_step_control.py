@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from dlngeo.dynamics.solvers import RKC, GaussLegendre
+from dlngeo.solvers import RKC, GaussLegendre
 
 BOTH = pytest.mark.parametrize("method", [RKC, GaussLegendre])
 

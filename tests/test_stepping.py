@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies, weights
-from dlngeo.dynamics import equilibrium, langevin, stepping
-from dlngeo.dynamics.upstairs import lifted_gradient
-from dlngeo.geometry import balanced
+from dlngeo import balanced, energies, equilibrium, langevin, weights
+from dlngeo._paths import stepping
+from dlngeo.langevin._upstairs import lifted_gradient
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 ENERGY = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dlngeo.landscape import strings
+from dlngeo.critical_points import _strings as strings
 
 rooms = st.lists(st.integers(0, 3), min_size=1, max_size=5)
 seeds = st.integers(0, 2**32 - 1)

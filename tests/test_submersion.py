@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import energies
+from dlngeo import balanced, energies, entropy, metric, submersion
 from dlngeo import weights as networks
-from dlngeo.geometry import balanced, entropy, metric, submersion
 
 # widths, singular values of each layer
 CASES = [

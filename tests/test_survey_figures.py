@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import weights
-from dlngeo.dynamics.flows import gradient_flow
+from dlngeo import survey_figures, weights
+from dlngeo.completion import figure as plotting
 from dlngeo.energies import Quadratic
-from dlngeo.studies import plotting, survey_figures
+from dlngeo.flows import gradient_flow
 
 SIGMA = (3.0, 2.0, 1.0)
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from dlngeo.studies import tables
+from dlngeo import tables
 
 NAN = np.nan
 MATRIX = np.array([[1.5, NAN, 3.0, -4.0], [5.0, 6e-3, NAN, 8.0]])

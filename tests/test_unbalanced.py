@@ -5,10 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import null_space
 
-from dlngeo import energies, weights
-from dlngeo.dynamics import langevin
-from dlngeo.dynamics.unbalanced import TangentNoise
-from dlngeo.geometry import balanced
+from dlngeo import balanced, energies, langevin, weights
+from dlngeo.langevin import TangentNoise
 
 
 def jacobian(function, m):

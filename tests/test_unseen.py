@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.dynamics.normalisation import Setting, normalisable
-from dlngeo.dynamics.unseen import _directions, _fall, _largest, confined
+from dlngeo import entropy, metric
 from dlngeo.energies import LinearRegression, Logistic, MatrixCompletion, MatrixSensing
-from dlngeo.geometry import entropy, metric
+from dlngeo.equilibrium import normalisable
+from dlngeo.equilibrium._normalisation import Setting
+from dlngeo.equilibrium._null_space import _directions, _fall, _largest, confined
 
 
 def powers(depth, kappa):

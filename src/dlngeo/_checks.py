@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array: TypeAlias = NDArray[Any]  # float64, or bool where a predicate answers
 Weights: TypeAlias = tuple[Array, ...]
+RNG = np.random.Generator | np.random.SeedSequence | np.random.BitGenerator | int | None
 
 
 def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 
 import dlngeo
 
-MODULES = dict(dlngeo._MODULES)
+MODULES = {name: f"dlngeo.{name}" for name in dlngeo.__all__}
 if importlib.util.find_spec("pymanopt"):  # optional
     MODULES["pymanopt"] = "dlngeo.interop.pymanopt"
 

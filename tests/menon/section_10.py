@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from dlngeo import energies, entropy, equilibrium, langevin, metric
-from dlngeo.dynamics.noise import Streams
+from dlngeo._random import Streams
 from menon.material import full, gap, operator, point, size
 from menon.registry import row
 from one_step import FIRST, Equation, exact_generator, scheme_generator

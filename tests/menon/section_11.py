@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 
 from dlngeo import dyson, langevin
-from dlngeo.dynamics.noise import Streams
-from dlngeo.dynamics.submersion_sde import Tangential
+from dlngeo._random import Streams
+from dlngeo.langevin._submersion_sde import Tangential
 from menon.material import gap, size
 from menon.registry import row, same
 from one_step import FIRST, cubature

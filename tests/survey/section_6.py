@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlngeo import adjacency, critical_points, exact, flows, hessian
+from dlngeo import adjacency, critical_points, exact, flows, hessian, sequential, survey_figures
 from dlngeo import weights as networks
-from dlngeo.studies import sequential, small_networks
 from menon.material import flat, gap, rank, size
 from survey.material import Net, full_hessian, integrate, random_net, scalar
 from survey.registry import printed, row, same
@@ -283,10 +282,10 @@ def _():
         yield 3.0 - rank(laws(two_nodes((1.0, 0.4, scale, 0.4 * scale))))
 
 
-@row("Figure 7", "small_networks.two_node_minima", tol=1e-8)
+@row("Figure 7", "survey_figures.two_node_minima", tol=1e-8)
 def _():
     """Minima are scattered but for the pairs that a law binds."""
-    w1, w2, w3, w4 = small_networks.two_node_minima(1.0, count=30, rng=0).T
+    w1, w2, w3, w4 = survey_figures.two_node_minima(1.0, count=30, rng=0).T
     yield float(np.abs(w1 * w3 + w2 * w4 - 1.0).max())
     yield float(np.abs(w1**2 - w3**2 - 0.5).max())
     for w in zip(w1, w2, w3, w4, strict=True):

@@ -24,13 +24,14 @@ from geomstats.geometry.matrices import Matrices
 from geomstats.geometry.riemannian_metric import RiemannianMetric
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, metric
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
-from dlngeo.geometry import metric
-from dlngeo.interop.geomstats_balanced import BalancedManifold as BalancedManifold
-from dlngeo.interop.geomstats_balanced import EmbeddedMetric as EmbeddedMetric
-from dlngeo.interop.geomstats_balanced import of_full_rank, raised, stacked
+from dlngeo.interop.geomstats_balanced import (
+    of_full_rank,
+    raised,
+    stacked,
+)
 
 
 class EndToEndMatrices(VectorSpaceOpenSet):

@@ -13,10 +13,9 @@ from geomstats.geometry.nfold_manifold import NFoldManifold
 from geomstats.geometry.riemannian_metric import RiemannianMetric
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks, weights
+from dlngeo import _checks, balanced, weights
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
-from dlngeo.geometry import balanced
 
 _FLOOR = 2e-6  # relative, of raised singular values: geomstats' tests accept what exceeds 1e-6
 

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pymanopt.manifolds.manifold import Manifold
 
-from dlngeo import _checks
-from dlngeo._checks import Array
-from dlngeo.geometry import metric
-from dlngeo.geometry.connection import riemannian_hessian
-from dlngeo.geometry.frame import prepare, require_invertible
-from dlngeo.weights import RNG
+from dlngeo import _checks, metric
+from dlngeo._checks import RNG, Array
+from dlngeo.metric import riemannian_hessian
+from dlngeo.spectral.frame import prepare, require_invertible
 
 
 class DeepLinearManifold(Manifold):
@@ -103,7 +101,7 @@ class DeepLinearManifold(Manifold):
         """The covariant derivative of the Riemannian gradient along ``tangent_vector``.
 
         Of the Levi-Civita connection of g^N, so that ⟨Hess E[Z], Z⟩ is the second derivative of E
-        along the geodesic of velocity Z (:mod:`dlngeo.geometry.connection`).
+        along the geodesic of velocity Z (:mod:`dlngeo.metric._connection`).
         """
         W, slope = self._one(point, "point"), self._one(euclidean_gradient, "euclidean_gradient")
         bend = self._one(euclidean_hessian, "euclidean_hessian")

@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlngeo import _checks
+from dlngeo import _checks, metric
 from dlngeo._checks import Array
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.geometry import metric
-from dlngeo.geometry.fibres import State
-from dlngeo.geometry.frame import Frame
-from dlngeo.geometry.free_energy import gradient_at, thermal
+from dlngeo.entropy.free_energies import gradient_at, thermal
+from dlngeo.spectral.fibre_volume import State
+from dlngeo.spectral.frame import Frame
 
 
 class Equations(NamedTuple):

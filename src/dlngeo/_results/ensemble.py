@@ -1,0 +1,147 @@
+"""The result of a stochastic simulation: paths, observables, and how to run them again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlngeo._checks import Array, Weights
+from dlngeo._linalg import frobenius, svd
+from dlngeo._results.datasets import dataset
+from dlngeo.energies import Energy
+from dlngeo.observables import effective_rank
+from dlngeo.weights import imbalances
+
+if TYPE_CHECKING:
+    import xarray
+
+_GROUP = 256
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Paths of end-to-end matrices, with the weights above them where the run had weights.
+
+    A path that could not be followed to the end has NaN in all its frames after that; means over
+    paths refuse them, so that nothing is averaged over survivors in silence.
+
+    Attributes
+    ----------
+    t : (time,) array
+    W : (path, time, m, n) array
+        End-to-end matrices.
+    weights : tuple of (path, time, d_p, d_{p-1}) arrays, or None downstairs
+    energy : (path, time) array
+        E(W), without entropy and weight decay.
+    singular_values : (path, time, min(m, n)) array, decreasing
+    effective_rank : (path, time) array
+        Entropy kind, :func:`dlngeo.observables.effective_rank`.
+    status : (path,) integer array
+        0 where the path was followed to the end, -1 where it ended early.
+    message : str
+        Which paths ended early, when and why; how many steps were taken in parts.
+    ends : (path,) array
+        The time to which each path was followed.
+    provenance : dict
+        What it takes to run any path again: ``seed`` and ``spawn_key`` of the
+        ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
+        ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
+        driven by grad S), the method, dt and the number of steps; ``versions``, the software and
+        the processor on which the same numbers come out bit for bit.
+    """
+
+    t: Array
+    W: Array
+    weights: Weights | None
+    energy: Array
+    singular_values: Array
+    effective_rank: Array
+    status: Array
+    message: str
+    ends: Array
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool:
+        """Whether all paths were followed to the end."""
+        return not self.status.any()
+
+    def together(self) -> Ensemble:
+        """The frames at which no path has ended yet; this ensemble where none ended early."""
+        if self.success:
+            return self
+        kept = int(np.isfinite(self.W).all(axis=(0, 2, 3)).sum())
+        cut = {
+            name: getattr(self, name)[:, :kept]
+            for name in ("W", "energy", "singular_values", "effective_rank")
+        }
+        weights = None if self.weights is None else tuple(W[:, :kept] for W in self.weights)
+        return dataclasses.replace(self, t=self.t[:kept], weights=weights, **cut)
+
+    @property
+    def imbalance(self) -> Array | None:
+        """The largest ‖G_p‖_F of each frame, (path, time); None downstairs."""
+        if self.weights is None:
+            return None
+        sizes = [np.zeros(self.W.shape[:2]), *(frobenius(G) for G in imbalances(self.weights))]
+        return np.asarray(np.max(sizes, axis=0))
+
+    def __repr__(self) -> str:
+        return (
+            f"Ensemble({len(self.W)} paths, {self.t.size} times from {self.t[0]:g} to "
+            f"{self.t[-1]:g}, W {self.W.shape[2:]}: {self.message})"
+        )
+
+    def to_xarray(self) -> xarray.Dataset:
+        """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
+        observables: dict[str, Array | None] = {
+            "energy": self.energy,
+            "singular_values": self.singular_values,
+            "effective_rank": self.effective_rank,
+            "imbalance": self.imbalance,
+        }
+        first = self.provenance.get("first_path", 0)
+        coordinates = {"path": first + np.arange(len(self.W)), "time": self.t}
+        attributes: dict[str, float | str] = {"message": self.message}
+        for name, value in self.provenance.items():  # a seed of 128 bits is too long for a number
+            number = isinstance(value, int | float) and name != "seed"
+            attributes[name] = float(value) if number else str(value)
+        data = dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
+        return data.assign(status=("path", self.status), ends=("path", self.ends))
+
+
+def refuse_early_ends(ensemble: Ensemble) -> None:
+    """Refuse an ensemble with paths that ended early: when they do may depend on where they are."""
+    lost = int((~np.isfinite(ensemble.W).all(axis=(1, 2, 3))).sum())
+    if lost:
+        raise ValueError(
+            f"ensemble must have all its paths to the end; {lost} of {len(ensemble.W)} ended "
+            "early: take ensemble.together()"
+        )
+
+
+def build(
+    energy: Energy | None,
+    t: Array,
+    W: Array,
+    weights: Weights | None,
+    ends: Array,
+    message: str,
+    provenance: dict[str, Any],
+) -> Ensemble:
+    """An ensemble with everything that follows from the matrices, and from when the paths end."""
+    sigma = np.full((*W.shape[:2], min(W.shape[2:])), np.nan)
+    values, rank = np.full(W.shape[:2], np.nan), np.full(W.shape[:2], np.nan)
+    for first in range(0, len(W), _GROUP):  # the temporaries of a few paths at a time
+        part = slice(first, first + _GROUP)
+        there = np.isfinite(W[part]).all(axis=(-2, -1))
+        frames = W[part][there]
+        sigma[part][there] = spectra = svd(frames)[1]
+        rank[part][there] = effective_rank(spectra)
+        with np.errstate(over="ignore", invalid="ignore"):  # an energy may be infinite
+            values[part][there] = 0.0 if energy is None else energy.value(frames)
+    status = np.where(ends < t[-1], -1, 0)
+    return Ensemble(t, W, weights, values, sigma, rank, status, message, ends, provenance)

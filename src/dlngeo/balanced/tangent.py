@@ -1,0 +1,370 @@
+r"""The tangent space of the balanced manifold and its orthogonal projections (Menon, section 8).
+
+In the frames Q_p of balanced weights, V̂_p = Q_pᵀ V_p Q_{p-1}, everything falls apart into pairs
+(k, l) of singular directions:
+
+- horizontal vectors have V̂_s[k, l] proportional to λ_k^{N-s} λ_l^{s-1} (8.20), (8.23), (8.24);
+- vertical vectors, along the orbit of the gauge group, are V̂_s = B_s Λ - Λ B_{s-1} with
+  antisymmetric B_s and B_0 = B_N = 0 (8.13); their Gram matrix is tridiagonal and diagonalised by
+  sines, with eigenvalues 2(λ_k² + λ_l² - 2 λ_k λ_l cos(jπ/N)) (8.10), (8.22).
+
+Where a layer is wider than the rank, what leads out of the frames is horizontal at the input and
+the output, and vertical at hidden layers. Both projections cost O(N d³); no Nd² × Nd² matrix is
+formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array, Weights
+from dlngeo._linalg import transpose
+from dlngeo.balanced.charts import coordinates, layer_rank, to_svd
+
+
+def project_tangent(
+    weights: Sequence[ArrayLike], V: Sequence[ArrayLike], *, rank: int | None = None
+) -> Weights:
+    """Orthogonal projection of V on T_W M_r, the tangent space of the balanced manifold.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
+    V : tuple of arrays of the same shapes
+    rank : int or None
+        None: the least width.
+
+    Returns
+    -------
+    tuple of arrays
+        The sum of the vertical and the horizontal projection.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not balanced, have another rank (a numerical rank that is lower too, see
+        :func:`to_svd`), or V has other shapes.
+
+    Notes
+    -----
+    Source: Menon, Theorem 14, (8.20)-(8.24) with (8.21) corrected; rank r derived.
+    """
+    return Split.of(weights, V, rank).tangent()
+
+
+class OrthonormalBasis(NamedTuple):
+    """An orthonormal basis of T_W M_r in the Frobenius metric; each field a tuple over layers.
+
+    Attributes
+    ----------
+    l : tuple of (..., r, d_p, d_{p-1}) arrays
+        The singular values' directions (8.20).
+    u : tuple of (..., r(r-1)/2, N + 1, d_p, d_{p-1}) arrays
+        Pairs k < l in lexicographic order, then p = 0, ..., N: horizontal for p = 0 and N (8.23),
+        (8.24), vertical for 1 <= p <= N - 1 (8.21).
+    outside : tuple of (..., Σ_p r(d_p - r), d_p, d_{p-1}) arrays
+        What leads out of the frames of layer 0, 1, ..., N in turn; none where every width is r.
+    """
+
+    l: Weights  # noqa: E741
+    u: Weights
+    outside: Weights
+
+
+def orthonormal_basis(weights: Sequence[ArrayLike], *, rank: int | None = None) -> OrthonormalBasis:
+    """The orthonormal basis of Theorem 14 at balanced weights, rank r included.
+
+    Parameters
+    ----------
+    weights : tuple of (..., d_p, d_{p-1}) arrays, balanced
+    rank : int or None
+        None: the least width.
+
+    Notes
+    -----
+    The basis rests on the frames that an SVD of W_1 happened to return; the projections do not.
+    Source: Menon, (8.17)-(8.24), (8.21) with its sign corrected; ``outside`` derived.
+    """
+    frames, lam = to_svd(weights, rank=rank)
+    depth, r = len(frames) - 1, lam.shape[-1]
+    unit = np.zeros((*lam.shape, r, r))
+    diagonal = np.arange(r)
+    unit[..., diagonal, diagonal, diagonal] = 1 / np.sqrt(depth)
+    parts = _pair_coordinates(lam, depth)
+    pairs = [
+        (Q[..., None, None, :, :], transpose(P)[..., None, None, :, :]) for P, Q in pairwise(frames)
+    ]
+    return OrthonormalBasis(
+        l=tuple(Q[..., 0, :, :] @ unit @ P[..., 0, :, :] for Q, P in pairs),
+        u=tuple(Q @ part @ P for (Q, P), part in zip(pairs, parts, strict=True)),
+        outside=_outside_basis(frames),
+    )
+
+
+def _pair_coordinates(lam: Array, depth: int) -> Array:
+    """Coordinates q_{s,·} q_{s-1,·}ᵀ of the vectors u: (N, ..., pairs, N + 1, r, r)."""
+    r = lam.shape[-1]
+    k, l = np.triu_indices(r, 1)  # noqa: E741
+    pair = np.arange(k.size)
+    result = np.zeros((depth, *lam.shape[:-1], k.size, depth + 1, r, r))
+    profile = profiles(lam, depth)
+    result[..., pair, 0, l, k] = profile[..., l, k]
+    result[..., pair, depth, k, l] = profile[..., k, l]
+    a, b = lam[..., k], lam[..., l]
+    s = np.arange(1, depth + 1).reshape(-1, *[1] * lam.ndim)
+    for p in range(1, depth):
+        before, here = np.sin((s - 1) * p * np.pi / depth), np.sin(s * p * np.pi / depth)
+        norm = np.sqrt(depth * _chebyshev_square(a, b, p * np.pi / (2 * depth)))
+        result[..., pair, p, k, l] = (a * before - b * here) / norm
+        result[..., pair, p, l, k] = -(b * before - a * here) / norm
+    return result
+
+
+def _outside_basis(frames: tuple[Array, ...]) -> Weights:
+    """Unit vectors that turn one q_{p,k} out of the span of Q_p, p = 0, ..., N in turn."""
+    r, stack = frames[0].shape[-1], frames[0].shape[:-2]
+    widths = [Q.shape[-2] for Q in frames]
+    layers: list[list[Array]] = [[] for _ in widths[1:]]
+    for p, Q in enumerate(frames):
+        d = widths[p]
+        normal = np.linalg.qr(Q, mode="complete")[0][..., r:]  # (..., d, d - r)
+        share = 1.0 if p in (0, len(frames) - 1) else np.sqrt(0.5)
+        for s, block in enumerate(layers, start=1):
+            count = r * (d - r)
+            part = np.zeros((*stack, d - r, r, widths[s], widths[s - 1]))
+            if s == p:  # n q_{p-1,k}ᵀ
+                part = np.einsum("...in,...jk->...nkij", normal, frames[p - 1]) * share
+            elif s == p + 1:  # q_{p+1,k} nᵀ
+                part = np.einsum("...ik,...jn->...nkij", frames[p + 1], normal) * share
+            block.append(part.reshape(*stack, count, widths[s], widths[s - 1]))
+    return tuple(np.concatenate(block, axis=-3) for block in layers)
+
+
+def pullback_metric(lam: ArrayLike, depth: int) -> Array:
+    r"""The blocks of the pullback metric 𝔷^♯ι on the angles, one for each pair k < l.
+
+    Tridiagonal, (N + 1) × (N + 1): λ_k² + λ_l² on the diagonal, halved at both ends, -λ_k λ_l
+    beside it; in the moving frame Q_p α_kl Q_pᵀ. The block of the λ themselves is N·I.
+
+    Parameters
+    ----------
+    lam : (..., r) array, non-negative
+    depth : int >= 1
+
+    Returns
+    -------
+    (..., r(r-1)/2, N + 1, N + 1) array, pairs in lexicographic order
+
+    Notes
+    -----
+    Source: Menon, (8.8)-(8.10), (8.8) and (8.9) corrected.
+    """
+    lam, depth = _checks.singular_values(lam, "lam"), _checks.integer(depth, "depth", 1)
+    k, l = np.triu_indices(lam.shape[-1], 1)  # noqa: E741
+    a, b = lam[..., k, None], lam[..., l, None]
+    result = np.zeros((*lam.shape[:-1], k.size, depth + 1, depth + 1))
+    p = np.arange(depth + 1)
+    result[..., p, p] = (a**2 + b**2) * np.where((p == 0) | (p == depth), 0.5, 1.0)
+    result[..., p[1:], p[:-1]] = result[..., p[:-1], p[1:]] = -a * b
+    return result
+
+
+class Split(NamedTuple):
+    """A tuple V at balanced weights, in the frames of the weights."""
+
+    frames: tuple[Array, ...]  # Q_0, ..., Q_N
+    lam: Array  # (..., r)
+    inside: Array  # V̂, (N, ..., r, r)
+    left: list[Array | None]  # (I - Q_p Q_pᵀ) V_p Q_{p-1}, (..., d_p, r); None where d_p = r
+    right: list[Array | None]  # Q_pᵀ V_p (I - Q_{p-1} Q_{p-1}ᵀ), (..., r, d_{p-1}), likewise
+
+    @classmethod
+    def of(
+        cls,
+        weights: Sequence[ArrayLike],
+        V: Sequence[ArrayLike],
+        rank: int | None,
+        name: str = "V",
+    ) -> Split:
+        """Decompose V; checks both arguments."""
+        layers, vectors = _pair_argument(weights, V, name)
+        return cls.at(*coordinates(layers, layer_rank(layers, rank), name="weights"), vectors)
+
+    @classmethod
+    def within(cls, layers: Weights, vectors: Sequence[Array], r: int) -> Split:
+        """Decompose vectors at weights of the library's own, of rank r."""
+        return cls.at(*coordinates(layers, r), vectors)
+
+    @classmethod
+    def at(cls, frames: Sequence[Array], lam: Array, vectors: Sequence[Array]) -> Split:
+        """Decompose vectors in given frames."""
+        r = lam.shape[-1]
+        stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
+        lam = np.broadcast_to(lam, (*stack, r))
+        inside = np.empty((len(vectors), *stack, r, r))
+        left: list[Array | None] = []
+        right: list[Array | None] = []
+        for vector, part, (P, Q) in zip(vectors, inside, pairwise(frames), strict=True):
+            rows = transpose(Q) @ vector
+            np.matmul(rows, P, out=part)
+            left.append(vector @ P - Q @ part if _spare(Q) else None)
+            right.append(rows - part @ transpose(P) if _spare(P) else None)
+        return cls(tuple(frames), lam, inside, left, right)
+
+    def tangent(self) -> Weights:
+        """The projection on the tangent space."""
+        inside = _orbit_part(self.inside, self.lam)
+        inside += self._along_profiles()
+        return tuple(self._outside_hidden(self._outside_ends(self._joined(inside))))
+
+    def horizontal(self) -> Weights:
+        """The projection on (ker dφ)^⊥ within the tangent space."""
+        return tuple(self._outside_ends(self._joined(self._along_profiles())))
+
+    def vertical(self) -> Weights:
+        """The projection on the tangent space of the orbit."""
+        return tuple(self._outside_hidden(self._joined(_orbit_part(self.inside, self.lam))))
+
+    def _along_profiles(self) -> Array:
+        profile = profiles(self.lam, len(self.left))
+        profile *= np.einsum("s...,s...->...", profile, self.inside)
+        return profile
+
+    def _joined(self, inside: Array) -> list[Array]:
+        return [
+            self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
+        ]
+
+    def _outside_ends(self, layers: list[Array]) -> list[Array]:
+        """With what leads out of the frames of input and output."""
+        first, last = self.right[0], self.left[-1]
+        if first is not None:
+            layers[0] = layers[0] + self.frames[1] @ first
+        if last is not None:
+            layers[-1] = layers[-1] + last @ transpose(self.frames[-2])
+        return layers
+
+    def _outside_hidden(self, layers: list[Array]) -> list[Array]:
+        """With what leads out of the frames of hidden layers."""
+        for p in range(len(layers) - 1):
+            below, above = self.left[p], self.right[p + 1]
+            if below is None or above is None:  # the hidden layer is no wider than the rank
+                continue
+            leaving = 0.5 * (below + transpose(above))
+            layers[p] = layers[p] + leaving @ transpose(self.frames[p])
+            layers[p + 1] = layers[p + 1] + self.frames[p + 2] @ transpose(leaving)
+        return layers
+
+    def gauge(self) -> Weights:
+        """Antisymmetric (A_0 = 0, ..., A_N = 0) with A_p W_p - W_p A_{p-1} = vertical()."""
+        zero = np.zeros_like(self.inside[0])
+        angles: Array | tuple[()] = ()
+        if len(self.inside) > 1:
+            top = self.lam[..., :1]
+            angles = _orbit_angles(self.inside, self.lam / top) / top[..., None]
+        turns = [
+            Q @ B @ transpose(Q) for Q, B in zip(self.frames, (zero, *angles, zero), strict=True)
+        ]
+        for p in range(1, len(turns) - 1):
+            below, above = self.left[p - 1], self.right[p]
+            if below is None or above is None:
+                continue
+            leaving = 0.5 * (below + transpose(above)) / self.lam[..., None, :]
+            outward = leaving @ transpose(self.frames[p])
+            turns[p] = turns[p] + outward - transpose(outward)
+        return tuple(turns)
+
+
+def _spare(Q: Array) -> bool:
+    """Whether a frame leaves room in its layer."""
+    return Q.shape[-2] > Q.shape[-1]
+
+
+def tangent_argument(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Weights:
+    """V as a tuple of arrays that fit the weights."""
+    return _pair_argument(weights, V)[1]
+
+
+def _pair_argument(
+    weights: Sequence[ArrayLike], V: Sequence[ArrayLike], name: str = "V"
+) -> tuple[Weights, Weights]:
+    layers, vectors = _checks.weights(weights), _checks.weights(V, name)
+    shapes = [[W.shape[-2:] for W in part] for part in (layers, vectors)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{name} must have the shapes of the weights, {shapes[0]}, not {shapes[1]}"
+        )
+    return layers, vectors
+
+
+def profiles(lam: Array, depth: int) -> Array:
+    """Unit vectors over s with entries proportional to λ_k^{N-s} λ_l^{s-1}: (N, ..., r, r)."""
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    larger = np.maximum(k, l)
+    larger = np.where(larger > 0, larger, 1.0)  # zeros occur for one layer only
+    below, above = k / larger, l / larger
+    profile = np.ones((depth, *larger.shape))
+    for s in range(1, depth):
+        np.multiply(profile[s - 1], above, out=profile[s])
+    power = np.ones_like(larger)
+    for s in range(depth - 2, -1, -1):
+        power *= below
+        profile[s] *= power
+    profile /= np.sqrt(np.einsum("s...,s...->...", profile, profile))
+    return profile
+
+
+def _orbit_part(inside: Array, lam: Array) -> Array:
+    """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
+    result = np.empty_like(inside)
+    result[-1] = 0.0
+    if len(inside) > 1:
+        lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
+        B = _orbit_angles(inside, lam)
+        np.multiply(B, lam[..., None, :], out=result[:-1])
+        B *= lam[..., :, None]
+        result[1:] -= B
+    return result
+
+
+def _orbit_angles(inside: Array, lam: Array) -> Array:
+    """The antisymmetric B_1, ..., B_{N-1} of the nearest vertical vector, N > 1.
+
+    In place where it can be: fresh arrays of this size cost more than what is done with them.
+    """
+    depth = len(inside)
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
+    slope, work = inside[:-1] * l, inside[1:] * k
+    slope -= work
+    np.copyto(work, transpose(slope))
+    slope -= work
+    p = np.arange(1, depth)
+    sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
+    half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
+    _mix(sines, slope, work)
+    work /= _chebyshev_square(k, l, half)
+    _mix(0.5 * sines, work, slope)
+    return slope
+
+
+def _mix(sines: Array, layers: Array, out: Array) -> None:
+    """Combinations over layers, one product a network, so that none depends on its company."""
+    count, size = layers.shape[0], layers.shape[-1] ** 2
+    if layers.ndim == 3:
+        np.dot(sines, layers.reshape(count, size), out=out.reshape(count, size))
+        return
+    rows = np.moveaxis(layers.reshape(count, -1, size), 0, 1)
+    out.reshape(count, -1, size)[...] = np.moveaxis(sines @ rows, 1, 0)
+
+
+def _chebyshev_square(a: Array, b: Array, half: Array | float) -> Array:
+    """a² + b² - 2ab cos(2 half), free of cancellation."""
+    square: Array = (2 * np.sin(half)) ** 2 * (a * b)
+    square += (a - b) ** 2
+    return square

@@ -1,0 +1,33 @@
+"""Energies E(W) of the end-to-end matrix: what a network is trained to minimise."""
+
+from __future__ import annotations
+
+from dlngeo.energies._check import Misses, check
+from dlngeo.energies._check import require_stacks as require_stacks
+from dlngeo.energies._energies import (
+    Energy,
+    LinearRegression,
+    Logistic,
+    MatrixCompletion,
+    MatrixSensing,
+    Quadratic,
+    WeightMaps,
+    Whitening,
+)
+
+__all__ = [
+    "Energy",
+    "LinearRegression",
+    "Logistic",
+    "MatrixCompletion",
+    "MatrixSensing",
+    "Misses",
+    "Quadratic",
+    "WeightMaps",
+    "Whitening",
+    "check",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,92 @@
+r"""Entropy of the fibre over W, its gradient, and the free energy (Menon, sections 6 and 12.2).
+
+The fibre O_W is the set of balanced weights whose product is W. In the metric that it inherits from
+the weights (Frobenius), for rank r and hidden widths d_1, ..., d_{N-1},
+
+.. math:: \mathrm{vol}(O_W) = \prod_{p=1}^{N-1}\Big[\mathrm{vol}(\mathrm{St}(r,d_p))\,
+   2^{r(d_p-r)/2}\prod_k \lambda_k^{d_p-r}\Big]\;
+   \prod_{k<l\le r}\sqrt{\frac{\sigma_k^2-\sigma_l^2}{\lambda_k^2-\lambda_l^2}},
+   \qquad \lambda = \sigma^{1/N}
+
+and S = log vol(O_W). The keywords ``depth``, ``rank`` and ``widths`` are those of
+:mod:`dlngeo.metric`, its rule for a σ_r of rounding size included; ``widths`` None means hidden
+layers of W's own width: W must then be square. At depth ``inf`` S is the limit without its
+divergent constant, (14.11) corrected; for a real depth between whole numbers every formula is
+continued as it stands.
+"""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from dlngeo._checks import Array
+from dlngeo.spectral.fibre_volume import (
+    State,
+    Widths,
+    continuous,
+)
+
+
+def boltzmann(
+    W: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    r"""Boltzmann entropy S(W) = log vol(O_W), of shape ``(...)``.
+
+    Parameters
+    ----------
+    W : (..., m, n) array
+    depth, rank, widths
+        As described at the head of this module. At depth ``inf``
+        :math:`S_\infty = \tfrac12\sum_{k<l\le r}\log\frac{\sigma_k^2-\sigma_l^2}
+        {2\log(\sigma_k/\sigma_l)} + (d-r)\sum_{k\le r}\log\sigma_k`.
+
+    Returns
+    -------
+    (...) array
+        Finite where singular values meet; -inf at a zero singular value that ``rank`` leaves in and
+        that the entropy feels.
+
+    Raises
+    ------
+    ValueError
+        For bad input, or a W that is not square while ``widths`` is None.
+
+    Notes
+    -----
+    Source: Menon, (6.2), (6.5), (14.11) corrected; rank r and widths derived.
+    """
+    return continuous(State.entropy, W, depth, rank, widths, 0)
+
+
+def gradient(
+    W: ArrayLike, depth: float, *, rank: int | None = None, widths: Widths = None
+) -> Array:
+    r"""Riemannian gradient of the entropy, grad_{g^N} S = Q_N Σ′ Q_0ᵀ.
+
+    .. math:: \Sigma'_k = \sigma_k^{1-2/N}\Big[\sum_{l\ne k}\varphi(\log\tfrac{\sigma_l}{\sigma_k})
+       + \sum_p (d_p - r)\Big], \qquad
+       \varphi(t) = \tfrac12\big[N - 1 - N\mathcal L(t) + \mathcal L(t/N)\big]
+
+    with the Langevin function :math:`\mathcal L(y) = \coth y - 1/y`: the form of (12.8) without
+    cancellation where singular values meet.
+
+    Parameters
+    ----------
+    W, depth, rank, widths
+        As for :func:`boltzmann`. At depth ``inf`` the gradient of S_∞ in g^∞, the limit of Σ′/N.
+
+    Returns
+    -------
+    (..., m, n) array
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        At a zero singular value for depth between 1 and 2, at two of them for depth 2, where the
+        gradient has no limit.
+
+    Notes
+    -----
+    Source: Menon, (12.8), (12.13); rank r and depth ``inf`` derived.
+    """
+    return continuous(State.gradient, W, depth, rank, widths, 2)

@@ -1,0 +1,355 @@
+r"""All minimisers of the free energy over the closure of the d × d matrices (Menon, 6.3 and 14.2).
+
+Whether there are any is decided first: without weight decay F_β falls to -∞ wherever E is
+constant along a line (:mod:`dlngeo.entropy._flat_directions`), for matrix completion along the
+unobserved entries. With weight decay, or an E that grows in every direction, there are minimisers,
+and :mod:`dlngeo.entropy._descent` looks for them. Users find this in :mod:`dlngeo.entropy`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dlngeo import _checks
+from dlngeo._checks import RNG, Array
+from dlngeo._threads import one_blas_thread
+from dlngeo.energies import Energy, require_stacks
+from dlngeo.entropy import _flat_directions as recession
+from dlngeo.entropy._descent import (
+    FreeEnergy,
+    Point,
+    attempt,
+    family,
+    finished,
+    first_guesses,
+    multiplier,
+    stays,
+)
+
+_EQUAL = 1e-9  # values of F within this count as one, relative to F and 1/β
+_FEW = 32  # more points than this are taken for samples
+_SAME = 1e-4  # and points within this: where the Hessian is singular no better is known
+
+
+@dataclass(frozen=True)
+class Minimisers:
+    """What :func:`minimise_free_energy` found; k points, one row each.
+
+    Attributes
+    ----------
+    family : "points", "continuum" or "none"
+        Isolated minimisers; samples of a set of positive dimension; or the infimum is not attained.
+    points : (k, d, d) array
+    value : float
+        The infimum of F, with the entropy at rank d - 1 continued; -inf where F is unbounded below.
+    ranks : (k,) int array
+    dimensions : (k,) int array
+        Of the set of minimisers through each point; 0 where the point is isolated.
+    residuals : (k,) array
+        Norm of the gradient along the point's stratum, relative to the terms that make it up.
+    curvatures : (k,) array
+        Least eigenvalue of the Hessian along the stratum, Euclidean, family directions left out;
+        inf where no direction is left.
+    multipliers : (k,) array
+        At rank d - 1 the rate at which F rises into full rank: half its second derivative in
+        σ_d^{1/N} for N > 2, its least slope in σ_d for N <= 2; negative at no minimiser. inf at
+        full rank.
+    hits : (k,) int array
+        How many local searches ended at each point; 0 where a symmetry of the energy (transposing,
+        signs, exchange of indices) made it of another. Where isolated points were found once only,
+        there are likely to be more: raise ``starts``.
+    searches : int
+        How many there were in all.
+    direction : (d, d) array or None
+        For "none": F falls along it; Frobenius norm 1.
+    rate : float
+        For "none", the factor c in F ~ -c log x along x · direction; 0 otherwise.
+    message : str
+        How certain the answer is, and why.
+    """
+
+    family: Literal["points", "continuum", "none"]
+    points: Array
+    value: float
+    ranks: Array
+    dimensions: Array
+    residuals: Array
+    curvatures: Array
+    multipliers: Array
+    hits: Array
+    searches: int
+    direction: Array | None
+    rate: float
+    message: str
+
+
+@one_blas_thread
+def minimise_free_energy(
+    energy: Energy,
+    depth: float,
+    beta: float,
+    weight_decay: float = 0.0,
+    *,
+    shape: tuple[int, int] | None = None,
+    starts: int = 24,
+    rng: RNG = 0,
+) -> Minimisers:
+    r"""All minimisers of F_β = E - S/β + (γN/2) Σ σ^{2/N} over the closure of the d × d matrices.
+
+    On the boundary S is continued: finite at rank d - 1 for 1 < N < ∞, -∞ below it and, at depth
+    inf, at every singular matrix.
+
+    Parameters
+    ----------
+    energy : Energy
+        Bounded below, on square matrices.
+    depth : real number >= 1, or inf
+    beta : float > 0
+    weight_decay : float >= 0
+        γ; 0 at depth inf, where the penalty tends to log|det W| and F is unbounded below.
+    shape : (d, d), or None
+        None: ``energy.shape``.
+    starts : int
+        Local searches, each at full rank and, where minimisers may lie there, at rank d - 1.
+    rng : anything that ``numpy.random.default_rng`` takes
+        Draws the starts; the default gives the same answer on each call.
+
+    Returns
+    -------
+    Minimisers
+
+    Raises
+    ------
+    ValueError
+        For bad input, matrices that are not square, or weight decay at depth inf.
+    RuntimeError
+        If no search ends at a stationary point.
+
+    Notes
+    -----
+    That F is unbounded below is proved, up to the rounding of a null space, for energies that are
+    constant along a line, and a numerical finding for others. That no minimiser lies lower than
+    those returned is a finding of the search, as ``hits`` of ``searches`` says. At a point of rank
+    d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
+    Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
+    """
+    F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
+    starts = _checks.integer(starts, "starts", 1)
+    flat = recession.flat_directions(F.energy, F.d, generator)
+    felt = F.d > 1 and F.depth > 1  # the entropy is not constant
+    if F.gamma == 0 and felt and len(flat):
+        return _unbounded_along(F, flat)
+    if F.depth == 1 or (F.d == 1 and F.gamma == 0):
+        return _without_entropy(F)
+    return _search(F, generator, starts)
+
+
+def _arguments(
+    energy: Energy, depth: float, beta: float, weight_decay: float, shape: Any
+) -> FreeEnergy:
+    depth, beta = _checks.depth(depth), _checks.positive(beta, "beta")
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
+    if gamma > 0 and math.isinf(depth):
+        raise ValueError(
+            "weight_decay must be 0 at depth inf: its penalty tends to log|det W|, unbounded below"
+        )
+    size = getattr(energy, "shape", None) if shape is None else shape
+    if size is None:
+        raise ValueError("the energy has no attribute shape: pass shape=(d, d)")
+    if np.shape(size) != (2,) or size[0] != size[1]:
+        raise ValueError(f"the closure is that of square matrices; the shape is {size!r}")
+    d = _checks.integer(size[0], "shape", 1)
+    require_stacks(energy, np.eye(d), "shape")
+    return FreeEnergy(energy, d, depth, beta, gamma)
+
+
+# -------------------------------------------------------------------- where F has no lower bound
+
+
+def _unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
+    direction = recession.representative(flat)
+    foot = recession.stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
+    scale = 1 + float(np.abs(foot).max())
+    near, far = (F.value(foot + x * scale * direction, F.d) for x in (1e3, 1e6))
+    rate = recession.entropy_growth(direction, F.depth) / F.beta
+    return _none(
+        F,
+        direction,
+        rate,
+        f"F is unbounded below, proved: E is constant along the direction ({len(flat)} such "
+        f"dimensions, to rounding), and the entropy grows like {rate * F.beta:.4g} log x; from 1e3 "
+        f"to 1e6 times W, F falls by {near - far:.6g}, by the law {rate * math.log(1e3):.6g}",
+    )
+
+
+def _none(
+    F: FreeEnergy, direction: Array, rate: float, message: str, value: float = -math.inf
+) -> Minimisers:
+    empty = np.zeros(0)
+    return Minimisers(
+        family="none",
+        points=np.zeros((0, F.d, F.d)),
+        value=value,
+        ranks=empty.astype(int),
+        dimensions=empty.astype(int),
+        residuals=empty,
+        curvatures=empty,
+        multipliers=empty,
+        hits=empty.astype(int),
+        searches=0,
+        direction=direction,
+        rate=rate,
+        message=f"no minimiser: {message}",
+    )
+
+
+# --------------------------------------------------------------------- where S is constant in W
+
+
+def _without_entropy(F: FreeEnergy) -> Minimisers:
+    """Depth 1, or 1 × 1 without weight decay: the minimisers of E + (γ/2)‖W‖² (γ = 0 if d = 1)."""
+    W = recession.stationary(F.energy, F.d, F.gamma)
+    here, twice = F.value(W, F.d), F.value(2 * W, F.d)
+    if twice < here - 1e-14 * abs(here):
+        message = "E falls along the direction for ever; the value is E there, not its infimum"
+        return _none(F, W / np.linalg.norm(W), 0.0, message, twice)
+    basis = np.eye(F.d**2).reshape(-1, F.d, F.d)
+    bend = F.energy.hessian(W, basis).reshape(F.d**2, -1) + F.gamma * np.eye(F.d**2)
+    slope = F.energy.gradient(W) + F.gamma * W
+    curvature = np.linalg.eigvalsh((bend + bend.T) / 2)
+    largest = max(float(np.abs(curvature).max()), np.finfo(float).tiny)
+    dimension = int((np.abs(curvature) <= 1e-12 * largest).sum())
+    left = curvature[np.abs(curvature) > 1e-12 * largest]
+    size = float(np.linalg.norm(F.energy.gradient(np.zeros_like(W))) + largest)
+    what = "a continuum: E + decay is constant along the flat directions of its Hessian"
+    return Minimisers(
+        family="continuum" if dimension else "points",
+        points=W[None],
+        value=here,
+        ranks=np.array([np.linalg.matrix_rank(W)]),
+        dimensions=np.array([dimension]),
+        residuals=np.array([np.linalg.norm(slope) / size]),
+        curvatures=np.array([left.min() if left.size else math.inf]),
+        multipliers=np.array([math.inf]),
+        hits=np.array([1]),
+        searches=1,
+        direction=None,
+        rate=0.0,
+        message="the entropy is constant here: the minimisers are those of E and the decay, "
+        + (f"{what}; the point is that of least norm" if dimension else "one point if E is convex"),
+    )
+
+
+# ------------------------------------------------------------------------------------ the search
+
+
+def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
+    boundary = F.gamma > 0 and not math.isinf(F.depth)
+    found: list[Point] = []
+    for W in first_guesses(F, recession.stationary(F.energy, F.d), generator, starts):
+        end = F.descend(W)
+        escape = _escapes(F, end)
+        if escape is not None:
+            return escape
+        found += finished(F, end, boundary)
+        if boundary:
+            found += [p for p in [attempt(F, W, F.d - 1)] if p is not None]
+    good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and stays(F, p)]
+    if not good:
+        raise RuntimeError(f"none of {starts} searches ended at a stationary point of F")
+    best = min(p.value for p in good)
+    lowest = [p for p in good if p.value - best <= _EQUAL * (abs(best) + 1 / F.beta)]
+    points, hits = _distinct(lowest)
+    mirrored = _mirrored(F, points)
+    hits = np.concatenate((hits, np.zeros(len(mirrored), dtype=int)))
+    return _report(F, points + mirrored, hits, len(found))
+
+
+def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
+    """Whether F still falls along the ray through W, up to 1e6 times its length."""
+    if F.gamma > 0:
+        return None
+    values = [F.value(10.0**k * W, F.d) for k in range(7)]
+    drops = -np.diff(values)
+    if not (drops > 1e-3 / F.beta).all():
+        return None
+    direction = W / np.linalg.norm(W)
+    return _none(
+        F,
+        direction,
+        float(drops[-1]) / math.log(10),
+        "F seems unbounded below, a numerical finding, not proved: it still falls at 1e6 times the "
+        "length at which a search stopped",
+    )
+
+
+def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
+    """What symmetries that the energy turns out to have make of the points, if these are few."""
+    known, new, queue = [p.W for p in points], [], list(points)
+    while queue and len(known) <= _FEW:
+        p = queue.pop()
+        level = _EQUAL * (abs(p.value) + 1 / F.beta)
+        for W in recession.images(p.W):
+            if min(float(np.abs(W - V).max()) for V in known) <= _SAME * float(np.abs(W).max()):
+                continue
+            q = attempt(F, W, p.rank) if abs(F.value(W, p.rank) - p.value) <= level else None
+            if q is not None and q.residual < 1e-8 and abs(q.value - p.value) <= level:
+                known.append(q.W)
+                new.append(q)
+                queue.append(q)
+    return new
+
+
+def _distinct(points: list[Point]) -> tuple[list[Point], Array]:
+    """One of each, the lower rank and then the smaller residual, and how often each was found."""
+    kept: list[Point] = []
+    hits: list[int] = []
+    largest = max(float(np.abs(p.W).max()) for p in points)
+    for p in sorted(points, key=lambda p: (p.rank, p.residual)):
+        scale = _SAME * (1e-3 * largest + float(np.abs(p.W).max()))
+        same = [k for k, q in enumerate(kept) if np.abs(p.W - q.W).max() <= scale]
+        if same:
+            hits[same[0]] += 1
+        else:
+            kept.append(p)
+            hits.append(1)
+    return kept, np.array(hits)
+
+
+def _report(F: FreeEnergy, points: list[Point], hits: Array, runs: int) -> Minimisers:
+    order = sorted(range(len(points)), key=lambda k: tuple(np.round(points[k].W, 6).ravel()))
+    points, hits = [points[k] for k in order], hits[order]
+    traits = [family(F, p) for p in points]
+    dimensions = np.array([t[0] for t in traits])
+    ranks = np.array([p.rank for p in points])
+    residuals = np.array([p.residual for p in points])
+    multipliers = np.array([multiplier(F, p) for p in points])
+    continuum = bool(dimensions.any())
+    what = (
+        f"a continuum of dimension {dimensions.max()}, {len(points)} samples"
+        if continuum
+        else f"{len(points)} isolated"
+    )
+    once = int((hits == 1).sum())
+    doubt = f"; {once} found once only, so there may be more" if once and not continuum else ""
+    return Minimisers(
+        family="continuum" if continuum else "points",
+        points=np.array([p.W for p in points]),
+        value=min(p.value for p in points),
+        ranks=ranks,
+        dimensions=dimensions,
+        residuals=residuals,
+        curvatures=np.array([t[1] for t in traits]),
+        multipliers=multipliers,
+        hits=hits,
+        searches=runs,
+        direction=None,
+        rate=0.0,
+        message=f"numerical: {what}, of rank {', '.join(map(str, sorted(set(ranks.tolist()))))}; "
+        f"{hits.sum()} of {runs} local searches ended at the value, none below; relative gradients "
+        f"up to {residuals.max():.1e}{doubt}",
+    )

@@ -1,1 +1,0 @@
-"""What holds at one point of weight space: the adjacency matrix and its landscape."""

@@ -1,0 +1,316 @@
+r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
+
+Exact at rank one (:mod:`~dlngeo.metric._rank_one`), and where the two matrices have the same
+singular frames in the same order; by shooting (:mod:`dlngeo.metric._shooting`) from two starts
+otherwise; and where that fails, with the help of a chain pulled taut upstairs
+(:mod:`dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo._linalg import frobenius, svd
+from dlngeo._threads import one_blas_thread
+from dlngeo.metric import _rank_one as cone
+from dlngeo.metric._discrete_geodesics import shortest
+from dlngeo.metric._geodesics import trace
+from dlngeo.metric._initial_paths import root_path, starts
+from dlngeo.metric._shooting import Aim, Miss, aim, finish
+from dlngeo.spectral.divided_differences import log_ratio
+from dlngeo.spectral.frame import Frame, prepare, require_invertible
+
+_SAME = 2e-15  # rounding, a rank, of a product of frames with W
+_LINKS = 4  # of the coarsest chain
+_EDGE = 1e-3  # relative λ below which a chain counts as touching the boundary
+
+
+class NoGeodesicWarning(UserWarning):
+    """No geodesic within the rank was found; the length of the best path stands in for it."""
+
+
+class Connection(NamedTuple):
+    """A shortest path between two matrices, as far as one was found.
+
+    Attributes
+    ----------
+    distance : float
+    velocity : (m, n) array or None
+        At W_0; None where no geodesic within the rank was found. The path is then a chain of 16
+        links, the best one known, and ``distance`` its length, to some 1e-4 relative.
+    path : (times, m, n) array
+        Points of the path, the ends included.
+    touches_boundary : bool
+        Whether the path touches matrices of lower rank.
+    """
+
+    distance: float
+    velocity: Array | None
+    path: Array
+    touches_boundary: bool
+
+
+@one_blas_thread
+def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
+    """The Riemannian logarithm: the velocity at W0 of the shortest geodesic to W1.
+
+    Parameters
+    ----------
+    W0, W1 : (..., m, n) arrays
+    depth : real number >= 1, or inf
+    rank : int or None
+        None: full rank; an integer: within the rank-r stratum.
+
+    Returns
+    -------
+    (..., m, n) array
+        Of squared norm inner(W0, Z, Z) = distance². The shortest of the geodesics that two starts
+        lead to (see :func:`connect`).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the determinants are of opposite sign, so that no path within full rank joins the two; or
+        if no geodesic was found: :func:`connect` then has the best path, and says whether it
+        touches matrices of lower rank.
+    """
+    velocities = []
+    for found in _each(W0, W1, depth, rank):
+        if found.velocity is None:
+            raise np.linalg.LinAlgError(
+                "no geodesic within the rank was found: the best path "
+                f"{_boundary(found)}has length {found.distance:.6g}; metric.connect returns it"
+            )
+        velocities.append(found.velocity)
+    return _stacked(velocities, W0, W1, np.shape(W0)[-2:])
+
+
+@one_blas_thread
+def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
+    r"""The Riemannian distance of g^N.
+
+    Exact, :math:`\sqrt N\,\|\lambda-\lambda'\|` with λ = σ^{1/N} (at depth inf ‖log σ/σ'‖), where
+    W0 and W1 have the same singular frames in the same order; by :func:`log` otherwise.
+
+    Parameters and errors as :func:`log`; shape ``(...)``.
+
+    Warns
+    -----
+    NoGeodesicWarning
+        Where no geodesic within the rank was found: (M_d, g^N) is incomplete. The value is the
+        length of the best path known, and the warning says if that touches the boundary.
+    """
+    lengths = []
+    for found in _each(W0, W1, depth, rank):
+        if found.velocity is None:
+            warnings.warn(
+                "no geodesic within the rank was found; the distance is the length of a chain of "
+                f"16 links, which {_boundary(found) or 'keeps off the boundary and '}is the best "
+                "path known",
+                NoGeodesicWarning,
+                stacklevel=2,
+            )
+        lengths.append(np.asarray(found.distance))
+    return _stacked(lengths, W0, W1)
+
+
+@one_blas_thread
+def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Connection:
+    """The shortest path from W0 to W1 that could be found, and what is known of it.
+
+    Parameters and errors as :func:`log`, for one pair of matrices.
+
+    Notes
+    -----
+    Newton's method is started from the line between the roots UΛVᵀ and from the polar path; of two
+    geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a chain
+    is pulled taut upstairs: it is the start of a last attempt, or the answer. That a geodesic is
+    shortest among all is not proved.
+    """
+    frames, r = _ends(W0, W1, depth, rank)
+    if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
+        ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
+        return _line(*ends)
+    # Lengths scale, d(cW0, cW1) = c^{1/N} d(W0, W1): what is small is judged at the size one.
+    unit = math.sqrt(frames[0].sigma[0]) * math.sqrt(frames[1].sigma[0])
+    start, end = (Frame.with_frames(f.U, f.sigma / unit, f.Vt, f.depth) for f in frames)
+    found = _connect(start, end, r)
+    return Connection(
+        found.distance * unit ** (1 / start.depth),
+        None if found.velocity is None else unit * found.velocity,
+        unit * found.path,
+        found.touches_boundary,
+    )
+
+
+def _line(A: Array, B: Array) -> Connection:
+    steps = np.linspace(0, 1, 17)[:, None, None]
+    return Connection(float(frobenius(B - A)), B - A, (1 - steps) * A + steps * B, False)
+
+
+def _boundary(found: Connection) -> str:
+    return "touches matrices of lower rank and " if found.touches_boundary else ""
+
+
+def _each(W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None) -> Iterator[Connection]:
+    first, second = _checks.matrix(W0, "W0"), _checks.matrix(W1, "W1")
+    if first.shape[-2:] != second.shape[-2:]:
+        raise ValueError(
+            f"W0 and W1 must have the same shape; they have {first.shape} and {second.shape}"
+        )
+    for A, B in zip(*_flat_pairs(first, second), strict=True):
+        yield connect(A, B, depth, rank=rank)
+
+
+def _flat_pairs(first: Array, second: Array) -> tuple[Array, Array]:
+    pairs = np.broadcast_arrays(first, second)
+    shape = (-1, *first.shape[-2:])
+    return pairs[0].reshape(shape), pairs[1].reshape(shape)
+
+
+def _stacked(
+    values: list[Array], W0: ArrayLike, W1: ArrayLike, inner: tuple[int, ...] = ()
+) -> Array:
+    stack = np.broadcast_shapes(np.shape(W0), np.shape(W1))[:-2]
+    return np.asarray(values).reshape(stack + inner)
+
+
+def _ends(
+    W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None
+) -> tuple[tuple[Frame, Frame], int]:
+    first = _checks.matrix(W0, "W0")
+    if first.ndim != 2:
+        raise ValueError(f"W0 must be one matrix (m, n); its shape is {first.shape}")
+    second = _checks.matrix(W1, "W1", (first.shape[0], first.shape[1]))
+    frames = []
+    for name, point in (("W0", first), ("W1", second)):
+        frame, () = prepare(point, {}, depth, rank, None, name)
+        require_invertible(frame)
+        frames.append(frame)
+    return (frames[0], frames[1]), frames[0].sigma.size
+
+
+def _connect(start: Frame, end: Frame, rank: int) -> Connection:
+    if math.isinf(start.depth) and rank < max(start.shape):
+        return _within_frozen_spaces(start, end, rank)
+    if (
+        start.shape == (rank, rank)
+        and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
+    ):
+        raise np.linalg.LinAlgError(
+            "W0 and W1 must have determinants of the same sign: no path within full rank joins them"
+        )
+    if rank == 1 and not math.isinf(start.depth):
+        return Connection(*cone.shortest(start, end, np.linspace(0, 1, 17)), False)
+    exact = _same_frames(start, end, rank)
+    if exact is not None:
+        return exact
+    best = _shortest_geodesic(start, end)
+    if best is None and not math.isinf(start.depth):
+        best = _by_chain(start, end, rank)
+    if best is None:
+        raise np.linalg.LinAlgError("no geodesic from W0 to W1 was found")
+    return best
+
+
+def _shortest_geodesic(start: Frame, end: Frame) -> Connection | None:
+    """The shorter of those to which two starts lead; a bent start if neither leads anywhere."""
+    miss = Miss(start, end, _point(end))
+    aims: list[Aim] = []
+    for path in starts(start, end):
+        rough = aim(miss, path)
+        if rough is not None and not any(_close(rough, other) for other in aims):
+            aims.append(rough)
+    if not aims:  # the starts may run through a matrix of lower rank
+        rough = aim(miss, root_path(start, end, bow=1.0))
+        aims = [] if rough is None else [rough]
+    found = [_geodesic(miss, rough) for rough in aims]
+    return min((c for c in found if c is not None), key=lambda c: c.distance, default=None)
+
+
+def _close(one: Aim, other: Aim) -> bool:
+    return bool(np.linalg.norm(one.xi - other.xi) < 0.02 * np.linalg.norm(other.xi))
+
+
+def _geodesic(miss: Miss, rough: Aim) -> Connection | None:
+    xi = finish(miss, rough)
+    if xi is None:
+        return None
+    velocity = miss.velocity(xi)
+    path = trace(miss.start, velocity, np.linspace(0, 1, 17))
+    return Connection(float(np.linalg.norm(xi)), velocity, path, False)
+
+
+def _point(frame: Frame) -> Array:
+    return np.asarray((frame.U * frame.sigma[..., None, :]) @ frame.Vt)
+
+
+def _same_frames(start: Frame, end: Frame, rank: int) -> Connection | None:
+    """The straight line in λ, where both ends have the same frames in the same order."""
+    A, B, depth = _point(start), _point(end), start.depth
+    U, _, Vt = svd(A / frobenius(A) + B / frobenius(B))
+    U, Vt = U[:, :rank], Vt[:rank]
+    left, right = np.abs(U) @ np.abs(U.T), np.abs(Vt.T) @ np.abs(Vt)
+    for W, sigma in ((A, start.sigma), (B, end.sigma)):
+        rounding = _SAME * rank * (left @ np.abs(W) @ right)
+        if (np.abs(W - (U * sigma) @ Vt) > rounding).any():
+            return None
+    s, t = start.sigma, end.sigma
+    steps = np.linspace(0, 1, 17)[:, None]
+    if math.isinf(depth):
+        rate = np.where(t < s, -1.0, 1.0) * log_ratio(s, t)
+        sigma, velocity = s * np.exp(steps * rate), s * rate
+        length = float(np.linalg.norm(rate))
+    else:
+        lam, change = s ** (1 / depth), t ** (1 / depth) - s ** (1 / depth)
+        sigma = (lam + steps * change) ** depth
+        velocity = depth * lam ** (depth - 1) * change
+        length = math.sqrt(depth) * float(np.linalg.norm(change))
+    path = (U * sigma[:, None, :]) @ Vt
+    path[0], path[-1] = A, B
+    return Connection(length, (U * velocity) @ Vt, path, False)
+
+
+def _within_frozen_spaces(start: Frame, end: Frame, rank: int) -> Connection:
+    """At depth inf both ends must share row and column spaces; the rest is a square matter."""
+    core = start.U.T @ _point(end) @ start.Vt.T
+    outside = frobenius(_point(end) - start.U @ core @ start.Vt)
+    if outside > 1e-12 * frobenius(core):
+        raise np.linalg.LinAlgError(
+            "at depth inf W0 and W1 must have the same row and column spaces: these are frozen"
+        )
+    first = Frame.of(np.diag(start.sigma), start.depth, rank)
+    inner = _connect(first, Frame.of(core, start.depth, rank), rank)
+    velocity = None if inner.velocity is None else start.U @ inner.velocity @ start.Vt
+    return inner._replace(velocity=velocity, path=start.U @ inner.path @ start.Vt)
+
+
+def _by_chain(start: Frame, end: Frame, rank: int) -> Connection | None:
+    """A chain pulled taut: one more start, or the answer."""
+    depth = round(start.depth)
+    if depth != start.depth:
+        return None
+    times = np.linspace(0, 1, _LINKS + 1)
+    chains = []
+    for path in starts(start, end):
+        points = np.stack([path(t) for t in times])
+        points[0], points[-1] = _point(start), _point(end)
+        chains.append(shortest(points, depth, rank))
+    chain = min(chains, key=lambda c: c.length)
+    if chain.least >= _EDGE:
+        h = 1 / (len(chain.path) - 1)
+        opening = (-3 * chain.path[0] + 4 * chain.path[1] - chain.path[2]) / (2 * h)
+        miss = Miss(start, end, _point(end))
+        rough = aim(miss, lambda t: _point(start) + t * opening)
+        found = None if rough is None else _geodesic(miss, rough)
+        if found is not None:
+            return found
+    return Connection(chain.length, None, chain.path, chain.least < _EDGE)

@@ -1,0 +1,196 @@
+"""Gauss-Legendre of order 4: implicit, symmetric, and exact in every quadratic invariant.
+
+The imbalances G_p of a network are quadratic in the weights, and a Runge-Kutta method with
+b_i a_ij + b_j a_ji = b_i b_j conserves what is quadratic and conserved (Cooper, 1987): G_p then
+drifts by rounding alone, provided that the stage equations are solved to rounding. Users find the
+solver in :mod:`dlngeo.solvers`.
+
+Source: E. Hairer, C. Lubich and G. Wanner, "Geometric Numerical Integration", II.1.3 and IV.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.integrate import DenseOutput, OdeSolver
+
+from dlngeo._checks import Array
+from dlngeo._linalg import frobenius
+from dlngeo.solvers._step_control import problem, scaled_error, tolerances
+
+RHS = Callable[[Any, Array], Array]
+
+_ROOT = math.sqrt(3) / 6
+_A = np.array([[1 / 4, 1 / 4 - _ROOT], [1 / 4 + _ROOT, 1 / 4]])
+_C = (1 / 2 - _ROOT, 1 / 2 + _ROOT)
+_EPS = float(np.finfo(float).eps)
+_ITERATIONS = 60
+
+
+def gauss_step(fun: RHS, t: Any, y: Array, f: Array, h: Any) -> tuple[Array, bool]:
+    """One step of size h from (t, y), for a state or a batch of states of any shape.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(t, y)``, of the shape of y.
+    y, f : array
+        The state and ``fun(t, y)``.
+
+    Returns
+    -------
+    y_new : array
+    solved : bool
+        Whether the stages were solved to rounding. Fixed-point iteration does it where h times the
+        Jacobian's norm is below one or so; no step beyond that is worth its error.
+    """
+    slopes = [f, f]
+    scale = np.abs(y).max() + np.finfo(float).tiny
+    before = math.inf
+    for _ in range(_ITERATIONS):
+        stages = [y + h * (a[0] * slopes[0] + a[1] * slopes[1]) for a in _A]
+        new = [fun(t + c * h, stage) for c, stage in zip(_C, stages, strict=True)]
+        change = max(float(np.abs(h * (a - b)).max()) for a, b in zip(new, slopes, strict=True))
+        slopes = new
+        if not math.isfinite(change) or change > 2 * before:
+            return y, False
+        if change <= _EPS * scale or (before <= 100 * _EPS * scale and change >= before):
+            return y + 0.5 * h * (slopes[0] + slopes[1]), True
+        before = change
+    return y, False
+
+
+class GaussLegendre(OdeSolver):
+    """Gauss-Legendre of order 4 (two stages) with automatic step size.
+
+    Each step is taken as two halves, and once as a whole for an estimate of the error; the halves
+    count, so that quadratic invariants are kept to rounding, between steps too.
+
+    Parameters
+    ----------
+    fun, t0, y0, t_bound, vectorized
+        As for every ``scipy.integrate.OdeSolver``.
+    max_step : float
+        Bound on the step size.
+    rtol, atol : float or array
+        The distance between the halves and the whole step, some 15 times the local error, is kept
+        below ``atol + rtol * abs(y)`` in the root mean square.
+    first_step : float or None
+        None: 1e-3 of the time in which the state would change by its own size.
+    **extraneous
+        Of no effect: a warning says so, as SciPy's solvers do.
+
+    Attributes
+    ----------
+    rejected : int
+        Steps whose error was too large, or whose stages were not solved.
+
+    Notes
+    -----
+    Stages are solved by fixed-point iteration, so a stiff flow takes short steps: for conservation,
+    not for speed. Dense output takes a step of its own, from the knot before, to each time it is
+    asked for: it costs as much, is of order 4, and keeps what steps keep.
+    """
+
+    def __init__(
+        self,
+        fun: RHS,
+        t0: float,
+        y0: Array,
+        t_bound: float,
+        max_step: float = np.inf,
+        rtol: float = 1e-3,
+        atol: float = 1e-6,
+        vectorized: bool = False,
+        first_step: float | None = None,
+        **extraneous: Any,
+    ) -> None:
+        problem(fun, t0, y0, t_bound, vectorized)
+        super().__init__(fun, t0, y0, t_bound, vectorized)
+        self.t: float
+        self.y: Array
+        self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
+        self.max_step, self.rejected = max_step, 0
+        self.f: Array = self.fun(self.t, self.y)
+        self._knots: tuple[Knot, ...] = ()
+        size, speed = (float(frobenius(v[None])) if v.size else 0.0 for v in (self.y, self.f))
+        guess = 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
+        self._h = first_step if first_step is not None else guess
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        with np.errstate(over="ignore", invalid="ignore"):  # such a step is rejected
+            return self._try_step()
+
+    def _try_step(self) -> tuple[bool, str | None]:
+        least = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
+        while True:
+            h, remaining = min(self._h, self.max_step), abs(self.t_bound - self.t)
+            h = remaining if 1.1 * h >= remaining else h
+            if h < least and h < remaining:
+                return False, "the step size fell below the spacing between numbers"
+            error, state = self._attempt(h * self.direction)
+            if error <= 1:
+                break
+            self.rejected += 1
+            self._h = h * (max(0.2, 0.9 / error**0.2) if math.isfinite(error) else 0.5)
+        middle, f_middle, y = state
+        self._h = h * min(4.0, 0.9 / error**0.2 if error > 0 else 4.0)
+        t = self.t + h * self.direction if h < remaining else self.t_bound
+        half = self.t + 0.5 * h * self.direction
+        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
+        self.t, self.y, self.f = t, y, self.fun(t, y)
+        return True, None
+
+    def _attempt(self, h: float) -> tuple[float, tuple[Array, Array, Array]]:
+        """The scaled error of two half steps, infinite where a stage was not solved."""
+        failed = math.inf, (self.y, self.f, self.y)
+        whole, solved = gauss_step(self.fun, self.t, self.y, self.f, h)
+        if not solved:
+            return failed
+        middle, solved = gauss_step(self.fun, self.t, self.y, self.f, 0.5 * h)
+        if not solved:
+            return failed
+        f_middle = self.fun(self.t + 0.5 * h, middle)
+        y, solved = gauss_step(self.fun, self.t + 0.5 * h, middle, f_middle, 0.5 * h)
+        if not solved or not np.isfinite(y).all():
+            return failed
+        return scaled_error(y - whole, self.y, y, self.rtol, self.atol), (middle, f_middle, y)
+
+    def _dense_output_impl(self) -> DenseOutput:
+        return StepsOutput(self.fun, self._knots, self.t, self.y)
+
+
+class Knot(NamedTuple):
+    """A state on the way, and the right-hand side there."""
+
+    t: float
+    y: Array
+    f: Array
+
+
+class StepsOutput(DenseOutput):
+    """Gauss-Legendre steps from the beginning or the middle of a step to any time within it."""
+
+    def __init__(self, fun: RHS, knots: tuple[Knot, ...], t: float, y: Array) -> None:
+        super().__init__(knots[0].t, t)
+        self._fun, self._knots, self._last = fun, knots, y
+
+    def _call_impl(self, t: Array) -> Array:
+        times = np.asarray(t)
+        states = [self._at(float(s)) for s in times.reshape(-1)]
+        return np.stack(states, axis=-1) if times.ndim else states[0]
+
+    def _at(self, s: float) -> Array:
+        if s == self.t:
+            return self._last
+        first, middle = self._knots
+        late = abs(s - first.t) >= abs(middle.t - first.t)
+        t, y, f = middle if late else first
+        with np.errstate(over="ignore", invalid="ignore"):
+            state, solved = gauss_step(self._fun, t, y, f, s - t)
+        if not solved:
+            raise ArithmeticError(f"the stages of a step from t = {t:g} to {s:g} were not solved")
+        return state

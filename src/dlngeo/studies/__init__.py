@@ -1,1 +1,0 @@
-"""Whole computations on data, their figures and tables."""
