@@ -173,7 +173,7 @@ def missing(entry: Row) -> list[str]:
             absent.append(name)
     if entry.test:
         file, name = place(entry.test)
-        path = HERE / file
-        if not path.exists() or not re.search(rf"^def {name}\(", path.read_text(), re.M):
+        path = next(HERE.rglob(file), None)
+        if path is None or not re.search(rf"^def {name}\(", path.read_text(), re.M):
             absent.append(f"{file}::{name}")
     return absent

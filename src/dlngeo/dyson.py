@@ -19,6 +19,16 @@ from dlngeo._paths.stepping import Plan, all_paths
 from dlngeo._threads import one_blas_thread
 from dlngeo.langevin import HermitianMatrices, Paths, submersion_sde
 
+__all__ = [
+    "log_orbit_volume",
+    "simulate",
+    "simulate_lift",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def log_orbit_volume(x: ArrayLike) -> Array:
     """S(x) = 2 log van(x), the entropy of the isospectral orbit up to a constant, (11.5)."""

@@ -30,6 +30,21 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Quadratic
 from dlngeo.equilibrium.mixing import effective_size
 
+__all__ = [
+    "LargeWidth",
+    "Series",
+    "converge",
+    "edge_variable",
+    "spacing_ratio_density",
+    "spacing_ratios",
+    "tracy_widom",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Progress = Callable[[str, float], None]
 
 # Mean, variance and skewness of the Tracy-Widom law, β = 1 (Bornemann, 2010).

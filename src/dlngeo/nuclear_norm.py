@@ -23,6 +23,16 @@ from dlngeo._checks import Array
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import MatrixCompletion, MatrixSensing
 
+__all__ = [
+    "NuclearNormSolution",
+    "minimum_nuclear_norm",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _BALANCE_EVERY = 20  # iterations between changes of the penalty
 _BALANCE_UNTIL = 2000  # a penalty that goes on changing need not converge
 

@@ -24,6 +24,19 @@ from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy, require_stacks
 
+__all__ = [
+    "Rates",
+    "definite_imbalance_bound",
+    "imbalance_bound",
+    "layer_bound",
+    "measured",
+    "rates",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Rates(NamedTuple):
     """The measured rate -L̇/L with the bounds beneath it, each ``(...)``."""

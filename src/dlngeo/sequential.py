@@ -28,6 +28,19 @@ from dlngeo.critical_points import check_signature
 from dlngeo.energies import Quadratic
 from dlngeo.flows import gradient_flow
 
+__all__ = [
+    "Learning",
+    "diagonal_target",
+    "learning",
+    "saddle_distances",
+    "train",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 WIDTHS = (11, 6, 6, 6, 6, 4)  # section 6.1: five layers, 198 weights, 84 conservation laws
 SIGMA = (4.0, 3.0, 2.0, 1.0)
 NEAR, AWAY = 0.05, 1.0  # standard deviations of a start near the origin, and of one away from it

@@ -21,6 +21,19 @@ from dlngeo.balanced.tangent import Split, profiles, tangent_argument
 from dlngeo.spectral.divided_differences import quotient
 from dlngeo.weights import pull_back, push_forward
 
+__all__ = [
+    "bures_wasserstein",
+    "differential",
+    "horizontal",
+    "horizontal_lift",
+    "thin_gradients",
+    "vertical",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 def differential(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
     r"""The differential :math:`d\phi(V) = \sum_p W_N\cdots W_{p+1}\,V_p\,W_{p-1}\cdots W_1`.

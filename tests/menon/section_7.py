@@ -177,7 +177,7 @@ def _():
     "Lemma 1",
     "metric.apply metric.spectrum",
     tol=1e-12,
-    test="spectrum.spectrum_is_that_of_the_operator",
+    test="divided_differences.spectrum_is_that_of_the_operator",
 )
 def _():
     """𝒜 is symmetric, positive definite and diagonal on u_kv_lᵀ."""
@@ -201,7 +201,7 @@ def eigenvalue_rows(choose):
 @row(
     "(7.13)",
     "metric.spectrum",
-    test="spectrum.spectrum_is_that_of_the_operator",
+    test="divided_differences.spectrum_is_that_of_the_operator",
     note="the case split is by σ_k ≠ σ_l, not by k ≠ l",
 )
 def _():
@@ -219,7 +219,7 @@ def _():
     yield from (error for k, l, error in eigenvalue_rows(lambda P: np.ones((P.r, P.r))) if k != l)
 
 
-@row("(7.14)", "metric.spectrum", test="spectrum.spectrum_is_that_of_the_operator")
+@row("(7.14)", "metric.spectrum", test="divided_differences.spectrum_is_that_of_the_operator")
 def _():
     """𝒜u_kv_kᵀ = Nσ_k^{2-2/N} u_kv_kᵀ."""
     yield from (

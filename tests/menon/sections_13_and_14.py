@@ -208,7 +208,7 @@ def _():
     "Lemma 3",
     "metric.apply metric.spectrum",
     tol=1e-12,
-    test="spectrum.relative_error_is_below_1e_13",
+    test="divided_differences.relative_error_is_below_1e_13",
 )
 def _():
     """𝒜_∞ is symmetric, positive definite and diagonal on u_kv_lᵀ."""
@@ -228,13 +228,17 @@ def infinite_eigenvalues(diagonal, K):
                 yield gap(K(P, k, l) * unit, act(infinite_operator(P), unit))
 
 
-@row("(14.8)", "metric.spectrum", tol=1e-12, test="spectrum.relative_error_is_below_1e_13")
+@row(
+    "(14.8)", "metric.spectrum", tol=1e-12, test="divided_differences.relative_error_is_below_1e_13"
+)
 def _():
     """𝒜_∞u_kv_lᵀ = (σ_k² - σ_l²)/(2 log σ_k/σ_l) u_kv_lᵀ."""
     yield from infinite_eigenvalues(False, lambda P, k, l: metric.spectrum(P.sigma, math.inf)[k, l])
 
 
-@row("(14.9)", "metric.spectrum", tol=1e-12, test="spectrum.relative_error_is_below_1e_13")
+@row(
+    "(14.9)", "metric.spectrum", tol=1e-12, test="divided_differences.relative_error_is_below_1e_13"
+)
 def _():
     """𝒜_∞u_kv_kᵀ = σ_k²u_kv_kᵀ."""
     yield from infinite_eigenvalues(True, lambda P, k, l: metric.spectrum(P.sigma, math.inf)[k, l])

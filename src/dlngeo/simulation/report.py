@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from dlngeo import statistics
 from dlngeo._checks import Array
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.simulation._beside import Comparison, Observable, is_hyperbola, on_hyperbola
 from dlngeo.simulation.config import Config
-from dlngeo.statistics import _estimates as estimates
 
 _OBSERVABLES: tuple[Observable, ...] = ("singular_values", "energy", "effective_rank")
 _SHOWN = 6  # singular values in the table
@@ -120,7 +120,7 @@ def verdict(config: Config, result: Comparison) -> str:
         )
     if is_hyperbola(config.build_energy()):
         a, distance = on_hyperbola(ensemble.W[:, -1])
-        far, place = estimates.mean(distance), np.log(np.abs(a))
+        far, place = statistics.mean(distance), np.log(np.abs(a))
         said += (
             f" The paths lie {_with_error(far.value, far.error)} from the minimisers of rank one, "
             f"where log|a| has mean {place.mean():.2g} and standard deviation {place.std():.2g}."
@@ -141,7 +141,7 @@ def _end(flow: Trajectory) -> dict[str, object]:
 
 
 def _distribution(values: Array) -> dict[str, object]:
-    mean, error = estimates.mean(values)
+    mean, error = statistics.mean(values)
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     return {
         "mean": mean,

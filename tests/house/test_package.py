@@ -10,7 +10,7 @@ import pytest
 
 import dlngeo
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OPTIONAL = ("xarray", "geomstats", "sdeint", "pymanopt", "numba", "jax", "torch", "statsmodels")
 
 

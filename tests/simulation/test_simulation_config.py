@@ -333,7 +333,7 @@ def test_unknown_preset_is_refused():
 
 
 def test_example_of_the_readme_is_a_configuration():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
     told = config.from_toml(text)
     assert told.kappa == 1.0 and told.seed == 0  # as the comment says
