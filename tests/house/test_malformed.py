@@ -1,6 +1,7 @@
 """Every public function refuses malformed arguments in one line that names the argument.
 
-`PYTHONPATH=tests python tests/house/test_malformed.py` prints the counts and every case that is not clear.
+`PYTHONPATH=tests python tests/house/test_malformed.py` prints the counts and every case that is not
+clear.
 """
 
 from __future__ import annotations
