@@ -17,7 +17,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, transpose
 from dlngeo.balanced.charts import to_svd
-from dlngeo.balanced.tangent import Split, profiles, tangent_argument
+from dlngeo.balanced.tangent import TangentSplit, profiles, tangent_argument
 from dlngeo.spectral.divided_differences import quotient
 from dlngeo.weights import pull_back, push_forward
 
@@ -92,7 +92,7 @@ def vertical(
 
     Parameters and errors as :func:`dlngeo.balanced.project_tangent`.
     """
-    return Split.of(weights, V, rank).vertical()
+    return TangentSplit.of(weights, V, rank).vertical()
 
 
 def horizontal(
@@ -103,7 +103,7 @@ def horizontal(
     The horizontal space is the orthogonal complement of the orbit within T_W M_r, and the space of
     all lifted gradients (3.6). Parameters and errors as :func:`dlngeo.balanced.project_tangent`.
     """
-    return Split.of(weights, V, rank).horizontal()
+    return TangentSplit.of(weights, V, rank).horizontal()
 
 
 def horizontal_lift(

@@ -55,10 +55,10 @@ def project_tangent(
     -----
     Source: Menon, Theorem 14, (8.20)-(8.24) with (8.21) corrected; rank r derived.
     """
-    return Split.of(weights, V, rank).tangent()
+    return TangentSplit.of(weights, V, rank).tangent()
 
 
-class Split(NamedTuple):
+class TangentSplit(NamedTuple):
     """A tuple V at balanced weights, in the frames of the weights."""
 
     frames: tuple[Array, ...]  # Q_0, ..., Q_N
@@ -74,18 +74,18 @@ class Split(NamedTuple):
         V: Sequence[ArrayLike],
         rank: int | None,
         name: str = "V",
-    ) -> Split:
+    ) -> TangentSplit:
         """Decompose V; checks both arguments."""
         layers, vectors = _pair_argument(weights, V, name)
         return cls.at(*coordinates(layers, layer_rank(layers, rank), name="weights"), vectors)
 
     @classmethod
-    def within(cls, layers: Weights, vectors: Sequence[Array], r: int) -> Split:
+    def within(cls, layers: Weights, vectors: Sequence[Array], r: int) -> TangentSplit:
         """Decompose vectors at weights of the library's own, of rank r."""
         return cls.at(*coordinates(layers, r), vectors)
 
     @classmethod
-    def at(cls, frames: Sequence[Array], lam: Array, vectors: Sequence[Array]) -> Split:
+    def at(cls, frames: Sequence[Array], lam: Array, vectors: Sequence[Array]) -> TangentSplit:
         """Decompose vectors in given frames."""
         r = lam.shape[-1]
         stack = np.broadcast_shapes(vectors[0].shape[:-2], lam.shape[:-1])
