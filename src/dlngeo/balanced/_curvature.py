@@ -16,7 +16,7 @@ from dlngeo._checks import Weights
 from dlngeo._linalg import transpose
 from dlngeo.balanced.charts import layer_rank, to_svd
 from dlngeo.balanced.tangent import TangentSplit
-from dlngeo.spectral.entropic_force import signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 
 
 def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> Weights:
@@ -49,7 +49,7 @@ def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> 
     if depth == 1:  # the orbit is a point
         return (np.zeros((frames[1] @ transpose(frames[0])).shape),)
     spare = sum(Q.shape[-2] - lam.shape[-1] for Q in frames[1:-1])
-    speed = -(total_pull(t, depth) + spare) / (depth * lam)
+    speed = -(total_force(t, depth) + spare) / (depth * lam)
     return tuple(np.asarray((Q * speed[..., None, :]) @ transpose(P)) for P, Q in pairwise(frames))
 
 

@@ -21,7 +21,7 @@ from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.entropy.free_energies import apply_curvature, thermal_curvature
 from dlngeo.spectral.divided_differences import quotient
-from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, total_force
 from dlngeo.spectral.fibre_volume import State, orthogonal_group_log_volume
 
 _HUGE = 1e100  # stands for what floating point cannot hold, in a line search
@@ -94,8 +94,8 @@ class FreeEnergy(NamedTuple):
         """∂S/∂λ; at depth inf ∂S/∂σ."""
         if self.d == 1 or self.depth == 1:
             return np.zeros_like(lam)
-        pull = total_pull(signed_log_ratio(sigma[:, None], sigma[None, :]), self.depth)
-        return np.where(lam > 0, pull / np.where(lam > 0, lam, 1.0), 0.0)
+        force = total_force(signed_log_ratio(sigma[:, None], sigma[None, :]), self.depth)
+        return np.where(lam > 0, force / np.where(lam > 0, lam, 1.0), 0.0)
 
     def _spectral_value(self, sigma: Array) -> float:
         """-S/β + decay, with S continued to rank d - 1."""
@@ -270,12 +270,12 @@ def multiplier(F: FreeEnergy, p: Point) -> float:
     if p.rank == F.d:
         return math.inf
     sigma = p.sigma[: p.rank]
-    pull = float((sigma ** (-2 / F.depth)).sum()) / F.beta
+    force = float((sigma ** (-2 / F.depth)).sum()) / F.beta
     if F.depth > 2:
-        return (F.gamma * F.depth - pull) / 2
+        return (F.gamma * F.depth - force) / 2
     if F.depth < 2:
         return -abs(p.normal)
-    return F.gamma - pull / 2 - abs(p.normal)
+    return F.gamma - force / 2 - abs(p.normal)
 
 
 def stays(F: FreeEnergy, p: Point) -> bool:

@@ -32,7 +32,7 @@ from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.spectral.divided_differences import log_ratio, summed
-from dlngeo.spectral.entropic_force import pair_pull, whole_pulls
+from dlngeo.spectral.entropic_force import pair_force, whole_depth_forces
 from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums
 
 # Coefficients of y, y³, ..., y^19 in tanh y.
@@ -232,10 +232,10 @@ def _entropic(between: _Pairs, depth: float) -> tuple[Array, Array]:
     """φ(log σ_l/σ_k)/λ_k and φ(log σ_k/σ_l)/λ_l."""
     ratio = between.ratio
     if summed(depth):
-        up, down = whole_pulls(ratio * ratio, int(depth))
+        up, down = whole_depth_forces(ratio * ratio, int(depth))
         return up * between.inverse, ratio * down * between.inverse
     t = -depth * log_ratio(np.ones_like(ratio), ratio)
-    up, down = pair_pull(t, depth), pair_pull(-t, depth)
+    up, down = pair_force(t, depth), pair_force(-t, depth)
     far = ratio < 1e-150  # then the second is of the order of the ratio at most
     down = np.where(far, 0.0, down / np.where(far, 1.0, ratio))
     return up * between.inverse, down * between.inverse

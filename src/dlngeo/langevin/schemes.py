@@ -22,7 +22,7 @@ from dlngeo._checks import Array
 from dlngeo.energies import Energy
 from dlngeo.langevin.root_chart import RootChart, reflected, runge_kutta
 from dlngeo.spectral.divided_differences import quotient
-from dlngeo.spectral.entropic_force import mutual_pulls
+from dlngeo.spectral.entropic_force import mutual_forces
 from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums, size
 
 _NOISE, _NEWTON = 3.0, 6  # standard deviations of noise that are looked ahead; iterations
@@ -254,12 +254,12 @@ class EulerDownstairs:
         if depth == 1:
             return -self._decay * sigma
         infinite = math.isinf(depth)
-        pull: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
+        force: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
         if terms.entropy:
             k, l = pairs(len(sigma))  # noqa: E741
-            pull = pull + row_sums(*mutual_pulls(sigma[k], sigma[l], depth))
+            force = force + row_sums(*mutual_forces(sigma[k], sigma[l], depth))
         power = sigma if infinite else sigma ** (1 - 2 / depth)
-        radial = power * pull / terms.beta - self._decay * sigma
+        radial = power * force / terms.beta - self._decay * sigma
         # at depth 2 and below there is no drift at a singular W
         return np.asarray(np.where(sigma > 0, radial, np.nan) if 1 < depth <= 2 else radial)
 

@@ -17,7 +17,7 @@ from dlngeo import _checks, _rank
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo.spectral.divided_differences import degree, quotient, unit
-from dlngeo.spectral.entropic_force import signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 
 Widths = Sequence[int] | None
 
@@ -139,7 +139,7 @@ class State(NamedTuple):
             )
         t = signed_log_ratio(sigma[..., :, None], sigma[..., None, :])
         power = 1.0 if math.isinf(depth) else 1 - 2 / depth
-        return np.asarray(sigma**power * (total_pull(t, depth) + self.spare))
+        return np.asarray(sigma**power * (total_force(t, depth) + self.spare))
 
     def gradient(self) -> Array:
         """The Riemannian gradient of S."""
