@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import svd as thin_svd
-from dlngeo._linalg import transpose
+from dlngeo._linalg import svd, transpose
 from dlngeo.adjacency._blocks import blk, to_weights
 
 
@@ -151,7 +150,7 @@ def misalignment(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, ...]:
 
 def _full_svd(W: Array) -> tuple[Array, Array, Array]:
     """U, sigma, V with U and V square."""
-    U, sigma, Vt = thin_svd(W)
+    U, sigma, Vt = svd(W)
     return _complete(U), sigma, _complete(transpose(Vt))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array, Weights
-from dlngeo.critical_points import _strings as strings
+from dlngeo.critical_points import _intervals
 from dlngeo.critical_points._parametrisation import assembled, check_rank, dropped_by
 from dlngeo.critical_points._signatures import (
     Signature,
@@ -42,7 +42,7 @@ def sample(
         True: tightened, a non-strict saddle if the signature holds the largest σ. False: not
         tightened, a strict saddle. None: as it comes.
     size : int or tuple of int
-        Leading dimensions, for a stack; every point has strings of its own.
+        Leading dimensions, for a stack; every point has intervals of its own.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def sample(
 
     Notes
     -----
-    Z by strings of random lengths in random bases (:mod:`~dlngeo.critical_points._strings`), which
-    reaches every Z that is critical, with fewer than two zero blocks too; hidden bases P random of
-    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and Altafini,
-    (32)-(33), the exact condition (corrected).
+    Z by intervals of random lengths in random bases
+    (:mod:`~dlngeo.critical_points._intervals`), which reaches every Z that is critical, with fewer
+    than two zero blocks too; hidden bases P random of condition at most 4. For cΣ all layers are
+    c^{1/N} times as large. Source: Wendin and Altafini, (32)-(33), the exact condition (corrected).
     """
     values = check_target(sigma, widths)
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)
@@ -82,7 +82,7 @@ def _random_blocks(
 ) -> Weights:
     room, dropped = [d - len(kept) for d in dims[1:-1]], dropped_by(kept, sigma.size)
     m, n = len(dropped), dims[0] - sigma.size
-    pattern = strings.blocks(strings.draw(room, m, n, generator, tightened), room)
+    pattern = _intervals.blocks(_intervals.draw(room, m, n, generator, tightened), room)
     # Bases along the bridges: at the output G, at the input Σ_Qᵀ G, each column of length one.
     root = np.sqrt(sigma[dropped])[:, None]
     seed = _well_conditioned(m, generator)

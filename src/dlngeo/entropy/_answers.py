@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo.entropy import _flat_directions as recession
 from dlngeo.entropy._descent import FreeEnergy
+from dlngeo.entropy._flat_directions import entropy_growth, representative, stationary
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Minimisers:
 
 
 def unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
-    direction = recession.representative(flat)
-    foot = recession.stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
+    direction = representative(flat)
+    foot = stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
     scale = 1 + float(np.abs(foot).max())
     near, far = (F.value(foot + x * scale * direction, F.d) for x in (1e3, 1e6))
-    rate = recession.entropy_growth(direction, F.depth) / F.beta
+    rate = entropy_growth(direction, F.depth) / F.beta
     return none(
         F,
         direction,
@@ -114,7 +114,7 @@ def none(
 
 def without_entropy(F: FreeEnergy) -> Minimisers:
     """Depth 1, or 1 × 1 without weight decay: the minimisers of E + (γ/2)‖W‖² (γ = 0 if d = 1)."""
-    W = recession.stationary(F.energy, F.d, F.gamma)
+    W = stationary(F.energy, F.d, F.gamma)
     here, twice = F.value(W, F.d), F.value(2 * W, F.d)
     if twice < here - 1e-14 * abs(here):
         message = "E falls along the direction for ever; the value is E there, not its infimum"

@@ -17,7 +17,6 @@ from dlngeo import _checks
 from dlngeo._checks import RNG, Array
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.entropy import _flat_directions as recession
 from dlngeo.entropy._answers import Minimisers, none, unbounded_along, without_entropy
 from dlngeo.entropy._descent import (
     FreeEnergy,
@@ -29,6 +28,7 @@ from dlngeo.entropy._descent import (
     multiplier,
     stays,
 )
+from dlngeo.entropy._flat_directions import flat_directions, images, stationary
 
 _EQUAL = 1e-9  # values of F within this count as one, relative to F and 1/β
 _FEW = 32  # more points than this are taken for samples
@@ -87,7 +87,7 @@ def minimise_free_energy(
     """
     F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
     starts = _checks.integer(starts, "starts", 1)
-    flat = recession.flat_directions(F.energy, F.d, generator)
+    flat = flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant
     if F.gamma == 0 and felt and len(flat):
         return unbounded_along(F, flat)
@@ -121,7 +121,7 @@ def _arguments(
 def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
     boundary = F.gamma > 0 and not math.isinf(F.depth)
     found: list[Point] = []
-    for W in first_guesses(F, recession.stationary(F.energy, F.d), generator, starts):
+    for W in first_guesses(F, stationary(F.energy, F.d), generator, starts):
         end = F.descend(W)
         escape = _escapes(F, end)
         if escape is not None:
@@ -164,7 +164,7 @@ def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
     while queue and len(known) <= _FEW:
         p = queue.pop()
         level = _EQUAL * (abs(p.value) + 1 / F.beta)
-        for W in recession.images(p.W):
+        for W in images(p.W):
             if min(float(np.abs(W - V).max()) for V in known) <= _SAME * float(np.abs(W).max()):
                 continue
             q = attempt(F, W, p.rank) if abs(F.value(W, p.rank) - p.value) <= level else None

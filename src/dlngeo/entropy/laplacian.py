@@ -13,9 +13,9 @@ functions of singular values
    + \sum_{l\ne k}\frac{2\lambda_k}{\lambda_k^2-\lambda_l^2}\,\partial_{\lambda_k}\Big],
 
 and weight decay (γN/2) Σλ² has Laplacian γd². With λ_k ∂S/∂λ_k = P_k = Σ_l φ(t_kl), the entropic
-forces of :mod:`~dlngeo.spectral.entropic_force`, Δ_g S is a sum over pairs that stays finite where two
-singular values meet or one of them vanishes. At depth ``inf`` everything stands for the limit of
-1/N of it, with coordinates log σ in the place of λ. Derived; Menon, (4.15), (6.5), (7.13),
+forces of :mod:`~dlngeo.spectral.entropic_force`, Δ_g S is a sum over pairs that stays finite where
+two singular values meet or one of them vanishes. At depth ``inf`` everything stands for the limit
+of 1/N of it, with coordinates log σ in the place of λ. Derived; Menon, (4.15), (6.5), (7.13),
 (12.8)-(12.10).
 """
 

@@ -22,9 +22,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _linalg
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import product as chain
 from dlngeo._linalg import transpose
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
@@ -283,7 +282,7 @@ def _gram(layers: Weights, Z: Array) -> Array:
 
 def _require(energy: Energy, layers: Weights) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
-        W = chain(layers)
+        W = _linalg.product(layers)
     if not np.isfinite(W).all():
         raise ValueError("weights must have a product within the range of floating point")
     require_stacks(energy, W, "weights")
