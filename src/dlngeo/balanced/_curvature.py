@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Weights
-from dlngeo._linalg import transpose
+from dlngeo._linalg import svd_product, transpose
 from dlngeo.balanced.charts import layer_rank, to_svd
 from dlngeo.balanced.tangent import TangentSplit
 from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
@@ -50,7 +50,7 @@ def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> 
         return (np.zeros((frames[1] @ transpose(frames[0])).shape),)
     spare = sum(Q.shape[-2] - lam.shape[-1] for Q in frames[1:-1])
     speed = -(total_force(t, depth) + spare) / (depth * lam)
-    return tuple(np.asarray((Q * speed[..., None, :]) @ transpose(P)) for P, Q in pairwise(frames))
+    return tuple(svd_product(Q, speed, transpose(P)) for P, Q in pairwise(frames))
 
 
 def second_fundamental_form(

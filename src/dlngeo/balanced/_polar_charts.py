@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, svd, together, transpose
+from dlngeo._linalg import frobenius, psd_root, svd, svd_product, together, transpose
 from dlngeo.balanced.charts import ORTHOGONAL, imbalance_argument
 from dlngeo.weights import imbalances
 
@@ -47,7 +47,7 @@ def from_right_polar(
     wanted = imbalance_argument(G, hidden)
     for p, value in enumerate(upper, start=1):
         W = layers[-1]
-        P = _psd_root(transpose(W), -wanted[p - 1], f"W_{p} W_{p}ᵀ - G_{p}")
+        P = _shifted_root(transpose(W), -wanted[p - 1], f"W_{p} W_{p}ᵀ - G_{p}")
         layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
     return together(layers)
 
@@ -92,7 +92,7 @@ def from_left_polar(
     wanted = imbalance_argument(G, hidden[::-1])
     for p, value in zip(order, lower, strict=True):
         W = layers[-1]
-        R = _psd_root(W, wanted[p - 1], f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
+        R = _shifted_root(W, wanted[p - 1], f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
         layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
     return together(reversed(layers))
 
@@ -104,22 +104,13 @@ def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...
     return layers[-1], factors, imbalances(layers)
 
 
-def _psd_root(W: Array, G: Array, name: str) -> Array:
+def _shifted_root(W: Array, G: Array, name: str) -> Array:
     """(WᵀW + G)^{1/2}; eigenvalues that are negative within rounding are taken as zero."""
     if not G.any():  # without a square, whose rounding would come in as its root
         _, sigma, Vt = svd(W)
-        return np.asarray((transpose(Vt) * sigma[..., None, :]) @ Vt)
+        return svd_product(transpose(Vt), sigma, Vt)
     square = transpose(W) @ W + G
-    values, vectors = np.linalg.eigh(square)
-    rounding = 1e-13 * np.maximum(frobenius(square), frobenius(W) ** 2)
-    least = values[..., 0]
-    if (least < -rounding).any():
-        raise ValueError(
-            f"{name} must be positive semidefinite to have a root; its least eigenvalue is "
-            f"{least.min():.3g}"
-        )
-    root = np.sqrt(np.maximum(values, 0.0))
-    return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
+    return psd_root(square, name, 1e-13 * np.maximum(frobenius(square), frobenius(W) ** 2))
 
 
 def _isometry(Q: Array, P: Array, name: str) -> Array:
@@ -139,4 +130,4 @@ def _polar_factor(W: Array) -> Array:
     """U Vᵀ over the singular values that are not zero to rounding."""
     U, sigma, Vt = svd(W)
     kept = sigma > max(W.shape[-2:]) * np.finfo(float).eps * sigma[..., :1]
-    return np.asarray((U * kept[..., None, :]) @ Vt)
+    return svd_product(U, kept, Vt)

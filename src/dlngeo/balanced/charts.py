@@ -16,7 +16,15 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, together, transpose
+from dlngeo._linalg import (
+    frobenius,
+    layer_widths,
+    orthonormalise,
+    svd,
+    svd_product,
+    together,
+    transpose,
+)
 
 ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
 
@@ -90,7 +98,7 @@ def to_svd(
 
 def layer_rank(layers: Weights, rank: int | None) -> int:
     """The rank that weights are said to have: None stands for the least width."""
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    widths = layer_widths(layers)
     return min(widths) if rank is None else rank_argument(rank, widths)
 
 
@@ -225,7 +233,7 @@ def chart_differential(
 
 def chart(frames: Sequence[Array], lam: Array) -> Weights:
     """:func:`from_svd` without checks."""
-    return tuple((Q * lam[..., None, :]) @ transpose(P) for P, Q in itertools.pairwise(frames))
+    return tuple(svd_product(Q, lam, transpose(P)) for P, Q in itertools.pairwise(frames))
 
 
 def frame_argument(value: ArrayLike, name: str, r: int) -> Array:

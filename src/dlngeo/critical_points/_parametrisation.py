@@ -21,7 +21,15 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._linalg import (
+    diagonal_matrix,
+    frobenius,
+    layer_widths,
+    prefix_products,
+    product,
+    suffix_products,
+    transpose,
+)
 from dlngeo.critical_points._signatures import (
     Signature,
     check_signature,
@@ -164,8 +172,8 @@ def parametrise(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-
 
 def _parametrise(layers: Weights, sigma: Array, kept: Signature) -> Parameters:
     r, columns = len(kept), list(kept)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
-    suffixes = list(itertools.accumulate(reversed(layers), lambda B, W: B @ W))[::-1]
+    prefixes = prefix_products(layers)
+    suffixes = suffix_products(layers)
     bases: list[Array] = []
     lower: list[Array] = []  # the last rows of P_p⁻¹
     for B, A in zip(prefixes[:-1], suffixes[1:], strict=True):
@@ -184,7 +192,7 @@ def _parametrise(layers: Weights, sigma: Array, kept: Signature) -> Parameters:
 def prepare(weights: Sequence[ArrayLike], sigma: ArrayLike) -> tuple[Weights, Array]:
     """Weights and σ, checked on their own and against each other."""
     layers = _checks.weights(weights)
-    dims = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    dims = layer_widths(layers)
     values = check_target(sigma, dims)
     check_widths(values, dims)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -221,10 +229,10 @@ def nearest(layers: Weights, sigma: Array, tol: float) -> tuple[Array, Array]:
 
 def _rounding(layers: Weights) -> Array:
     """d_max ε Σ_p |W_N ⋯ W_{p+1}| |W_p| |W_{p-1} ⋯ W_1|: how far rounding may move the product."""
-    before = [1.0, *(_norm(B) for B in itertools.accumulate(layers[:-1], lambda B, W: W @ B))]
-    after = [1.0, *(_norm(A) for A in itertools.accumulate(layers[:0:-1], lambda A, W: A @ W))]
-    terms = [a * _norm(W) * b for a, W, b in zip(after[::-1], layers, before, strict=True)]
-    width = max(layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    before = [1.0, *(_norm(B) for B in prefix_products(layers[:-1]))]
+    after = [*(_norm(A) for A in suffix_products(layers[1:])), 1.0]
+    terms = [a * _norm(W) * b for a, W, b in zip(after, layers, before, strict=True)]
+    width = max(layer_widths(layers))
     return np.asarray(width * np.finfo(float).eps * sum(terms))
 
 
@@ -258,8 +266,4 @@ def dropped_by(kept: Signature, count: int) -> list[int]:
 
 def rectangular(layers: Weights, diagonal: Array) -> Array:
     """The rectangular matrix of the shape of the end-to-end matrix with that diagonal."""
-    shape = (layers[-1].shape[-2], layers[0].shape[-1])
-    matrix = np.zeros((*diagonal.shape[:-1], *shape))
-    index = range(shape[0])
-    matrix[..., index, index] = diagonal
-    return matrix
+    return diagonal_matrix(diagonal, layers[-1].shape[-2], layers[0].shape[-1])

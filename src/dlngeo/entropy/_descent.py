@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from dlngeo._checks import Array
-from dlngeo._linalg import svd
+from dlngeo._linalg import svd, svd_product
 from dlngeo.energies import Energy
 from dlngeo.entropy.free_energies import apply_curvature, thermal_curvature
 from dlngeo.spectral.divided_differences import quotient
@@ -43,7 +43,7 @@ class Point(NamedTuple):
     @property
     def W(self) -> Array:
         """The matrix."""
-        return np.asarray((self.U * self.sigma) @ self.Vt)
+        return svd_product(self.U, self.sigma, self.Vt)
 
     @property
     def residual(self) -> float:
@@ -70,14 +70,14 @@ class FreeEnergy(NamedTuple):
     def matrix(self, Y: Array) -> Array:
         """W = U Λ^N Vᵀ for Y = U Λ Vᵀ."""
         U, lam, Vt = svd(Y)
-        return np.asarray((U * lam**self.root) @ Vt)
+        return svd_product(U, lam**self.root, Vt)
 
     def in_root(self, y: Array) -> tuple[float, Array]:
         """F and its gradient in Y, a vector of d² entries."""
         U, lam, Vt = svd(y.reshape(self.d, self.d))
         with np.errstate(over="ignore", under="ignore"):
             sigma = lam**self.root
-            W = (U * sigma) @ Vt
+            W = svd_product(U, sigma, Vt)
             if not sigma[0] < _HUGE:
                 return _HUGE, np.zeros_like(y)
             value = self._spectral_value(sigma) + float(self.energy.value(W))
@@ -112,7 +112,7 @@ class FreeEnergy(NamedTuple):
     def descend(self, W: Array) -> Array:
         """A local minimum near W, by a quasi-Newton method in Y."""
         U, sigma, Vt = svd(W)
-        start = (U * sigma ** (1 / self.root)) @ Vt
+        start = svd_product(U, sigma ** (1 / self.root), Vt)
         options = {"gtol": 1e-6, "maxiter": 200 * self.d**2}
         end: Any = minimize(self.in_root, start.ravel(), jac=True, method="BFGS", options=options)
         return self.matrix(end.x.reshape(self.d, self.d))
@@ -123,13 +123,13 @@ class FreeEnergy(NamedTuple):
         """F at W cut to the given rank, by continuity."""
         U, sigma, Vt = svd(W)
         sigma = np.where(np.arange(self.d) < rank, sigma, 0.0)
-        return self._spectral_value(sigma) + float(self.energy.value((U * sigma) @ Vt))
+        return self._spectral_value(sigma) + float(self.energy.value(svd_product(U, sigma, Vt)))
 
     def at(self, W: Array, rank: int) -> Point:
         """W cut to the given rank, with first and second derivatives along the stratum."""
         U, sigma, Vt = svd(W)
         sigma = np.where(np.arange(self.d) < rank, sigma, 0.0)
-        point = (U * sigma) @ Vt
+        point = svd_product(U, sigma, Vt)
         value = self._spectral_value(sigma) + float(self.energy.value(point))
         E = U.T @ self.energy.gradient(point) @ Vt.T
         if not (sigma[:rank] > 0).all():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import svd, transpose
+from dlngeo._linalg import svd, svd_product, transpose
 from dlngeo.balanced.charts import chart
 from dlngeo.balanced.retraction import nearest_coordinates
 
@@ -46,13 +46,13 @@ class _State:
 
     def layers(self) -> list[Array]:
         return [
-            (Q * self.lam[:, None, :]) @ transpose(P)
+            svd_product(Q, self.lam, transpose(P))
             for P, Q in zip(self.frames[:-1], self.frames[1:], strict=True)
         ]
 
     def path(self) -> Array:
         sigma = self.lam ** (len(self.frames) - 1)
-        return np.asarray((self.frames[-1] * sigma[:, None, :]) @ transpose(self.frames[0]))
+        return svd_product(self.frames[-1], sigma, transpose(self.frames[0]))
 
     def energy(self) -> float:
         return float(sum((np.diff(W, axis=0) ** 2).sum() for W in self.layers()))

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius, svd
+from dlngeo._linalg import frobenius, svd, svd_product
 from dlngeo._threads import one_blas_thread
 from dlngeo.metric._discrete_geodesics import discrete_geodesic
 from dlngeo.metric._geodesics import trace
@@ -193,7 +193,7 @@ def _ends(
     second = _checks.matrix(W1, "W1", (first.shape[0], first.shape[1]))
     frames = []
     for name, point in (("W0", first), ("W1", second)):
-        frame, () = prepare(point, {}, depth, rank, None, name)
+        frame, () = prepare(point, {}, depth, rank, name=name)
         require_invertible(frame)
         frames.append(frame)
     return (frames[0], frames[1]), frames[0].sigma.size
@@ -251,7 +251,7 @@ def _geodesic(miss: Miss, rough: Aim) -> Connection | None:
 
 
 def _point(frame: Frame) -> Array:
-    return np.asarray((frame.U * frame.sigma[..., None, :]) @ frame.Vt)
+    return svd_product(frame.U, frame.sigma, frame.Vt)
 
 
 def _same_frames(start: Frame, end: Frame, rank: int) -> Connection | None:

@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import svd_product
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.divided_differences import degree, unit
 from dlngeo.spectral.frame import (
@@ -257,4 +258,4 @@ def drift(frame: Frame) -> Array:
         speed = frame.sigma
     else:
         speed = (frame.depth - 1) * frame.sigma ** (1 - 2 / frame.depth)
-    return np.asarray((frame.U * speed[..., None, :]) @ frame.Vt)
+    return svd_product(frame.U, speed, frame.Vt)

@@ -15,7 +15,7 @@ from scipy.special import gammaln
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array
-from dlngeo._linalg import svd
+from dlngeo._linalg import svd, svd_product
 from dlngeo.spectral.divided_differences import degree, quotient, unit
 from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 
@@ -96,7 +96,7 @@ class State(NamedTuple):
         doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
         if r < min(m, n):
             U, sigma, Vt = U[..., :r], sigma[..., :r], Vt[..., :r, :]
-            point = (U * sigma[..., None, :]) @ Vt
+            point = svd_product(U, sigma, Vt)
         if math.isinf(depth):
             return cls(U, sigma, Vt, point, depth, n - r, 0.0), doubt
         if widths is None:
@@ -147,7 +147,7 @@ class State(NamedTuple):
 
     def matrix(self, diagonal: Array) -> Array:
         """U diag(...) Vᵀ."""
-        return np.asarray((self.U * diagonal[..., None, :]) @ self.Vt)
+        return svd_product(self.U, diagonal, self.Vt)
 
 
 def continuous(

@@ -16,7 +16,7 @@ import numpy as np
 
 from dlngeo import _linalg
 from dlngeo._checks import Array
-from dlngeo._linalg import transpose
+from dlngeo._linalg import svd_product, transpose
 from dlngeo.spectral import two_by_two
 from dlngeo.spectral.two_by_two import paths_first, paths_last
 
@@ -65,7 +65,7 @@ class SquareSVD(NamedTuple):
     def diagonal(self, values: Array) -> Array:
         """U diag(values) Vᵀ of rows (d, ...)."""
         if self.lam.shape[-1] != 2:
-            return np.asarray((self.U * paths_first(values, 1)[..., None, :]) @ self.Vt)
+            return svd_product(self.U, paths_first(values, 1), self.Vt)
         U, Vt = _table(self.U), _table(self.Vt)
         one, two = U[:, 0] * values[0], U[:, 1] * values[1]
         return _stack(one[:, None] * Vt[0] + two[:, None] * Vt[1])
