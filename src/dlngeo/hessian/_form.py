@@ -216,7 +216,7 @@ def nullity(energy: Energy, weights: Sequence[ArrayLike], *, tol: float = 1e-10)
         coefficients[0] = coefficients[0] * norm
     noise = spectrum.shape[-1] * np.finfo(float).eps * norms[-1] * coefficients[2]
     bound = np.maximum(tol * spectrum.max(axis=-1), noise)
-    return np.asarray((spectrum <= bound[..., None]).sum(axis=-1))
+    return (spectrum <= bound[..., None]).sum(axis=-1)
 
 
 def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:

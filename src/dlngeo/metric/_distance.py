@@ -181,7 +181,7 @@ def _stacked(
     values: list[Array], W0: ArrayLike, W1: ArrayLike, inner: tuple[int, ...] = ()
 ) -> Array:
     stack = np.broadcast_shapes(np.shape(W0), np.shape(W1))[:-2]
-    return np.asarray(values).reshape(stack + inner)
+    return np.asarray(values).reshape(stack + inner)[()]
 
 
 def _ends(

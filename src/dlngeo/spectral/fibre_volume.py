@@ -167,7 +167,7 @@ def continuous(
     """
     state, doubt = State.doubted(W, depth, rank, widths)
     if doubt is None:
-        return function(state)
+        return np.asarray(function(state))[()]
     return _rank.settled(
         lambda sigma: function(state._replace(sigma=sigma)), doubt, core, stated=stated
-    )
+    )[()]
