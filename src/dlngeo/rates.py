@@ -22,6 +22,7 @@ from dlngeo import _checks
 from dlngeo import weights as networks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
+from dlngeo._results.brief import brief
 from dlngeo.energies import Energy, require_stacks
 
 __all__ = [
@@ -45,6 +46,9 @@ class Rates(NamedTuple):
     by_layers: Array
     by_imbalance: Array
     by_definite_imbalance: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def measured(energy: Energy, weights: Sequence[ArrayLike], *, infimum: float = 0.0) -> Array:
