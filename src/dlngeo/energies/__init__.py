@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlngeo.energies._check import Misses, check
 from dlngeo.energies._check import require_stacks as require_stacks
-from dlngeo.energies._energies import (
+from dlngeo.energies._least_squares import (
     Energy,
     LinearRegression,
     Logistic,
