@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dlngeo.energies._check import Misses, check
 from dlngeo.energies._check import require_stacks as require_stacks
-from dlngeo.energies._least_squares import (
-    Energy,
-    LinearRegression,
-    Logistic,
-    MatrixCompletion,
-    MatrixSensing,
-    Quadratic,
-    WeightMaps,
-    Whitening,
-)
+from dlngeo.energies._completion import MatrixCompletion
+from dlngeo.energies._least_squares import Quadratic
+from dlngeo.energies._linear_regression import LinearRegression, WeightMaps, Whitening
+from dlngeo.energies._logistic import Logistic
+from dlngeo.energies._protocol import Energy
+from dlngeo.energies._sensing import MatrixSensing
 
 __all__ = [
     "Energy",

@@ -16,7 +16,7 @@ from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
 
 if TYPE_CHECKING:
-    from dlngeo.energies._least_squares import Energy
+    from dlngeo.energies._protocol import Energy
 
 _DIRECTIONS = 64  # at most, in which derivatives are looked at
 
