@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks, _incomplete
+from dlngeo import _checks, _incomplete, _plain
 from dlngeo._checks import Array
+from dlngeo.energies._data import keys, require_shape
 from dlngeo.energies._least_squares import LeastSquares
+from dlngeo.energies._protocol import Fits, NullSpace
 
 
 class MatrixCompletion(LeastSquares):
@@ -24,6 +29,8 @@ class MatrixCompletion(LeastSquares):
     -----
     Source: Menon, eq. (3.8).
     """
+
+    kind = "completion"
 
     def __init__(self, observed: ArrayLike, mask: ArrayLike) -> None:
         observed = _checks.real_array(observed, "observed", finite=False)
@@ -49,7 +56,8 @@ class MatrixCompletion(LeastSquares):
         self.hessian_norm = 1.0
 
     def __repr__(self) -> str:
-        return f"MatrixCompletion({self.mask.sum()} of {self.shape[0]} x {self.shape[1]} entries)"
+        m, n = self.shape
+        return f"MatrixCompletion({m} x {n}, {self.mask.sum()} observed)"
 
     @classmethod
     def from_triplets(
@@ -93,6 +101,44 @@ class MatrixCompletion(LeastSquares):
             raise ValueError(f"table must be one matrix; its shape is {table.shape}")
         return cls(table, ~np.isnan(table))
 
+    @classmethod
+    def from_config(
+        cls, energy: Mapping[str, Any], shape: tuple[int, int] | None = None
+    ) -> MatrixCompletion:
+        """From ``table``, rows with nan where nothing is observed, or ``triplets``.
+
+        These are [row, column, value], counted from 0, of matrices of the given shape.
+        """
+        (key,) = keys(energy, cls.kind, ("table",), ("triplets",))
+        rows = _plain.rows(energy[key], f"energy.{key}")
+        if key == "triplets":
+            return _of_triplets(_checks.real_array(rows, "energy.triplets"), shape)
+        if np.isinf(rows).any():
+            raise ValueError("energy.table must be finite, or nan where nothing is observed")
+        if np.isnan(rows).all():
+            raise ValueError("energy.table must have at least one entry that is not nan")
+        found = cls.from_nan(rows)
+        require_shape(found.shape, shape)
+        return found
+
+    def to_config(self) -> dict[str, Any]:
+        """``kind`` and ``table``, with nan where nothing is observed."""
+        return {"kind": self.kind, "table": np.where(self.mask, self.observed, np.nan).tolist()}
+
+    def null_space(self) -> NullSpace:
+        """The entries that are not observed."""
+        return NullSpace(~self.mask)
+
+    def fits(self) -> Fits:
+        """The matrices of the observed entries; multipliers (m, n), zero off the mask."""
+        mask, observed = self.mask, self.observed
+        return Fits(
+            project=lambda W: np.where(mask, observed, W),
+            normal=lambda Z: np.where(mask, Z, 0.0),
+            multipliers=lambda Z: np.where(mask, Z, 0.0),
+            pair=lambda Z: float((observed * Z).sum()),
+        )
+
     def _residual(self, W: Array) -> Array:
         return self._linear(W) - self.observed
 
@@ -101,3 +147,21 @@ class MatrixCompletion(LeastSquares):
 
     def _adjoint(self, residual: Array) -> Array:
         return residual  # zero outside the mask already
+
+
+def _of_triplets(triplets: Array, shape: tuple[int, int] | None) -> MatrixCompletion:
+    if triplets.shape[1] != 3 or (triplets[:, :2] % 1 != 0).any():
+        raise ValueError("energy.triplets must be a list of [row, column, value], from row 0")
+    if shape is None:
+        raise ValueError("shape must be given with energy.triplets, which do not tell it")
+    m, n = _checks.shape(shape)
+    pairs = triplets[:, :2]
+    if not ((pairs >= 0) & (pairs < (m, n))).all():
+        raise ValueError(
+            f"energy.triplets must have rows from 0 to {m - 1} and columns from 0 to {n - 1}; they "
+            f"run from {pairs.min():g} to {pairs.max():g}"
+        )
+    if len(np.unique(pairs, axis=0)) < len(pairs):
+        raise ValueError("energy.triplets must name each entry once")
+    i, j = pairs.T.astype(int)
+    return MatrixCompletion.from_triplets(i, j, triplets[:, 2], (m, n))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo.energies._data import keys, matrix, one_matrix, require_shape
+from dlngeo.energies._protocol import NullSpace, Spectral
 
 
 class LeastSquares:
@@ -62,13 +67,38 @@ class Quadratic(LeastSquares):
     Source: Wendin and Altafini, eq. (5) with Φ = Σ.
     """
 
+    kind = "quadratic"
+
     def __init__(self, target: ArrayLike) -> None:
         self.target = one_matrix(target, "target")
         self.shape = self.target.shape
         self.hessian_norm = 1.0
 
     def __repr__(self) -> str:
-        return f"Quadratic(target of shape {self.shape})"
+        return f"Quadratic({self.shape[0]} x {self.shape[1]})"
+
+    @property
+    def spectral(self) -> Spectral | None:
+        """½ Σσ² where the target is zero, else None."""
+        return None if self.target.any() else _half_squares
+
+    def null_space(self) -> NullSpace:
+        """Everything is seen."""
+        return NullSpace(np.zeros(self.shape, dtype=bool))
+
+    @classmethod
+    def from_config(
+        cls, energy: Mapping[str, Any], shape: tuple[int, int] | None = None
+    ) -> Quadratic:
+        """From ``target``, a list of rows."""
+        keys(energy, cls.kind, ("target",))
+        found = cls(matrix(energy, "target"))
+        require_shape(found.shape, shape)
+        return found
+
+    def to_config(self) -> dict[str, Any]:
+        """``kind`` and ``target``."""
+        return {"kind": self.kind, "target": self.target.tolist()}
 
     def _residual(self, W: Array) -> Array:
         return W - self.target
@@ -80,8 +110,5 @@ class Quadratic(LeastSquares):
         return residual
 
 
-def one_matrix(value: ArrayLike, name: str) -> Array:
-    array = _checks.matrix(value, name)
-    if array.ndim != 2:
-        raise ValueError(f"{name} must be one matrix, not a stack; its shape is {array.shape}")
-    return array.copy()  # the caller may go on writing into his own
+def _half_squares(sigma: Array) -> tuple[Array, Array]:
+    return 0.5 * (sigma**2).sum(axis=-1), sigma

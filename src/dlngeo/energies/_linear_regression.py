@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo.energies._least_squares import LeastSquares, Quadratic, one_matrix
+from dlngeo.energies._data import keys, matrix, require_shape, samples
+from dlngeo.energies._least_squares import LeastSquares, Quadratic
+from dlngeo.energies._protocol import NullSpace
 
 
 class WeightMaps(NamedTuple):
@@ -53,13 +55,10 @@ class LinearRegression(LeastSquares):
     samples do. Half of the printed loss (4). Source: Wendin and Altafini, eqs. (3)-(4), A.2.
     """
 
+    kind = "regression"
+
     def __init__(self, X: ArrayLike, Y: ArrayLike) -> None:
-        X, Y = one_matrix(X, "X"), one_matrix(Y, "Y")
-        if X.shape[1] != Y.shape[1]:
-            raise ValueError(
-                "X and Y must have as many columns, one a sample; "
-                f"their shapes are {X.shape} and {Y.shape}"
-            )
+        X, Y = samples(X, Y)
         self.X, self.Y = X, Y
         self.shape = (Y.shape[0], X.shape[0])
         basis, triangle = np.linalg.qr(X.T)
@@ -70,6 +69,26 @@ class LinearRegression(LeastSquares):
 
     def __repr__(self) -> str:
         return f"LinearRegression({self.shape[1]} -> {self.shape[0]}, {self.X.shape[1]} samples)"
+
+    def null_space(self) -> NullSpace:
+        """The directions of the inputs in which there are no data."""
+        entries = np.zeros(self.shape, dtype=bool)
+        entries[:, int(np.linalg.matrix_rank(self.X)) :] = True
+        return NullSpace(entries)
+
+    @classmethod
+    def from_config(
+        cls, energy: Mapping[str, Any], shape: tuple[int, int] | None = None
+    ) -> LinearRegression:
+        """From ``X`` and ``Y``, lists of rows."""
+        keys(energy, cls.kind, ("X", "Y"))
+        found = cls(matrix(energy, "X"), matrix(energy, "Y"))
+        require_shape(found.shape, shape)
+        return found
+
+    def to_config(self) -> dict[str, Any]:
+        """``kind``, ``X`` and ``Y``."""
+        return {"kind": self.kind, "X": self.X.tolist(), "Y": self.Y.tolist()}
 
     def value(self, W: ArrayLike) -> Array:
         """E(W), of shape ``(...)`` for W of shape ``(..., m, n)``."""

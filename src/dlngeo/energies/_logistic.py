@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies._least_squares import one_matrix
+from dlngeo.energies._data import keys, matrix, require_shape, samples
+from dlngeo.energies._protocol import NullSpace
 
 
 class Logistic:
@@ -30,13 +34,10 @@ class Logistic:
         If X and Y are not matrices with as many columns, or a label is neither 1 nor -1.
     """
 
+    kind = "logistic"
+
     def __init__(self, X: ArrayLike, Y: ArrayLike) -> None:
-        X, Y = one_matrix(X, "X"), one_matrix(Y, "Y")
-        if X.shape[1] != Y.shape[1]:
-            raise ValueError(
-                "X and Y must have as many columns, one a sample; "
-                f"their shapes are {X.shape} and {Y.shape}"
-            )
+        X, Y = samples(X, Y)
         if not (np.abs(Y) == 1).all():
             raise ValueError(f"Y must hold labels 1 and -1 alone; it has {Y[np.abs(Y) != 1][0]:g}")
         self.X, self.Y = X, Y
@@ -44,6 +45,28 @@ class Logistic:
 
     def __repr__(self) -> str:
         return f"Logistic({self.shape[1]} -> {self.shape[0]}, {self.X.shape[1]} samples)"
+
+    def null_space(self) -> NullSpace:
+        """Along rows that separate their labels the energy falls to zero."""
+        parted, free = np.array([_separation(self.X * labels) for labels in self.Y]).T
+        entries = np.broadcast_to(free[:, None], self.shape)
+        n, count = self.shape[1], int(parted.sum())
+        ranks = sorted({1, count}) if count else []
+        return NullSpace(entries, exact=False, spaces=tuple((k * n, min(k, n)) for k in ranks))
+
+    @classmethod
+    def from_config(
+        cls, energy: Mapping[str, Any], shape: tuple[int, int] | None = None
+    ) -> Logistic:
+        """From ``X`` and ``Y``, lists of rows."""
+        keys(energy, cls.kind, ("X", "Y"))
+        found = cls(matrix(energy, "X"), matrix(energy, "Y"))
+        require_shape(found.shape, shape)
+        return found
+
+    def to_config(self) -> dict[str, Any]:
+        """``kind``, ``X`` and ``Y``."""
+        return {"kind": self.kind, "X": self.X.tolist(), "Y": self.Y.tolist()}
 
     def value(self, W: ArrayLike) -> Array:
         """E(W), of shape ``(...)`` for W of shape ``(..., m, n)``."""
@@ -65,3 +88,21 @@ class Logistic:
     def _margins(self, W: ArrayLike) -> Array:
         margins: Array = self.Y * (_checks.matrix(W, shape=self.shape) @ self.X)
         return margins
+
+
+def _separation(signed: Array) -> tuple[bool, bool]:
+    """Whether some w has signedᵀw > 0, and whether some w ≠ 0 has signedᵀw >= 0."""
+    from scipy.optimize import linprog  # some 0.1 s to import, for few users
+
+    n, count = signed.shape
+    box = [(-1.0, 1.0)] * n
+    margin = linprog(
+        np.append(np.zeros(n), -1.0),
+        A_ub=np.column_stack([-signed.T, np.ones(count)]),
+        b_ub=np.zeros(count),
+        bounds=[*box, (None, None)],
+    )
+    weak = linprog(-signed.sum(axis=1), A_ub=-signed.T, b_ub=np.zeros(count), bounds=box)
+    size = float(np.abs(signed).max()) * 1e-9
+    whole = np.linalg.matrix_rank(signed) == n
+    return bool(-margin.fun > size), bool(-weak.fun > size or not whole)
