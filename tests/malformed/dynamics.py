@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlngeo import energies, langevin, statistics
+from dlngeo import energies, flows, langevin, statistics
 from malformed.arrays import layers, matrix, span, times, vector, widths
 from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
 from malformed.kinds import (
@@ -15,6 +17,7 @@ from malformed.kinds import (
     choice,
     depth,
     energy,
+    file,
     flag,
     function,
     instance,
@@ -96,6 +99,8 @@ def _flows() -> dict[str, Call]:
         "flows.gradient_descent": steps
         | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
         "stability.descend": steps,
+        "flows.Trajectory.save": {"path": file(_files() / "new")},
+        "flows.Trajectory.load": {"path": file(_files() / "saved")},
     }
 
 
@@ -300,9 +305,27 @@ def _passages() -> statistics.Passages:
 
 
 @cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+def _files() -> Path:
+    """A folder in which a trajectory is saved."""
+    folder = Path(_folder().name)
+    if not (folder / "saved").exists():
+        _trajectory().save(folder / "saved")
+    return folder
+
+
+@cache
+def _trajectory() -> flows.Trajectory:
+    return flows.gradient_flow(TARGET, NETWORK, (0.0, 0.1))
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
-    return {}
+    return {"flows.Trajectory": _trajectory()}
 
 
 def entries() -> dict[str, Call]:

@@ -8,17 +8,21 @@ An archive is a zip file of the kind that ``numpy.savez`` writes and ``numpy.loa
 whose ``kind`` is the class of the result, and whose ``about`` holds what is no array: numbers,
 texts, lists and objects of them. JSON's doubles come back bit for bit, infinite ones and NaN too;
 tuples come back as lists.
+
+A result, which is a dataclass, stands in it field by field: arrays under their names, weights as
+``W_1`` to ``W_N``, all else in ``about``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -27,6 +31,7 @@ from dlngeo._checks import Array
 
 DRAFT = ".dlngeo-draft-"  # begins the name of a file that is not whole yet
 File: TypeAlias = str | os.PathLike[str]
+Result = TypeVar("Result")
 
 _FORMAT, _VERSION = "dlngeo", 1
 
@@ -59,6 +64,30 @@ def read(path: File, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
             f"{file} must be an archive of format, version and class {wanted}, not {found}"
         )
     return arrays, header["about"]
+
+
+def save(path: File, result: Any) -> None:
+    """Write a result, a dataclass of arrays, of weights, and of what JSON holds."""
+    about = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    arrays = {name: about.pop(name) for name in list(about) if isinstance(about[name], np.ndarray)}
+    layers = about.pop("weights") or ()
+    write(path, type(result).__name__, arrays | _numbered(layers), about)
+
+
+def load(path: File, cls: type[Result]) -> Result:
+    """The result of a class that :func:`save` wrote, equal bit for bit."""
+    arrays, about = read(path, cls.__name__)
+    layers = tuple(arrays.pop(name) for name in _numbered(arrays) if name in arrays)
+    fields: dict[str, Any] = {**arrays, **about, "weights": layers or None}
+    try:
+        return cls(**fields)
+    except TypeError as error:
+        raise ValueError(f"{path} must hold the fields of {cls.__name__}: {error}") from None
+
+
+def _numbered(layers: Collection[Any]) -> dict[str, Any]:
+    """Layers under the names that they have in an archive; there are no more than its members."""
+    return {f"W_{p}": layer for p, layer in enumerate(layers, start=1)}
 
 
 def _members(stream: BinaryIO) -> dict[str, Array]:
