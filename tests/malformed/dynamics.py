@@ -98,7 +98,7 @@ def _flows() -> dict[str, Call]:
         | control,
         "flows.gradient_descent": steps
         | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
-        "stability.descend": steps,
+        "stability.descend": steps | {"callback": control["callback"]},
         "flows.Trajectory.save": {"path": file(_files() / "new")},
         "flows.Trajectory.load": {"path": file(_files() / "saved")},
     }
@@ -150,7 +150,12 @@ def _stability() -> dict[str, Call]:
     kernel = matrix(np.array([[2.0, 0.5], [0.5, 1.0]]), one=True, without=["more of both"])
     step = vector([0.1, 0.2], zero=False, scalar=True, empty=True)
     outputs, batch = integer(1), integer(1)
-    runs: Call = {"n_steps": integer(4), "n_chains": integer(2, 2), "rng": rng()}
+    runs: Call = {
+        "n_steps": integer(4),
+        "n_chains": integer(2, 2),
+        "rng": rng(),
+        "callback": function(_nothing, none=True),
+    }
     curvatures = vector([2.0, 1.0], one=True)
     at: Call = {"kernel": kernel, "step": step, "outputs": outputs, "batch": batch}
     return {
