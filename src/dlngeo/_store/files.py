@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -48,6 +49,11 @@ def together(folder: Path, *, last: str) -> Iterator[Path]:
         yield Path(draft)
         for file in sorted(Path(draft).iterdir(), key=lambda file: file.name == last):
             file.replace(folder / file.name)
+
+
+def write_json(file: Path, content: dict[str, object]) -> None:
+    """Names and values as JSON that people can read."""
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
