@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 _LOCK, _DRAFT = ".dlngeo-lock", ".dlngeo-draft-"
-_ROOMS = (".", "groups")  # where drafts lie
+GROUPS = "groups"  # the folder of a long run's parts (:mod:`dlngeo._store.groups`)
 
 
 def require_folder(out: Path) -> None:
@@ -66,7 +66,7 @@ def held(folder: Path) -> Iterator[None]:
     made = not folder.exists()
     lock = _locked(folder / _LOCK)
     try:
-        for room in _ROOMS:
+        for room in (".", GROUPS):
             for stale in (folder / room).glob(f"{_DRAFT}*"):  # of a run that was killed
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield

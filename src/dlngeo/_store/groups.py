@@ -14,8 +14,8 @@ from typing import Any
 
 from dlngeo._environment import differences, numerics
 from dlngeo._store import sealed
+from dlngeo._store.files import GROUPS
 
-FOLDER = "groups"  # below the one that is held
 Group = dict[str, Any]
 
 
@@ -36,11 +36,11 @@ class Groups:
         """The members and the file of each group."""
         for first in range(0, self.count, self.size):
             span = range(first, min(first + self.size, self.count))
-            yield span, self.out / FOLDER / name(span[0], span[-1])
+            yield span, self.out / GROUPS / name(span[0], span[-1])
 
     def present(self) -> list[Path]:
         """The groups that are there, of this many members or of more."""
-        return sorted((self.out / FOLDER).glob("*.npz"))
+        return sorted((self.out / GROUPS).glob("*.npz"))
 
     def finished(
         self, make: Callable[[range], Group], progress: Callable[[int], None] | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from dlngeo import tables
 from dlngeo._environment import numerics
-from dlngeo._store.files import held, require_folder, together, write_json
+from dlngeo._store.files import GROUPS, held, require_folder, together, write_json
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.completion import report
 from dlngeo.completion._complete import Completion, complete
@@ -136,7 +136,7 @@ class Complete:
         data = self.data
         if data is not None and any(file.exists() and file.samefile(data) for file in written):
             raise ValueError(f"--out {out} would overwrite DATA, {data}; name another folder")
-        if (out / "groups").exists():
+        if (out / GROUPS).exists():
             raise ValueError(f"--out {out} holds a simulation; name another folder")
 
     def _write(self, table: tables.Table, result: Completion, out: Path, begun: float) -> None:
