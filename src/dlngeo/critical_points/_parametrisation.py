@@ -214,7 +214,7 @@ def sample(
 
     Notes
     -----
-    Z by strings of random lengths in random bases (:mod:`~dlngeo.critical_points._strings`), which
+    Z by strings of random lengths in random bases, which
     reaches every Z that is critical, with fewer than two zero blocks too; hidden bases P random of
     condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and Altafini,
     (32)-(33), the exact condition (corrected).

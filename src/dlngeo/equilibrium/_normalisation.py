@@ -119,7 +119,7 @@ def normalisable(
         Rotation-invariant energies are decided by their growth, those of
         :mod:`dlngeo.energies` by what they see of W. Of others nothing is said, but at depth inf.
     shape, depth, beta, kappa, widths, weight_decay
-        As for :func:`~dlngeo.equilibrium._sampling.sample`.
+        As for :func:`sample`.
 
     Returns
     -------
