@@ -67,3 +67,12 @@ def test_readme_has_its_two_commands():
     main, tests = block.strip().splitlines()
     assert main.endswith("dlngeo complete")
     assert tests.endswith("-m pytest -n auto")
+
+
+def test_hooks_run_the_versions_of_ci():
+    pinned = re.findall(
+        r'"((?:ruff|mypy|import-linter)==[\d.]+)"', (ROOT / "pyproject.toml").read_text()
+    )
+    hooks = set(re.findall(r"\w+==[\d.]+", (ROOT / ".pre-commit-config.yaml").read_text()))
+    assert len(pinned) == 3
+    assert hooks and hooks <= set(pinned)
