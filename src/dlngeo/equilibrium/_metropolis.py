@@ -82,7 +82,7 @@ def metropolis(
     Returns
     -------
     GibbsSample
-        An :class:`~dlngeo._results.ensemble.Ensemble` with ``t`` in units of dt, ``acceptance``,
+        An :class:`~dlngeo.langevin.Ensemble` with ``t`` in units of dt, ``acceptance``,
         also in ``provenance``, and of the second half of the frames the ``r_hat`` and
         ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
         a path stood still, which its ``status`` then says.
@@ -92,7 +92,7 @@ def metropolis(
     ValueError, TypeError
         For bad input, a start of lower numerical rank (as :func:`dlngeo.langevin.simulate`), depth
         inf, or a measure that is known to have infinite mass. One of which
-        :func:`~dlngeo.equilibrium._sampling.normalisable` knows nothing is run.
+        :func:`normalisable` knows nothing is run.
 
     Notes
     -----
