@@ -8,7 +8,6 @@ each velocity upstairs (survey, 24-25), hence -γ N W downstairs (-γ W at depth
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ import numpy as np
 
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import product, svd
+from dlngeo._linalg import layer_widths, prefix_products, product, svd
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
@@ -60,7 +59,7 @@ class WeightFlow:
             raise ValueError(f"{name} must have a product within the range of floating point")
         require_stacks(energy, W, name, hessian=False)
         self.energy, self.gamma = energy, gamma
-        self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+        self._widths = layer_widths(layers)
         self._stack = layers[0].shape[:-2]
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
@@ -73,7 +72,7 @@ class WeightFlow:
 
     def velocity(self, t: float, y: Array) -> Array:
         layers = self.weights(y)
-        prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+        prefixes = prefix_products(layers)
         if not np.isfinite(prefixes[-1]).all():
             return np.full_like(y, np.nan)
         gradient = pull_back(self.energy.gradient(prefixes[-1]), layers, prefixes)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, transpose
+from dlngeo._linalg import frobenius, prefix_products, transpose
 from dlngeo.weights._layers import imbalances
 
 
@@ -97,7 +97,7 @@ def _largest_imbalance(layers: Weights) -> Array:
 
 def _paths(layers: Weights, start: int) -> list[tuple[Array, Array]]:
     """Products of layers start, start+1, ..., with the product of their norms."""
-    products = itertools.accumulate(layers[start:], lambda B, W: W @ B)
+    products = prefix_products(layers[start:])
     sizes = itertools.accumulate((frobenius(W) for W in layers[start:]), np.multiply)
     return list(zip(products, sizes, strict=True))
 
