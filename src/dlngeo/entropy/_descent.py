@@ -25,7 +25,6 @@ from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, to
 from dlngeo.spectral.fibre_volume import State, orthogonal_group_log_volume
 
 _HUGE = 1e100  # stands for what floating point cannot hold, in a line search
-_STEPS = 100  # of Newton's method
 
 
 class Point(NamedTuple):
@@ -173,14 +172,14 @@ class FreeEnergy(NamedTuple):
         H = D[:, inside]
         return np.asarray((H + H.T) / 2)
 
-    def finish(self, W: Array, rank: int, floor: float = 1e-12) -> Point:
+    def finish(self, W: Array, rank: int, floor: float = 1e-12, steps: int = 100) -> Point:
         """Newton's method on the stratum; curvature is taken by absolute value.
 
         Directions of curvature below ``floor`` times the largest are left alone.
         """
         here = best = self.at(W, rank)
         stalls, least = 0, math.inf
-        for _ in range(_STEPS if rank > 0 else 0):
+        for _ in range(steps if rank > 0 else 0):
             curvature, axes = np.linalg.eigh(here.hessian)
             size = np.abs(curvature)
             size = np.where(size > floor * size.max(), size, np.inf)
