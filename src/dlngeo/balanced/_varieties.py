@@ -207,7 +207,8 @@ def random(
     """A random point of M_r whose end-to-end matrix has the singular values ``sigma``, r of them.
 
     All frames are independent and uniform (Haar), so the fibre and W's frames are too. For random
-    singular values as well see :func:`dlngeo.weights.random_balanced`. Source: Menon, (5.15)-(5.20).
+    singular values as well see :func:`dlngeo.weights.random_balanced`. Source: Menon,
+    (5.15)-(5.20).
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
     r = sigma.shape[-1]
