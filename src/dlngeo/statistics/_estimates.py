@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import irfft, next_fast_len, rfft
 
 from dlngeo import _checks
+from dlngeo._autocorrelation import lagged_sums, summed
 from dlngeo._checks import Array
 
 _GROUPS = 16  # of paths, left out in turn
@@ -117,18 +117,11 @@ def _products(values: Array) -> Array:
     n = values.shape[1]
     still = np.ptp(values, axis=(0, 1)) == 0  # whose mean is true only to rounding
     centred = np.where(still, 0.0, values - values.mean(axis=(0, 1)))
-    length = next_fast_len(2 * n, real=True)
-    power = np.abs(rfft(centred, length, axis=1)) ** 2
     pairs = np.arange(n, 0, -1).reshape(-1, *[1] * (values.ndim - 2))
-    return np.asarray(irfft(power, length, axis=1)[:, :n] / pairs)
+    return np.asarray(lagged_sums(centred) / pairs)
 
 
 def _summed(covariance: Array) -> Array:
     """½ Σ ρ over positive and negative lags, from covariances (lag, ...)."""
     still = covariance[0] == 0
-    correlation = covariance / np.where(still, 1.0, covariance[0])
-    even = len(correlation) - len(correlation) % 2
-    pairs = correlation[0:even:2] + correlation[1:even:2]
-    alive = np.logical_and.accumulate(pairs > 0, axis=0)
-    pairs = np.minimum.accumulate(np.where(alive, pairs, 0.0), axis=0)
-    return np.where(still, 0.5, pairs.sum(axis=0) - 0.5)
+    return np.where(still, 0.5, summed(covariance / np.where(still, 1.0, covariance[0])))
