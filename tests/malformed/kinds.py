@@ -181,6 +181,11 @@ def function(valid: Callable[..., Any] | None, *, none: bool = False) -> Argumen
     return Argument(valid, values | {"number": 3.0, "array": np.eye(2), "list": [math.sqrt]})
 
 
+def file(valid: Any) -> Argument:
+    """The path of a file."""
+    return Argument(valid, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]})
+
+
 def instance(valid: Any, *, none: bool = False) -> Argument:
     """An object of one class of the library's."""
     more = {"its class": type(valid), "number": 3.0, "list": [valid], "array": np.eye(2)}

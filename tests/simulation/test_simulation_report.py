@@ -152,8 +152,8 @@ def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
     rows = {row[0]: row[1:] for row in report.rows(cut)}
     middle = float(rows["energy"][0].split(" ± ")[0])
     assert middle == pytest.approx(result.ensemble.energy[:, 2].mean(), rel=1e-3)
-    assert report.heading(cut) == f"at t = {result.ensemble.t[2]:g}"
-    assert report.heading(result) == "at the end"
+    assert report.columns(cut)[0] == f"at t = {result.ensemble.t[2]:g}"
+    assert report.columns(result)[0] == "at the end"
     said = report.verdict(TOLD, cut)
     assert (
         said.startswith(f"At t = {result.ensemble.t[2]:g} ") and "Cut short: the ensemble" in said

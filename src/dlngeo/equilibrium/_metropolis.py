@@ -32,7 +32,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.equilibrium._normalisation import Setting, refuse_infinite
 from dlngeo.equilibrium.mixing import GibbsSample, effective_size, split_rhat, stood_still
-from dlngeo.langevin.root_chart import Frames, RootChart, orientation, stretch
+from dlngeo.langevin.root_chart import RootChart, SquareSVD, orientation, stretch
 from dlngeo.langevin.schemes import pole, turning
 from dlngeo.observables import effective_rank
 from dlngeo.spectral.divided_differences import log_ratio, quotient
@@ -165,7 +165,7 @@ class _State(NamedTuple):
     """Where the paths are, and what the next step needs to know there."""
 
     Y: Array
-    frames: Frames
+    frames: SquareSVD
     W: Array
     level: Array  # log π
     h: Array  # (path, 1, 1), the time of the step from here
@@ -179,7 +179,7 @@ class _State(NamedTuple):
 
         return _State(
             choose(other.Y, self.Y),
-            Frames(*(choose(n, o) for n, o in zip(other.frames, self.frames, strict=True))),
+            SquareSVD(*(choose(n, o) for n, o in zip(other.frames, self.frames, strict=True))),
             *(choose(n, o) for n, o in zip(other[2:], self[2:], strict=True)),
         )
 

@@ -108,7 +108,7 @@ class DeepLinearManifold(Manifold):
         Z = self._one(tangent_vector, "tangent_vector")
         if self._depth == 1:
             return bend.copy()
-        frame, () = prepare(W, {}, self._depth, None, None)
+        frame, () = prepare(W, {}, self._depth, None)
         require_invertible(frame)
         return riemannian_hessian(frame, slope, bend, Z)
 

@@ -23,7 +23,7 @@ from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, product, transpose
 from dlngeo.balanced.charts import coordinates
 from dlngeo.balanced.retraction import nearest_coordinates, projection
-from dlngeo.balanced.tangent import Split
+from dlngeo.balanced.tangent import TangentSplit
 from dlngeo.energies import Energy
 from dlngeo.langevin._submersion_sde import Tangential
 from dlngeo.langevin.schemes import Terms, ahead, pole, turning, within_range
@@ -50,7 +50,7 @@ class BalancedWeights:
         """The vertical and the horizontal part."""
         layers = unflatten(m, self.widths)
         frames, lam = coordinates(layers, self.widths[0], tol=math.inf)
-        split = Split.at(frames, lam, unflatten(v, self.widths))
+        split = TangentSplit.at(frames, lam, unflatten(v, self.widths))
         return flatten(split.vertical()), flatten(split.horizontal())
 
     def move(self, m: Array, v: Array) -> Array:

@@ -32,8 +32,8 @@ from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.spectral.divided_differences import log_ratio, summed
-from dlngeo.spectral.entropic_force import pair_pull, whole_pulls
-from dlngeo.spectral.square_frames import Frames, Parts, pairs, row_sums
+from dlngeo.spectral.entropic_force import pair_force, whole_depth_forces
+from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums
 
 # Coefficients of y, y³, ..., y^19 in tanh y.
 _TANH = (
@@ -86,11 +86,11 @@ class RootChart:
         U, lam, Vt = np.linalg.svd(Y)
         return np.asarray((U * lam[..., None, :] ** self.depth) @ Vt)
 
-    def frames(self, Y: Array) -> Frames:
+    def frames(self, Y: Array) -> SquareSVD:
         """The singular value decomposition of Y."""
-        return Frames.of(Y)
+        return SquareSVD.of(Y)
 
-    def end_to_end(self, frames: Frames) -> Array:
+    def end_to_end(self, frames: SquareSVD) -> Array:
         """W at a Y of these frames."""
         return frames.diagonal(_power(frames.values(), self.depth))
 
@@ -103,7 +103,7 @@ class RootChart:
 
     def velocity(
         self,
-        frames: Frames,
+        frames: SquareSVD,
         noise: Array | None,
         h: float | Array | None,
         ito: bool,
@@ -113,7 +113,7 @@ class RootChart:
         lam = frames.values()
         between = _Pairs.of(lam, self.depth)
         even = odd = np.zeros_like(between.ratio)
-        A = Parts(np.zeros_like(lam), even, odd)
+        A = PairTable(np.zeros_like(lam), even, odd)
         if noise is not None and self.kappa:
             A = self._noise(frames.inside(noise), between)
         if h is not None:
@@ -123,27 +123,27 @@ class RootChart:
             if slope is None:
                 slope = slope_at(self.energy, self.end_to_end(frames))
             A = self._descent(A, frames.inside(slope), lam, between, h)
-        return frames.outside(Parts(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
+        return frames.outside(PairTable(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
 
     # Off the diagonal these two return even and odd parts, not what stands above and below.
-    def _noise(self, table: Array, between: _Pairs) -> Parts:
-        amplitude, G = math.sqrt(2 * self.kappa / self.beta), Parts.of(table)
+    def _noise(self, table: Array, between: _Pairs) -> PairTable:
+        amplitude, G = math.sqrt(2 * self.kappa / self.beta), PairTable.of(table)
         root = np.sqrt(between.stretch) / (0.5 * amplitude)
         even, odd = G.upper + G.lower, G.upper - G.lower
         even /= root
         odd *= (0.25 * amplitude**2) * root
-        return Parts(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
+        return PairTable(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
 
     def _descent(
-        self, A: Parts, slope: Array, lam: Array, between: _Pairs, h: float | Array
-    ) -> Parts:
-        E, steep = Parts.of(slope), (0.5 * h) * between.steep
+        self, A: PairTable, slope: Array, lam: Array, between: _Pairs, h: float | Array
+    ) -> PairTable:
+        E, steep = PairTable.of(slope), (0.5 * h) * between.steep
         even, odd = E.upper + E.lower, E.upper - E.lower
         odd *= steep
         even *= steep
         even /= between.stretch
         diagonal = A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal
-        return Parts(diagonal, A.upper - even, A.lower - odd)
+        return PairTable(diagonal, A.upper - even, A.lower - odd)
 
     def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
         """The drift but for the energy's: diagonal in the frames."""
@@ -232,10 +232,10 @@ def _entropic(between: _Pairs, depth: float) -> tuple[Array, Array]:
     """φ(log σ_l/σ_k)/λ_k and φ(log σ_k/σ_l)/λ_l."""
     ratio = between.ratio
     if summed(depth):
-        up, down = whole_pulls(ratio * ratio, int(depth))
+        up, down = whole_depth_forces(ratio * ratio, int(depth))
         return up * between.inverse, ratio * down * between.inverse
     t = -depth * log_ratio(np.ones_like(ratio), ratio)
-    up, down = pair_pull(t, depth), pair_pull(-t, depth)
+    up, down = pair_force(t, depth), pair_force(-t, depth)
     far = ratio < 1e-150  # then the second is of the order of the ratio at most
     down = np.where(far, 0.0, down / np.where(far, 1.0, ratio))
     return up * between.inverse, down * between.inverse
@@ -302,7 +302,7 @@ def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -
     sign = np.broadcast_to(orientation, len(Y))[where]
     turned = where[_determinant(Y if near is None else Y[where]) * sign < 0]
     if turned.size:
-        frames = Frames.of(Y[turned])
+        frames = SquareSVD.of(Y[turned])
         last = np.zeros_like(frames.values())
         last[-1] = -2 * frames.lam[:, -1]
         Y = Y.copy()

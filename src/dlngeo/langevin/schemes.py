@@ -22,8 +22,8 @@ from dlngeo._checks import Array
 from dlngeo.energies import Energy
 from dlngeo.langevin.root_chart import RootChart, reflected, runge_kutta
 from dlngeo.spectral.divided_differences import quotient
-from dlngeo.spectral.entropic_force import mutual_pulls
-from dlngeo.spectral.square_frames import Frames, Parts, pairs, row_sums, size
+from dlngeo.spectral.entropic_force import mutual_forces
+from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums, size
 
 _NOISE, _NEWTON = 3.0, 6  # standard deviations of noise that are looked ahead; iterations
 
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
 class Known(NamedTuple):
     """What a look at states leaves to the step: their frames, and E'(W)."""
 
-    frames: Frames
+    frames: SquareSVD
     slope: Array | None
 
 
@@ -156,7 +156,7 @@ class RootEuler:
         move = self._chart.velocity(frames, B, h, ito=True, slope=slope)
         return self._reflected(state + move, state, frames)
 
-    def _reflected(self, new: Array, state: Array, frames: Frames) -> Array:
+    def _reflected(self, new: Array, state: Array, frames: SquareSVD) -> Array:
         new = within_range(new, size(new), self._chart.depth)
         return _reflected(new, self._orientation, size(new - state), frames.lam[:, -1])
 
@@ -211,7 +211,7 @@ class EulerDownstairs:
 
     def look(self, state: Array) -> tuple[Array, Known]:
         """How fast the drift turns, the frames and the slope of the energy."""
-        energy, frames = self._terms.energy, Frames.of(state, graded=True)
+        energy, frames = self._terms.energy, SquareSVD.of(state, graded=True)
         if energy is None:
             return np.full(len(state), float(self._decay)), Known(frames, None)
         slope = energy.gradient(state)
@@ -235,16 +235,16 @@ class EulerDownstairs:
         between = np.sqrt(quotient(sigma[k], sigma[l], self._depth))
         beside = np.sqrt(quotient(sigma, sigma, self._depth))
         B = normals.reshape(-1, *self._shape)
-        X = Parts.of(frames.inside(B) * np.sqrt(2 * self._terms.kappa / self._terms.beta * h))
+        X = PairTable.of(frames.inside(B) * np.sqrt(2 * self._terms.kappa / self._terms.beta * h))
         if slope is not None:
-            E = Parts.of(frames.inside(slope))
-            X = Parts(
+            E = PairTable.of(frames.inside(slope))
+            X = PairTable(
                 X.diagonal - h * beside * E.diagonal,
                 X.upper - h * between * E.upper,
                 X.lower - h * between * E.lower,
             )
         diagonal = beside * X.diagonal + h * self._radial(sigma)
-        A = Parts(diagonal, between * X.upper, between * X.lower)
+        A = PairTable(diagonal, between * X.upper, between * X.lower)
         new = state + frames.outside(A.table())
         return _reflected(new, self._orientation, size(new - state), sigma[-1])
 
@@ -254,12 +254,12 @@ class EulerDownstairs:
         if depth == 1:
             return -self._decay * sigma
         infinite = math.isinf(depth)
-        pull: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
+        force: Array | float = terms.kappa * (1.0 if infinite else depth - 1)
         if terms.entropy:
             k, l = pairs(len(sigma))  # noqa: E741
-            pull = pull + row_sums(*mutual_pulls(sigma[k], sigma[l], depth))
+            force = force + row_sums(*mutual_forces(sigma[k], sigma[l], depth))
         power = sigma if infinite else sigma ** (1 - 2 / depth)
-        radial = power * pull / terms.beta - self._decay * sigma
+        radial = power * force / terms.beta - self._decay * sigma
         # at depth 2 and below there is no drift at a singular W
         return np.asarray(np.where(sigma > 0, radial, np.nan) if 1 < depth <= 2 else radial)
 
