@@ -28,6 +28,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy, Spectral, require_stacks
+from dlngeo.entropy.free_energies import decay_energy
 from dlngeo.equilibrium._log_gas import Potential
 from dlngeo.equilibrium._null_space import judge
 from dlngeo.spectral.fibre_volume import Widths
@@ -239,10 +240,9 @@ def potential(energy: Energy, setting: Setting) -> Potential:
 
     def decayed(sigma: Array) -> tuple[Array, Array]:
         value, slope = bare(sigma)
-        root = sigma ** (2 / setting.depth)
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = slope + setting.decay * root / sigma
-        return value + setting.decay * setting.depth / 2 * root.sum(axis=-1), slope
+            slope = slope + setting.decay * sigma ** (2 / setting.depth) / sigma
+        return value + decay_energy(sigma, setting.depth, setting.decay), slope
 
     return decayed
 
