@@ -36,7 +36,7 @@ _BALANCE_EVERY = 20  # iterations between changes of the penalty
 _BALANCE_UNTIL = 2000  # a penalty that goes on changing need not converge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NuclearNormSolution:
     """A matrix of least nuclear norm with its certificate.
 
@@ -61,6 +61,13 @@ class NuclearNormSolution:
     bound: float
     iterations: int
     success: bool
+
+    def __repr__(self) -> str:
+        m, n = self.W.shape
+        return (
+            f"NuclearNormSolution({m} x {n}, value {self.value:.6g}, gap {self.gap:.1e}, "
+            f"success {self.success})"
+        )
 
     @property
     def gap(self) -> float:

@@ -22,6 +22,9 @@ class WeightMaps(NamedTuple):
     from_input: Array
     to_output: Array
 
+    def __repr__(self) -> str:
+        return f"WeightMaps({len(self.to_input)} -> {len(self.to_output)})"
+
     def whiten(self, weights: Sequence[ArrayLike]) -> Weights:
         """W_1 = W̄_1 U_X Λ_X V_Y and W_N = U_Yᵀ W̄_N, the layers between unchanged."""
         return _replace_ends(weights, self.to_input, self.to_output)

@@ -94,7 +94,7 @@ def split_rhat(draws: ArrayLike) -> Array:
     still = within == 0
     ratio = between / np.where(still, 1.0, within)
     rhat = np.sqrt((n - 1) / n + ratio)
-    return np.where(still, np.where(between == 0, 1.0, np.inf), rhat)
+    return np.where(still, np.where(between == 0, 1.0, np.inf), rhat)[()]
 
 
 def effective_size(draws: ArrayLike) -> Array:
@@ -128,7 +128,7 @@ def effective_size(draws: ArrayLike) -> Array:
     correlation = 1 - (within - covariance * n / (n - 1)) / np.where(still, 1.0, variance)
     correlation[0] = 1.0
     time = np.maximum(2 * summed(correlation), 1 / np.log10(size))
-    return np.where(still, float(size), size / time)
+    return np.where(still, float(size), size / time)[()]
 
 
 def _halves(draws: ArrayLike) -> Array:

@@ -25,6 +25,11 @@ class Estimate(NamedTuple):
     value: Array
     error: Array
 
+    def __repr__(self) -> str:
+        if np.ndim(self.value):
+            return f"Estimate(shape {np.shape(self.value)})"
+        return f"Estimate({self.value:.6g} ± {self.error:.2g})"
+
 
 def mean(values: ArrayLike) -> Estimate:
     """The mean over paths, and its standard error.
@@ -48,10 +53,10 @@ def mean(values: ArrayLike) -> Estimate:
     values = _followed(values)
     if values.ndim < 1 or len(values) == 0:
         raise ValueError(f"values must have shape (path, ...), path >= 1, not {values.shape}")
-    value = np.asarray(values.mean(axis=0))
+    value = values.mean(axis=0)
     if len(values) == 1:
-        return Estimate(value, np.full(value.shape, np.inf))
-    return Estimate(value, np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values))))
+        return Estimate(value, np.full(value.shape, np.inf)[()])
+    return Estimate(value, values.std(axis=0, ddof=1) / math.sqrt(len(values)))
 
 
 def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
@@ -94,9 +99,9 @@ def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
     least = 0.5 / math.log10(paths * frames)
     value = dt * np.maximum(_summed(whole), least)
     if groups < 2:
-        return Estimate(value, np.full(value.shape, np.inf))
+        return Estimate(value, np.full(value.shape, np.inf)[()])
     left = dt * np.maximum(_summed(np.moveaxis(whole - parts, 0, 1)), least)
-    return Estimate(value, np.asarray(math.sqrt(groups - 1) * left.std(axis=0)))
+    return Estimate(value, math.sqrt(groups - 1) * left.std(axis=0))
 
 
 def _followed(values: ArrayLike) -> Array:

@@ -26,6 +26,9 @@ class Passages(NamedTuple):
     times: Array  # (path,): inf where it was not seen
     watched: Array  # (path,): for how long it was looked for; -inf where the clock never started
 
+    def __repr__(self) -> str:
+        return f"Passages({np.isfinite(self.times).sum()} of {len(self.times)} paths passed)"
+
 
 def first_passage(
     t: ArrayLike, values: ArrayLike, level: float, *, origin: float | None = None
@@ -140,7 +143,7 @@ def survival(passages: Passages, t: ArrayLike) -> Estimate:
     spread = np.append(0.0, np.cumsum(law.hazard))
     index = np.searchsorted(law.events, t, side="right")
     value = law.alive[index]
-    return Estimate(np.asarray(value), np.asarray(value * np.sqrt(spread[index])))
+    return Estimate(value, value * np.sqrt(spread[index]))
 
 
 def mean_passage_time(passages: Passages, horizon: float) -> Estimate:
@@ -157,7 +160,7 @@ def mean_passage_time(passages: Passages, horizon: float) -> Estimate:
     areas = law.alive * np.diff(edges)
     later = np.append(np.cumsum(areas[::-1])[::-1], 0.0)[1:-1]  # of survival beyond each event
     error = np.sqrt((later**2 * law.hazard).sum())
-    return Estimate(np.asarray(areas.sum()), np.asarray(error))
+    return Estimate(areas.sum(), error)
 
 
 class _Law(NamedTuple):
