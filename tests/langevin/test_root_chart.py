@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies, entropy, metric
+from dlngeo._equation import Equation
 from dlngeo.langevin.root_chart import (
     RootChart,
     _brownian,
@@ -21,7 +22,7 @@ DEPTHS = [1, 2, 3, 2.5, 6]
 
 
 def chart(depth, energy=None, kappa=1.0, gamma=0.0, with_entropy=False, beta=1.0):
-    return RootChart(energy, depth, beta, kappa, gamma, with_entropy)
+    return RootChart(Equation(energy, depth, beta, kappa, gamma, with_entropy))
 
 
 def push(c, Y, A):

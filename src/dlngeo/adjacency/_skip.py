@@ -81,7 +81,7 @@ def with_skips(weights: Sequence[ArrayLike], skips: Skips) -> Weights:
 def skip_mask(widths: Sequence[int], skips: Skips) -> Array:
     """The mask A_W of the learning entries, ``(n_v, n_v)`` of bool: the leading blocks W_p of W̃_p.
 
-    For :func:`~dlngeo.adjacency._loss.gradient` with the widths :func:`skip_widths`.
+    For :func:`gradient` with the widths :func:`skip_widths`.
     """
     widths, skips = _checked(widths, skips)
     wide = skip_widths(widths, skips)

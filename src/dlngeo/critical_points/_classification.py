@@ -82,7 +82,7 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     ------
     ValueError
         If the widths do not fit Σ; if the σ are not positive and distinct beyond the rounding of a
-        network of these widths (:mod:`~dlngeo.critical_points._signatures`); or if the layers are
+        network of these widths; or if the layers are
         so large against their product that rounding hides the smallest σ.
 
     Notes

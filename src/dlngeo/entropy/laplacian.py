@@ -104,7 +104,7 @@ def free_energy_laplacian(
     Parameters
     ----------
     energy, W, depth, beta, weight_decay
-        As for :func:`squared_slope`; rank d - 1 for depth > 2 only.
+        As for :func:`free_energy`; rank d - 1 for depth > 2 only.
 
     Returns
     -------

@@ -121,7 +121,7 @@ def normalisable(
         as :mod:`dlngeo.energies` has, by what they see of W. Of others nothing is said, but at
         depth inf.
     shape, depth, beta, kappa, widths, weight_decay
-        As for :func:`~dlngeo.equilibrium._sampling.sample`.
+        As for :func:`sample`.
 
     Returns
     -------

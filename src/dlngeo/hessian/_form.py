@@ -161,7 +161,7 @@ def extreme_eigenvalues(
 
     Notes
     -----
-    Lanczos is that of :func:`dlngeo.hessian._lanczos.extremes`; an end at zero, of whatever
+    By Lanczos' method; an end at zero, of whatever
     multiplicity, and a multiple of the identity are found as well as others. The starting vector
     is random with a fixed seed: results repeat.
     """

@@ -28,10 +28,14 @@ from dlngeo import _checks, metric
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, svd_product
 from dlngeo.interop.geomstats_balanced import (
+    BalancedManifold,
+    EmbeddedMetric,
     of_full_rank,
     raised,
     stacked,
 )
+
+__all__ = ["BalancedManifold", "DeepLinearMetric", "EmbeddedMetric", "EndToEndMatrices"]
 
 
 class EndToEndMatrices(VectorSpaceOpenSet):

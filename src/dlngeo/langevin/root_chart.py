@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.spectral.divided_differences import log_ratio, summed
@@ -64,17 +65,8 @@ def slope_at(energy: Energy, W: Array) -> Array:
 class RootChart:
     """Drift and noise of (12.12) in the root chart, for stacks of d × d matrices Y."""
 
-    def __init__(
-        self,
-        energy: Energy | None,
-        depth: float,
-        beta: float,
-        kappa: float,
-        gamma: float,
-        entropy: bool = True,
-    ) -> None:
-        self.energy, self.depth, self.beta = energy, depth, beta
-        self.kappa, self.gamma, self.entropy = kappa, gamma, entropy
+    def __init__(self, equation: Equation) -> None:
+        self.equation, self.energy, self.depth = equation, equation.energy, equation.depth
 
     def to_root(self, W: Array) -> Array:
         """Y of W."""
@@ -114,7 +106,7 @@ class RootChart:
         between = _Pairs.of(lam, self.depth)
         even = odd = np.zeros_like(between.ratio)
         A = PairTable(np.zeros_like(lam), even, odd)
-        if noise is not None and self.kappa:
+        if noise is not None and self.equation.kappa:
             A = self._noise(frames.inside(noise), between)
         if h is not None:
             h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
@@ -127,7 +119,7 @@ class RootChart:
 
     # Off the diagonal these two return even and odd parts, not what stands above and below.
     def _noise(self, table: Array, between: _Pairs) -> PairTable:
-        amplitude, G = math.sqrt(2 * self.kappa / self.beta), PairTable.of(table)
+        amplitude, G = math.sqrt(2 * self.equation.temperature), PairTable.of(table)
         root = np.sqrt(between.stretch) / (0.5 * amplitude)
         even, odd = G.upper + G.lower, G.upper - G.lower
         even /= root
@@ -148,14 +140,15 @@ class RootChart:
     def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
         """The drift but for the energy's: diagonal in the frames."""
         upper = lower = np.zeros_like(between.ratio)
-        if self.entropy:
-            up, down = _entropic(between, self.depth)
-            upper, lower = up / (self.depth * self.beta), down / (self.depth * self.beta)
-        if self.kappa:
-            up, down = _brownian(between, self.depth, ito)
-            upper = upper + self.kappa / self.beta * up
-            lower = lower + self.kappa / self.beta * down
-        return np.asarray(row_sums(upper, lower) - self.gamma * lam)
+        equation, depth = self.equation, self.depth
+        if equation.entropy:
+            up, down = _entropic(between, depth)
+            upper, lower = up / (depth * equation.beta), down / (depth * equation.beta)
+        if equation.kappa:
+            up, down = _brownian(between, depth, ito)
+            upper = upper + equation.temperature * up
+            lower = lower + equation.temperature * down
+        return np.asarray(row_sums(upper, lower) - equation.weight_decay * lam)
 
 
 class _Pairs(NamedTuple):
@@ -287,10 +280,10 @@ def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
     return np.asarray(Y + (one + 2 * two + 2 * three + four) / 6)
 
 
-def orientation(W: Array) -> float:
-    """The sign of det W of one matrix, by the frames that :meth:`RootChart.to_root` takes."""
+def orientation(W: Array) -> Array:
+    """The signs of det W, by the frames that :meth:`RootChart.to_root` takes."""
     U, _, Vt = svd(W)
-    return float(np.sign(np.linalg.det(U) * np.linalg.det(Vt)))
+    return np.sign(np.linalg.det(U) * np.linalg.det(Vt))
 
 
 def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -> Array:
@@ -308,6 +301,13 @@ def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -
         Y = Y.copy()
         Y[turned] += frames.diagonal(last)
     return Y
+
+
+def within_range(new: Array, norm: Array, depth: float) -> Array:
+    """States (path, ...) of roots of this norm, NaN where W = Y^N leaves floating point."""
+    there = np.isfinite(norm**depth)
+    axes = tuple(range(there.ndim, new.ndim))
+    return new if there.all() else np.where(np.expand_dims(there, axes), new, np.nan)
 
 
 def _determinant(Y: Array) -> Array:
