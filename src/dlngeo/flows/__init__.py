@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dlngeo._results.trajectory import Trajectory
-from dlngeo.flows._flows import adjacency_flow, free_energy_flow, gradient_descent, gradient_flow
-from dlngeo.flows._integration import METHODS
+from dlngeo.flows._control import METHODS
+from dlngeo.flows._descent import gradient_descent
+from dlngeo.flows._flows import adjacency_flow, free_energy_flow, gradient_flow
 
 __all__ = [
     "METHODS",
