@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli, completion, tables
-from dlngeo.completion import baselines
+from dlngeo.completion import baselines, study
 
 __all__ = ["call"]  # a fixture
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
@@ -54,7 +54,7 @@ def fertility(tmp_path_factory):
         return results[0]
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
-        patch.setattr(completion, "complete", spy)
+        patch.setattr(study, "complete", spy)
         options = ["--depth", "2", "--holdout", "0.5", *QUICK, "--out", str(out)]
         patch.setattr(sys, "argv", ["dlngeo", "complete", "--dataset", "fertility", *options])
         cli.main()
@@ -122,7 +122,7 @@ def test_options_reach_the_computation(call, small, tmp_path, monkeypatch):
         asked.update(options)
         raise RuntimeError("seen")
 
-    monkeypatch.setattr(completion, "complete", stop)
+    monkeypatch.setattr(study, "complete", stop)
     wanted = {
         "depth": 4,
         "width": 5,
@@ -148,7 +148,7 @@ def test_options_of_reading_reach_the_file(call, tmp_path, monkeypatch):
         seen.append(table)
         raise RuntimeError("seen")
 
-    monkeypatch.setattr(completion, "complete", stop)
+    monkeypatch.setattr(study, "complete", stop)
     told = ["--columns", "U,I,V", "--decimal", ",", "--delimiter", ";", "--missing", "-9"]
     assert call("complete", path, *told, "--skip", "1", "--header", "--out", tmp_path / "o") == 1
     assert_array_equal(seen[0].values, [[1.5, 2], [np.nan, 4]])
@@ -190,7 +190,7 @@ def test_failed_training_is_one_line_and_exit_code_1(call, small, tmp_path, monk
     def fail(values, **options):
         raise RuntimeError("the network's\ntraining failed")
 
-    monkeypatch.setattr(completion, "complete", fail)
+    monkeypatch.setattr(study, "complete", fail)
     assert call("complete", small, "--out", tmp_path / "out") == 1
     assert only_line(capsys) == "dlngeo: the network's training failed"
 

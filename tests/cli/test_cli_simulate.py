@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from commands import call, only_line
-from dlngeo import completion, langevin
+from dlngeo import langevin
 from dlngeo._environment import numerics
 from dlngeo._results import ensemble
+from dlngeo._store import groups
 from dlngeo._store.files import held
+from dlngeo.completion import study
 from dlngeo.simulation import config as simulation_config
 from dlngeo.simulation import store as simulation_store
 from environments import other_kernel
@@ -207,7 +209,7 @@ def test_folder_in_use_is_refused_before_anything_is_run(
     def never(*args, **options):
         raise AssertionError("run")
 
-    monkeypatch.setattr(completion, "complete", never)
+    monkeypatch.setattr(study, "complete", never)
     monkeypatch.setattr(langevin, "simulate", never)
     with held(tmp_path / "out"):
         assert call(command, "--out", tmp_path / "out") == 2
@@ -223,7 +225,7 @@ def test_paths_that_end_early_are_exit_code_1_and_are_written(
         run = simulate(*args, **kwargs)
         W, ends = run.W.copy(), run.ends.copy()
         W[1, 3:], ends[1] = np.nan, run.t[2]
-        return ensemble.build(args[0], run.t, W, None, ends, "lost", run.provenance)
+        return ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
 
     monkeypatch.setattr(langevin, "simulate", ended)
     assert call("simulate", config, "--out", out) == 1
@@ -284,7 +286,7 @@ def test_interrupted_completion_is_one_line_and_an_exit_code(
         os.kill(os.getpid(), how)
         time.sleep(60)
 
-    monkeypatch.setattr(completion, "complete", interrupt)
+    monkeypatch.setattr(study, "complete", interrupt)
     assert call("complete", "--out", tmp_path / "out") == code
     assert only_line(capsys) == f"dlngeo: {word}"
     assert not (tmp_path / "out").exists()
@@ -309,7 +311,7 @@ def test_summary_tells_where_the_paths_were_made(call, config, tmp_path, monkeyp
     out = tmp_path / "out"
     assert call("simulate", config, "--out", out) == 0
     there = {**numerics(), "kernel": "Zen9"}
-    monkeypatch.setattr(simulation_store, "numerics", lambda: there)
+    monkeypatch.setattr(groups, "numerics", lambda: there)
     assert call("simulate", config, "--out", out) == 2
     assert call("simulate", config, "--out", out, "--mix-environments") == 0
     assert json.loads((out / "summary.json").read_text())["kernel"] == numerics()["kernel"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import completion
-from dlngeo.completion import figure as plotting
+from dlngeo import _figures, completion
+from dlngeo.completion.figure import completion_figure
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def result():
 
 @pytest.fixture(scope="module")
 def figure(result):
-    return plotting.completion_figure(result, "a small matrix")
+    return completion_figure(result, "a small matrix")
 
 
 def line(axes, label):
@@ -68,9 +68,9 @@ def test_one_row_and_one_layer_are_drawn():
     # one singular value, and no imbalance to speak of
     table = np.random.default_rng(0).standard_normal((1, 12))
     result = completion.complete(table, depth=1, rtol=1e-2)
-    plotting.completion_figure(result, "odd").draw_without_rendering()
+    completion_figure(result, "odd").draw_without_rendering()
 
 
 def test_saved_as_png(tmp_path, figure):
-    plotting.save(figure, tmp_path / "figure.png")
+    _figures.save(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

@@ -198,7 +198,9 @@ def _paths() -> dict[str, Call]:
         "rng": rng(),
         "save_every": integer(1, none=True),
         "beta": number(2.0),
+        "callback": function(_nothing, none=True),
     }
+    each: Call = {"n_paths": integer(2, none=True)}
     among: Call = {"first_path": integer(0, 0), "workers": integer(1)}
     kappa: Call = {"kappa": number(1.0, zero=True)}
     down: Call = {"depth": depth(2, infinite=True)}
@@ -218,12 +220,14 @@ def _paths() -> dict[str, Call]:
         "langevin.imbalance_drift": {"weights": network(), "beta": number(2.0)} | kappa,
         "langevin.simulate": simulated
         | plan
+        | each
         | among
         | kappa
         | down
-        | {"engine": choice("auto"), "energy": energy(TARGET)},
+        | {"energy": energy(TARGET)},
         "simulation.beside_flow": simulated
         | plan
+        | each
         | kappa
         | down
         | {"workers": among["workers"], "energy": energy(TARGET)},
@@ -236,6 +240,7 @@ def _paths() -> dict[str, Call]:
         | kappa,
         "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
         | plan
+        | each
         | among
         | down,
         "langevin.submersion_sde": {

@@ -332,9 +332,9 @@ def test_unknown_preset_is_refused():
         config.preset("nope")
 
 
-def test_example_of_the_readme_is_a_configuration():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
+def test_example_of_the_page_is_a_configuration():
+    page = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     told = config.from_toml(text)
     assert told.kappa == 1.0 and told.seed == 0  # as the comment says
     assert told.build_energy().mask.sum() == 2

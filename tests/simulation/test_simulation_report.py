@@ -24,9 +24,7 @@ def with_ends(result, ends):
     W = np.stack([np.broadcast_to(result.ensemble.W[0, 0], ends.shape), ends], axis=1)
     run = result.ensemble
     ends_of = np.full(len(ends), run.t[1])
-    made = ensemble.build(
-        TOLD.build_energy(), run.t[:2], W, None, ends_of, run.message, run.provenance
-    )
+    made = ensemble.build(run.equation, run.t[:2], W, None, ends_of, run.message, run.provenance)
     return Comparison(made, result.free_energy_flow, result.gradient_flow)
 
 
@@ -133,7 +131,7 @@ def cut(result):
     W, ends = run.W.copy(), run.ends.copy()
     for path, frame in ((1, 2), (2, 4)):
         W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
-    return beside(told, ensemble.build(told, run.t, W, None, ends, "lost", run.provenance))
+    return beside(told, ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance))
 
 
 def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
@@ -152,8 +150,8 @@ def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
     rows = {row[0]: row[1:] for row in report.rows(cut)}
     middle = float(rows["energy"][0].split(" ± ")[0])
     assert middle == pytest.approx(result.ensemble.energy[:, 2].mean(), rel=1e-3)
-    assert report.heading(cut) == f"at t = {result.ensemble.t[2]:g}"
-    assert report.heading(result) == "at the end"
+    assert report.columns(cut)[0] == f"at t = {result.ensemble.t[2]:g}"
+    assert report.columns(result)[0] == "at the end"
     said = report.verdict(TOLD, cut)
     assert (
         said.startswith(f"At t = {result.ensemble.t[2]:g} ") and "Cut short: the ensemble" in said

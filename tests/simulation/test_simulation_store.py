@@ -10,6 +10,8 @@ from numpy.testing import assert_array_equal
 from dlngeo import _environment, langevin
 from dlngeo import _random as noise
 from dlngeo._results import ensemble
+from dlngeo._store import groups as stored
+from dlngeo._store import sealed as seals
 from dlngeo.simulation import config, store
 
 SIMULATE = langevin.simulate
@@ -140,7 +142,7 @@ def path_three_ends_early(monkeypatch):
         lost = np.arange(first, first + len(W)) == 3
         W[lost, 3:], ends[lost] = np.nan, run.t[2]
         told = {**run.provenance, "cut": 7}
-        return ensemble.build(args[0], run.t, W, None, ends, "lost", told)
+        return ensemble.build(run.equation, run.t, W, None, ends, "lost", told)
 
     monkeypatch.setattr(langevin, "simulate", ended)
 
@@ -224,6 +226,41 @@ def test_long_values_that_differ_are_named_only(tmp_path):
     assert len(str(caught.value)) < 300
 
 
+OLD = """start = [[0.2, 0.9], [0.04, 0.2]]
+depth = 3.0
+beta = 60.0
+dt = 0.05
+steps = 8
+kappa = 1.0
+weight_decay = 0.05
+paths = 1
+seed = 0
+upstairs = false
+
+[energy]
+kind = "completion"
+triplets = [[0, 0, 1], [1, 1, 1.0]]
+"""
+
+
+def test_run_of_version_0_1_is_gone_on_with(tmp_path, calls):
+    # its groups call their configuration "told", and its TOML was written in another hand
+    energy = {"kind": "completion", "triplets": [[0, 0, 1.0], [1, 1, 1]]}
+    told = TOLD.replaced(energy=energy)
+    store.save(told, store.run(told.replaced(paths=4), tmp_path), tmp_path)
+    (tmp_path / "config.toml").write_text(OLD.replace("paths = 1", "paths = 4"))
+    for file in (tmp_path / "groups").iterdir():
+        arrays = seals.read(file, "group")
+        del arrays["config"]
+        seals.write(file, {"told": OLD, **arrays})
+    before = {file: file.read_bytes() for file in (tmp_path / "groups").iterdir()}
+    assert_array_equal(store.run(told, tmp_path).ensemble.W, whole(told).W)
+    assert calls == [0, 2, 4]
+    assert before == {file: file.read_bytes() for file in before}
+    with pytest.raises(ValueError, match=r"another run, with beta = 60\.0, not beta = 7\.0"):
+        store.run(told.replaced(beta=7.0), tmp_path)
+
+
 # ------------------------------------------------------------------------------------ environments
 
 
@@ -233,7 +270,7 @@ def elsewhere(monkeypatch):
 
     def move():
         other = {**_environment.numerics(), "kernel": "Zen9", "dlngeo": "9.9"}
-        for module in (store, noise):
+        for module in (stored, noise):
             monkeypatch.setattr(module, "numerics", lambda: other)
 
     return move
@@ -300,7 +337,7 @@ def refusal(groups):
 
 def sealed(file, arrays):
     """A file of these arrays with a good seal, as no accident makes it."""
-    store._write(file, arrays)
+    seals.write(file, arrays)
 
 
 FIRST, SECOND, THIRD = "000000-000001.npz", "000002-000003.npz", "000004-000004.npz"
@@ -374,7 +411,7 @@ def test_groups_cannot_be_swapped_renamed_or_doubled(groups):
 @pytest.mark.parametrize(
     "change",
     [
-        *({name: None} for name in ("told", "paths", "t", "W", "ends", "provenance", "seconds")),
+        *({name: None} for name in ("config", "paths", "t", "W", "ends", "provenance", "seconds")),
         {"W": np.zeros((1, 9, 2, 2))},
         {"W": np.zeros(3)},
         {"W": "text"},
@@ -383,8 +420,8 @@ def test_groups_cannot_be_swapped_renamed_or_doubled(groups):
         {"ends": np.zeros(3)},
         {"paths": [0]},
         {"paths": "01"},
-        {"told": 3.0},
-        {"told": np.array([TOLD, None], dtype=object)},  # a pickle
+        {"config": 3.0},
+        {"config": np.array([TOLD, None], dtype=object)},  # a pickle
         {"seconds": np.zeros(2)},
         {"provenance": "{"},
         {"provenance": "[]"},
@@ -419,13 +456,13 @@ def test_damaged_configuration_of_the_result_is_refused(groups, content):
 
 def test_group_that_another_process_put_there_is_not_taken(tmp_path, monkeypatch):
     # it writes after our look at the folder: the group that is read is not the one that was written
-    write, other = store._write, TOLD.replaced(seed=1)
-    theirs = store._group(other, 0, 2)
+    write, other = seals.write, TOLD.replaced(seed=1)
+    theirs = store._group(other, range(2))
 
     def overtaken(file, arrays):
         write(file, arrays)
         write(file, theirs)
 
-    monkeypatch.setattr(store, "_write", overtaken)
+    monkeypatch.setattr(seals, "write", overtaken)
     with pytest.raises(ValueError, match="holds paths of another run, with seed = 1, not seed = 0"):
         store.run(TOLD, tmp_path)

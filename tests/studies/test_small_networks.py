@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from dlngeo import survey_figures
-from dlngeo.completion import figure as plotting
+from dlngeo import _figures, survey_figures
 from dlngeo.survey_figures import _small_networks as small_networks
 
 SIGMAS = [1.0, 0.3, 20.0]
@@ -76,7 +75,7 @@ def test_figure_5(tmp_path):
         curves = [x for x in axes.get_lines() if x.get_linewidth() == 2.5 and len(x.get_xdata())]
         for curve in curves:
             assert_allclose(np.prod(curve.get_data(), axis=0), 2.0)
-    plotting.save(figure, tmp_path / "figure.png")
+    _figures.save(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo import survey_figures, weights
-from dlngeo.completion import figure as plotting
+from dlngeo import _figures, survey_figures, weights
 from dlngeo.energies import Quadratic
 from dlngeo.flows import gradient_flow
 
@@ -109,7 +108,7 @@ def test_figure_2(tmp_path, near, away):
         assert_allclose(plateaus, [7, 2.5, 0.5])
         assert len(column[4].get_lines()) == 2  # hidden layers
         assert column[4].get_xlabel()
-    plotting.save(figure, tmp_path / "figure.png")
+    _figures.save(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 

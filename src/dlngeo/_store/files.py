@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -16,7 +17,7 @@ from dlngeo._results.archive import DRAFT
 from dlngeo._results.archive import replacing as replacing
 
 _LOCK = ".dlngeo-lock"
-_ROOMS = (".", "groups")  # where drafts lie
+GROUPS = "groups"  # the folder of a long run's parts (:mod:`dlngeo._store.groups`)
 
 
 def require_folder(out: Path) -> None:
@@ -35,6 +36,11 @@ def together(folder: Path, *, last: str) -> Iterator[Path]:
             file.replace(folder / file.name)
 
 
+def write_json(file: Path, content: dict[str, object]) -> None:
+    """Names and values as JSON that people can read."""
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """The folder, made where it is missing, to this process alone; refused if another has it.
@@ -45,7 +51,7 @@ def held(folder: Path) -> Iterator[None]:
     made = not folder.exists()
     lock = _locked(folder / _LOCK)
     try:
-        for room in _ROOMS:
+        for room in (".", GROUPS):
             for stale in (folder / room).glob(f"{DRAFT}*"):  # of a run that was killed
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield

@@ -9,11 +9,15 @@ from types import FrameType
 
 
 class Stopped(BaseException):
-    """The process was told to end; no handler of errors on the way is meant to see it."""
+    """The process was told to end; no handler of errors on the way is meant to see it.
 
-    def __init__(self, number: int) -> None:
-        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
-        self.code = 128 + number
+    ``kept`` says what the run leaves behind.
+    """
+
+    def __init__(self, number: int, kept: str = "") -> None:
+        word = "interrupted" if number == signal.SIGINT else "terminated"
+        super().__init__(f"{word}; {kept}" if kept else word)
+        self.number, self.code = number, 128 + number
 
 
 @contextmanager

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 from rich.table import Table as Grid
+
+from dlngeo._study import Progress, Report
 
 
 @contextmanager
-def bar() -> Iterator[Callable[[str, float], None]]:
+def bar() -> Iterator[Progress]:
     """``progress(stage, fraction)`` as bars on a terminal, and nothing elsewhere."""
-    with Progress(
+    with Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         TimeElapsedColumn(),
@@ -33,11 +37,17 @@ def bar() -> Iterator[Callable[[str, float], None]]:
         yield progress
 
 
-def say(*parts: str | Grid) -> None:
-    """Print these, lines as they are: what is no terminal gets none of them broken."""
+def show(report: Report, out: Path) -> None:
+    """Print a report: its lines as they are, none of them broken where nothing is a terminal."""
+    grid = Grid(*report.columns)
+    for row in report.rows:
+        grid.add_row(*row)
+    _say(report.above)
+    Console().print(grid)
+    _say([*report.below, f"Wrote {out}/: {', '.join(report.files)}"])
+
+
+def _say(lines: Sequence[str]) -> None:
     console = Console()
-    for part in parts:
-        if isinstance(part, str):
-            console.print(part, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-        else:
-            console.print(part)
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)

@@ -1,8 +1,7 @@
-"""Figures of trajectories, readable in greyscale. Matplotlib is used without its global state."""
+"""The figure of a completion: how its training went, readable in greyscale."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,6 @@ def completion_figure(result: Completion, title: str) -> Figure:
         axes.margins(x=0)
     figure.suptitle(title, parse_math=False)
     return figure
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG at 150 dots per inch."""
-    figure.savefig(path, dpi=150)
 
 
 def _shown_times(path: Trajectory) -> Array:

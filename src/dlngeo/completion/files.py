@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo.completion import figure as plotting
+from dlngeo._figures import save as save_figure
 from dlngeo.completion._complete import Completion
+from dlngeo.completion.figure import completion_figure
 
 
 def save(result: Completion, folder: Path, *, name: str, smooth: bool = False) -> None:
@@ -30,7 +31,7 @@ def save(result: Completion, folder: Path, *, name: str, smooth: bool = False) -
     np.save(folder / "completed.npy", matrix)
     m, n = matrix.shape
     title = f"{name}, {m} × {n}: deep linear {result.network.name}"
-    plotting.save(plotting.completion_figure(result, title), folder / "completion.png")
+    save_figure(completion_figure(result, title), folder / "completion.png")
 
 
 def _write_csv(file: Path, matrix: Array, rows: tuple[str, ...], columns: tuple[str, ...]) -> None:

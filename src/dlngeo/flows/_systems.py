@@ -8,7 +8,6 @@ each velocity upstairs (survey, 24-25), hence -γ N W downstairs (-γ W at depth
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,10 +17,10 @@ import numpy as np
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import product, svd
+from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
-from dlngeo.spectral.frame import Frame, steady
+from dlngeo.spectral.frame import Frame, continuous
 from dlngeo.weights import flatten, pull_back, unflatten
 
 
@@ -68,7 +67,7 @@ class WeightFlow:
         if not np.isfinite(W).all():
             raise ValueError(f"{name} must have a product within the range of floating point")
         self.equation, self.energy = equation, _energy(equation, W, name)
-        self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+        self._widths = layer_widths(layers)
         self._stack = layers[0].shape[:-2]
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
@@ -81,7 +80,7 @@ class WeightFlow:
 
     def velocity(self, t: float, y: Array) -> Array:
         layers = self.weights(y)
-        prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+        prefixes = prefix_products(layers)
         if not np.isfinite(prefixes[-1]).all():
             return np.full_like(y, np.nan)
         gradient = pull_back(self.energy.gradient(prefixes[-1]), layers, prefixes)
@@ -109,11 +108,14 @@ class EndToEndFlow:
             )
         self.members = math.prod(W.shape[:-2])
         self.energy = energy = _energy(equation, W, name)
-        with np.errstate(over="ignore", invalid="ignore"):
-            steady(  # refuses a rank that rounding decides
-                lambda frame: frame.apply(energy.gradient(frame.point(W))),
-                W, {}, depth, rank, None,
-            )  # fmt: skip
+        continuous(  # refuses a rank that rounding decides
+            lambda frame: frame.apply(energy.gradient(frame.point(W))),
+            W,
+            {},
+            depth,
+            rank,
+            finite=False,
+        )
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:
@@ -137,8 +139,7 @@ class EndToEndFlow:
             return W
         U, sigma, Vt = svd(W)
         r = self._rank
-        nearest: Array = (U[..., :r] * sigma[..., None, :r]) @ Vt[..., :r, :]
-        return nearest
+        return svd_product(U[..., :r], sigma[..., :r], Vt[..., :r, :])
 
 
 class FreeEnergyFlow(EndToEndFlow):

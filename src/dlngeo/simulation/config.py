@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from dlngeo import _checks
 from dlngeo._checks import Array
@@ -79,7 +80,7 @@ class Config:
     def __post_init__(self) -> None:
         for name, least in _INTEGERS.items():
             if name != "save_every" or self.save_every is not None:
-                _whole(getattr(self, name), name, least)
+                object.__setattr__(self, name, _whole(getattr(self, name), name, least))
         for name in _NUMBERS:
             object.__setattr__(self, name, _number(getattr(self, name), name))
         if not isinstance(self.upstairs, bool):
@@ -97,6 +98,8 @@ class Config:
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         point, energy = self.matrix(), self.build_energy()
+        data = {key: _plain(value) for key, value in self.energy.items()}
+        object.__setattr__(self, "energy", data)
         if energy.shape != point.shape:
             raise ValueError(
                 f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
@@ -158,13 +161,14 @@ class Config:
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
 
 
-def _whole(value: Any, name: str, least: int) -> None:
+def _whole(value: Any, name: str, least: int) -> int:
     most = math.inf if name == "seed" else _MOST
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer >= {least}, not {_shown(value)}")
     if not least <= value <= most:
         bound = "" if value < least else f" and at most {most}"
         raise ValueError(f"{name} must be an integer >= {least}{bound}, not {_shown(value)}")
+    return int(value)
 
 
 def _number(value: Any, name: str) -> float:
@@ -189,6 +193,11 @@ def _rows(value: Any, name: str) -> Array:
     return np.array(
         [[_number(x, f"{name}[{i}][{j}]") for j, x in enumerate(row)] for i, row in enumerate(rows)]
     )
+
+
+def _plain(value: Any) -> Any:
+    """A word as it is, rows of numbers as lists."""
+    return value if isinstance(value, str) else _rows(value, "energy").tolist()
 
 
 def _shown(value: Any) -> str:
@@ -249,20 +258,28 @@ def from_toml(text: str) -> Config:
 def to_toml(config: Config) -> str:
     """TOML that :func:`from_toml` reads back to an equal configuration."""
     table = dataclasses.asdict(config)
+    return tomli_w.dumps({key: value for key, value in table.items() if value is not None})
+
+
+def difference(one: Config, other: Config) -> tuple[str, str, str]:
+    """The first key in which two configurations differ, and what either gives it; else empty."""
+    tables = [_flat(config) for config in (one, other)]
+    for key in {**tables[1], **tables[0]}:
+        # text, as NaN is no NaN's equal
+        first, second = (
+            f"{key} = {json.dumps(table[key])}" if key in table else f"{key} not given"
+            for table in tables
+        )
+        if first != second:
+            return key, first, second
+    return "", "", ""
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    """What is given, the energy's keys among the others."""
+    table = dataclasses.asdict(config)
     energy = table.pop("energy")
-    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
-    lines += ["", "[energy]", *(f"{key} = {_toml(value)}" for key, value in energy.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, list | tuple | np.ndarray):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    return {key: value for key, value in table.items() if value is not None} | energy
 
 
 # ---------------------------------------------------------------------------------------- presets

@@ -77,11 +77,11 @@ def hyperbola(result: Comparison) -> dict[str, object]:
     }
 
 
-def heading(result: Comparison) -> str:
-    """When the rows of the table are taken."""
-    if result.ensemble.success:
-        return "at the end"
-    return f"at t = {result.whole.t[-1]:g}"
+def columns(result: Comparison) -> tuple[str, ...]:
+    """The table's heads, the first of which says when the rows are taken."""
+    whole = result.ensemble.success
+    when = "at the end" if whole else f"at t = {result.whole.t[-1]:g}"
+    return (when, "ensemble, mean ± s.e.", *result.flows)
 
 
 def rows(result: Comparison) -> list[tuple[str, str, str, str]]:

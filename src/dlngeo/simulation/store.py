@@ -1,43 +1,40 @@
 """A simulation on disk: paths run in groups, each kept as soon as it is done, so none is run twice.
 
 Path k of a seed is the same numbers in any company (:mod:`dlngeo._random`), so groups put
-together are the run in one piece, bit for bit, whatever was interrupted in between; and a run with
-more paths begins with the groups of one with fewer.
+together are the run in one piece, bit for bit (:mod:`dlngeo._store.groups`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from dlngeo import langevin
 from dlngeo._checks import Array
-from dlngeo._environment import differences, numerics
-from dlngeo._paths.stepping import report
+from dlngeo._environment import differences
+from dlngeo._equation import Equation
+from dlngeo._paths.run import report
 from dlngeo._results import ensemble
-from dlngeo._store.files import replacing
+from dlngeo._store import sealed
+from dlngeo._store.groups import Group, Groups, require_name
 from dlngeo.simulation import config as simulation_config
 from dlngeo.simulation._beside import Comparison, beside
-from dlngeo.simulation.config import Config, to_toml
+from dlngeo.simulation.config import Config, difference, from_toml, to_toml
 
 GROUP = 128  # paths
-_DIGITS = hashlib.sha256().digest_size * 2
-Progress = Callable[[int], None]
+_WHAT = "group of paths"
 
 
 def run(
     config: Config,
     out: str | Path,
     *,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
     mix_environments: bool = False,
 ) -> Comparison:
     """Simulate, or go on from the groups that are in ``out`` already.
@@ -61,35 +58,23 @@ def run(
         environment; a damaged group; or a result of more paths than these.
     """
     _require_room(config, Path(out))
-    for file in sorted((Path(out) / "groups").glob("*.npz")):
-        _require_environment(_read(file, config), file, mix_environments)
-    groups = []
-    for first, count, file in _groups(config, out):
-        if not file.exists():
-            _write(file, _group(config, first, count))
-        groups.append(_read(file, config))
-        if progress is not None:
-            progress(first + count)
-    return beside(config.build_energy(), _together(config, groups))
+    groups = _groups(config, out)
+    groups.require_environment(lambda group: dict(_provenance(group)["versions"]), mix_environments)
+    finished = groups.finished(lambda paths: _group(config, paths), progress)
+    return beside(config.build_energy(), _together(config, finished))
 
 
 def seconds(config: Config, out: str | Path) -> float:
     """How long the groups of this run took, interruptions not counted."""
-    return float(sum(_read(file, config)["seconds"] for *_, file in _groups(config, out)))
+    groups = _groups(config, out)
+    return float(sum(groups.read(file)["seconds"] for _, file in groups.files()))
 
 
-def _groups(config: Config, out: str | Path) -> Iterator[tuple[int, int, Path]]:
-    """The first path, the number of paths and the file of each group."""
-    for first in range(0, config.paths, GROUP):
-        count = min(GROUP, config.paths - first)
-        yield first, count, Path(out) / "groups" / _name(first, first + count - 1)
+def _groups(config: Config, out: str | Path) -> Groups:
+    return Groups(Path(out), config.paths, GROUP, "paths", lambda file: _read(file, config))
 
 
-def _name(first: int, last: int) -> str:
-    return f"{first:06d}-{last:06d}.npz"
-
-
-def _known(group: dict[str, Any]) -> dict[str, Any]:
+def _provenance(group: Group) -> dict[str, Any]:
     return dict(json.loads(str(group["provenance"])))
 
 
@@ -116,10 +101,10 @@ def save(
 # -------------------------------------------------------------------------------------- one group
 
 
-def _group(config: Config, first: int, count: int) -> dict[str, Any]:
-    """The arrays of paths first .. first + count - 1."""
+def _group(config: Config, paths: range) -> Group:
+    """The arrays of these paths."""
     begun = time.perf_counter()
-    paths = langevin.simulate(
+    found = langevin.simulate(
         config.build_energy(),
         config.matrix(),
         depth=config.depth,
@@ -128,39 +113,43 @@ def _group(config: Config, first: int, count: int) -> dict[str, Any]:
         weight_decay=config.weight_decay,
         dt=config.dt,
         n_steps=config.steps,
-        n_paths=count,
-        first_path=first,
+        n_paths=len(paths),
+        first_path=paths.start,
         rng=config.seed,
         upstairs=config.upstairs,
         save_every=config.save_every,
     )
     return {
-        "told": _told(config),
-        "paths": (first, first + count - 1),
-        "t": paths.t,
-        "W": paths.W,
-        **dict(zip(_layers(config), paths.weights or (), strict=True)),
-        "ends": paths.ends,
-        "provenance": json.dumps(paths.provenance),
+        "config": to_toml(config),
+        "paths": (paths[0], paths[-1]),
+        "t": found.t,
+        "W": found.W,
+        **dict(zip(_layers(config), found.weights or (), strict=True)),
+        "ends": found.ends,
+        "provenance": json.dumps(found.provenance),
         "seconds": time.perf_counter() - begun,
     }
 
 
-def _together(config: Config, groups: list[dict[str, Any]]) -> ensemble.Ensemble:
+def _together(config: Config, groups: list[Group]) -> ensemble.Ensemble:
     """One ensemble of all groups."""
-    known = [_known(group) for group in groups]
+    parts = [_provenance(group) for group in groups]
+    first = parts[0]
     provenance = {
-        **known[0],
-        "spawn_key": tuple(known[0]["spawn_key"]),
-        "cut": sum(told["cut"] for told in known),
+        **first,
+        "spawn_key": tuple(first["spawn_key"]),
+        "cut": sum(part["cut"] for part in parts),
     }
     ends = np.concatenate([group["ends"] for group in groups])
     message = report(ends, provenance)
-    mixed = sorted({differences(known[0]["versions"], told["versions"]) for told in known} - {""})
+    mixed = sorted({differences(first["versions"], part["versions"]) for part in parts} - {""})
     if mixed:
         message += f", the paths of one seed in several environments ({'; '.join(mixed)})"
+    equation = Equation.of(
+        config.build_energy(), config.depth, config.beta, config.kappa, config.weight_decay
+    )
     return ensemble.build(
-        config.build_energy(),
+        equation,
         groups[0]["t"],
         np.concatenate([group["W"] for group in groups]),
         tuple(np.concatenate([group[p] for group in groups]) for p in _layers(config)) or None,
@@ -191,18 +180,12 @@ def kept(out: Path) -> Config | None:
         ) from None
 
 
-def _told(config: Config) -> str:
-    """What determines a path: everything but how many there are."""
-    return to_toml(dataclasses.replace(config, paths=1))
-
-
 def _require_room(config: Config, out: Path) -> None:
     """Refuse where the result would take the place of another, or of more paths."""
     there = kept(out)
     if there is None:
         return
-    if _told(there) != _told(config):
-        raise ValueError(_another(_told(there), config, f"{out} holds the result"))
+    _require_same(there, config, f"{out} holds the result")
     if there.paths > config.paths:
         raise ValueError(
             f"{out} holds the result of {there.paths} paths, which {config.paths} would overwrite; "
@@ -210,78 +193,35 @@ def _require_room(config: Config, out: Path) -> None:
         )
 
 
-def _another(told: str, config: Config, what: str) -> str:
-    """In what the run that wrote ``told`` differs from this one."""
-    there, here = (
-        dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-        for text in (told, _told(config))
-    )
-    key = next((key for key in {**here, **there} if here.get(key) != there.get(key)), "file")
-    theirs, ours = (
-        f"{key} = {lines[key]}" if key in lines else f"{key} not given" for lines in (there, here)
-    )
-    differs = f"with {theirs}, not {ours}" if len(theirs + ours) < 200 else f"with another {key}"
-    return f"{what} of another run, {differs}; choose another folder"
+def _require_same(there: Config, config: Config, what: str) -> None:
+    """Refuse the paths of another run; how many there are makes no other run."""
+    key, theirs, ours = difference(there.replaced(paths=config.paths), config)
+    if key:
+        differs = f"{theirs}, not {ours}"
+        differs = differs if len(differs) < 200 else f"another {key}"
+        raise ValueError(f"{what} of another run, with {differs}; choose another folder")
 
 
-def _require_environment(group: dict[str, Any], file: Path, mix: bool) -> None:
-    differ = differences(_known(group)["versions"], numerics())
-    if differ and not mix:
-        raise ValueError(
-            f"{file.parent.parent} holds paths of another environment: {differ}. Choose another "
-            "folder, or --mix-environments: then the numbers are no longer those of one run"
-        )
-
-
-def _write(file: Path, arrays: dict[str, Any]) -> None:
-    """All or nothing, and sealed: the archive's comment is the SHA-256 of everything before it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as stream:
-        np.savez(stream, **arrays)
-        stream.seek(-2, os.SEEK_END)
-        stream.write(_DIGITS.to_bytes(2, "little"))  # the length of the comment
-        size = stream.tell()
-        stream.write(_digest(stream, size))
-
-
-def _read(file: Path, config: Config) -> dict[str, Any]:
+def _read(file: Path, config: Config) -> Group:
     """A group as it was written, of this run and of the paths in its name."""
-    with file.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END) - _DIGITS
-        if size < 0 or _digest(stream, size) != stream.read():
-            raise ValueError(f"{file} is damaged, or no group of paths; remove it")
-        stream.seek(0)
-        try:
-            with np.load(stream) as archive:
-                group = dict(archive)
-            told, (first, last) = str(group["told"]), group["paths"].tolist()
-            same = told == _told(config)
-            if same:
-                _require_whole(group, config)
-        except Exception as error:  # whole, but written by something else: anything may be in it
-            raise ValueError(f"{file} is no group of paths ({error!r}); remove it") from None
-    if not same:
-        raise ValueError(_another(told, config, f"{file.parent.parent} holds paths"))
-    if file.name != _name(first, last):
-        raise ValueError(f"{file} holds the paths {first} to {last}; give it back its name")
+    group = sealed.read(file, _WHAT)
+    try:
+        # Groups of version 0.1 and before call their configuration "told".
+        there = from_toml(str(group["config" if "config" in group else "told"]))
+        first, last = group["paths"].tolist()
+        _require_whole(group, there)
+    except Exception as error:  # whole, but written by something else: anything may be in it
+        raise sealed.foreign(file, _WHAT, error) from None
+    _require_same(there, config, f"{file.parent.parent} holds paths")
+    require_name(file, first, last, "paths")
     return group
 
 
-def _require_whole(group: dict[str, Any], config: Config) -> None:
+def _require_whole(group: Group, config: Config) -> None:
     first, last = group["paths"].tolist()
     paths, frames = last - first + 1, len(group["t"])
     shapes = {group[name].shape[:2] for name in ("W", *_layers(config))}
     if shapes != {(paths, frames)} or group["ends"].shape != (paths,):
         raise ValueError("arrays of other shapes")
-    if not {"cut", "versions"} <= set(_known(group)) or group["seconds"].shape != ():
+    if not {"cut", "versions"} <= set(_provenance(group)) or group["seconds"].shape != ():
         raise ValueError("an incomplete record")
-
-
-def _digest(stream: BinaryIO, size: int) -> bytes:
-    """The SHA-256, in hexadecimal digits, of the first bytes of a file; it stands behind them."""
-    stream.seek(0)
-    digest, left = hashlib.sha256(), size
-    while left and (block := stream.read(min(left, 2**20))):
-        digest.update(block)
-        left -= len(block)
-    return digest.hexdigest().encode()
