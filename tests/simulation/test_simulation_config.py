@@ -36,11 +36,16 @@ def changed(old, new):
 
 def test_file_says_everything(tmp_path):
     (tmp_path / "run.toml").write_text(GOOD)
-    told = config.read(tmp_path / "run.toml")
-    assert (told.depth, told.beta, told.dt, told.steps) == (3.0, 10.0, 0.01, 20)
-    assert (told.kappa, told.weight_decay, told.paths, told.seed) == (1.0, 0.0, 256, 0)
-    assert_array_equal(told.matrix(), [[1, 2], [0, 1.5]])
-    energy = told.build_energy()
+    settings = config.read(tmp_path / "run.toml")
+    assert (settings.depth, settings.beta, settings.dt, settings.steps) == (3.0, 10.0, 0.01, 20)
+    assert (settings.kappa, settings.weight_decay, settings.paths, settings.seed) == (
+        1.0,
+        0.0,
+        256,
+        0,
+    )
+    assert_array_equal(settings.matrix(), [[1, 2], [0, 1.5]])
+    energy = settings.build_energy()
     assert_array_equal(energy.mask, [[True, False], [False, True]])
     assert_array_equal(energy.observed, [[1, 0], [0, 2]])
 
@@ -62,14 +67,14 @@ def test_quadratic_target():
 
 @pytest.mark.parametrize("name", list(config.PRESETS))
 def test_presets_go_to_toml_and_back(name):
-    told = config.preset(name)
-    again = config.from_toml(config.to_toml(told))
-    assert config.to_toml(again) == config.to_toml(told)
-    for field in dataclasses.fields(told):
+    settings = config.preset(name)
+    again = config.from_toml(config.to_toml(settings))
+    assert config.to_toml(again) == config.to_toml(settings)
+    for field in dataclasses.fields(settings):
         if field.name != "energy":  # it may hold NaN
-            assert getattr(again, field.name) == getattr(told, field.name)
-    W = told.matrix() + 0.3
-    assert again.build_energy().value(W) == told.build_energy().value(W)
+            assert getattr(again, field.name) == getattr(settings, field.name)
+    W = settings.matrix() + 0.3
+    assert again.build_energy().value(W) == settings.build_energy().value(W)
 
 
 finite = st.floats(-1e3, 1e3)
@@ -87,7 +92,7 @@ positive = st.floats(1e-300, 1e300)
 def test_any_numbers_go_to_toml_and_back(entries, depth, beta, dt, seed, save_every):
     start = [list(entries[2:]), list(entries[:2])]
     assume(np.linalg.matrix_rank(start) == 2)
-    told = config.Config(
+    settings = config.Config(
         energy={"kind": "quadratic", "target": start[::-1]},
         start=start,
         depth=depth,
@@ -97,7 +102,7 @@ def test_any_numbers_go_to_toml_and_back(entries, depth, beta, dt, seed, save_ev
         seed=seed,
         save_every=save_every,
     )
-    assert config.from_toml(config.to_toml(told)) == told
+    assert config.from_toml(config.to_toml(settings)) == settings
 
 
 def test_whole_numbers_and_decimals_are_one_configuration():
@@ -107,10 +112,10 @@ def test_whole_numbers_and_decimals_are_one_configuration():
 
 
 def test_replaced_changes_what_is_given_alone():
-    told = config.from_toml(GOOD)
-    other = told.replaced(beta=2.0, paths=None, upstairs=True, kappa=0.0)
+    settings = config.from_toml(GOOD)
+    other = settings.replaced(beta=2.0, paths=None, upstairs=True, kappa=0.0)
     assert (other.beta, other.paths, other.upstairs, other.kappa) == (2.0, 256, True, 0.0)
-    assert other.start == told.start
+    assert other.start == settings.start
 
 
 # -------------------------------------------------------------------------------------- what is bad
@@ -245,8 +250,8 @@ def test_whole_numbers_beyond_what_toml_promises_are_refused_but_in_a_seed():
     for huge in (10**400, 10**9000):  # beyond what Python itself prints
         with pytest.raises(ValueError, match=r"steps must be .* not an integer of [49]0+1 digits"):
             config.preset("hyperbola").replaced(steps=huge)
-    told = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
-    assert told.start[0][0] == 1e20
+    settings = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
+    assert settings.start[0][0] == 1e20
 
 
 @pytest.mark.parametrize("dt", ["1e308", "1e100", "1e-110"])
@@ -335,6 +340,6 @@ def test_unknown_preset_is_refused():
 def test_example_of_the_readme_is_a_configuration():
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
-    told = config.from_toml(text)
-    assert told.kappa == 1.0 and told.seed == 0  # as the comment says
-    assert told.build_energy().mask.sum() == 2
+    settings = config.from_toml(text)
+    assert settings.kappa == 1.0 and settings.seed == 0  # as the comment says
+    assert settings.build_energy().mask.sum() == 2

@@ -1,4 +1,4 @@
-"""What a simulation is told: a configuration from TOML or a preset, and back to TOML.
+"""The configuration of a simulation: from TOML or a preset, and back to TOML.
 
 A file names the energy, the start and the numbers of :func:`dlngeo.langevin.simulate`::
 
