@@ -1,14 +1,35 @@
-"""Sphinx configuration."""
+"""Sphinx configuration: built offline, and read offline, formulas being MathML."""
 
+import inspect
+import re
 from importlib.metadata import version as _version
+from inspect import isclass, isroutine
+
+import typer
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util.inspect import stringify_signature
 
 project = "dlngeo"
+author = "The dlngeo developers"
 version = release = _version("dlngeo")
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+html_theme = "furo"
+html_title = f"dlngeo {version}"
+html_math_renderer = "mathml"
+nitpicky = True
+smartquotes = False  # --option is no dash
+
+# A page for each module that api.rst lists: its docstring, and what its ``__all__`` names.
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # numpydoc's sections say them
+autodoc_mock_imports = ["geomstats", "pymanopt"]
 numpydoc_show_class_members = False
-html_theme = "alabaster"
+myst_heading_anchors = 3
 
 
 def escape_marks(app, what, name, obj, options, lines):
@@ -24,5 +45,76 @@ def escape_marks(app, what, name, obj, options, lines):
             lines[i] = line.replace("|", "\\|").replace("(*", "(\\*")
 
 
+def contents(app, what, name, obj, options, lines):
+    """After a module's docstring what it names, in a line each; data and type aliases as such."""
+    if what != "module":
+        return
+    code, data = [], ["", ""]
+    for member in obj.__all__:
+        value = getattr(obj, member)
+        if isclass(value) or isroutine(value):
+            code.append(f"   {member}")
+        else:
+            data += [f".. py:data:: {member}", f"   :value: {value!r}", ""]
+    lines += ["", ".. autosummary::", "   :nosignatures:", "", *code, *data]
+
+
+def bare_fields(app, what, name, obj, options, lines):
+    """Python says no more of a named tuple's field than its number."""
+    if what == "attribute" and lines and lines[0].startswith("Alias for field number"):
+        lines.clear()
+
+
+def signature_of_init(app, what, name, obj, options, signature, returned):
+    """The signature of a class whose base, being another library's, is a stand-in here."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    own = inspect.signature(obj.__init__)
+    rest = list(own.parameters.values())[1:]
+    bare = own.replace(parameters=rest, return_annotation=own.empty)
+    return stringify_signature(bare, show_annotation=False), returned
+
+
+def commands(app, docname, source):
+    """To the page of the command line, a section for each command: what it says of itself."""
+    if docname != "commands":
+        return
+    from dlngeo.cli._commands import app as cli
+
+    for name, command in typer.main.get_command(cli).commands.items():
+        source[0] += f"\n## dlngeo {name}\n\n{command.help}\n\n| | |\n|---|---|\n"
+        for given in command.params:
+            spelt = " / ".join(given.opts + given.secondary_opts)
+            spelt = spelt.upper() if given.param_type_name == "argument" else spelt
+            plain = given.default is None or given.default is False or not given.show_default
+            default = "" if plain else f" Default: `{given.default}`."
+            source[0] += f"| `{spelt}` | {given.help}{default} |\n"
+
+
+def mathml(node, **how):
+    """A formula as browsers draw it by themselves, brackets as large as what they hold."""
+    tex = re.sub(r"\\[bB]ig(?![a-zA-Z])", "", node.astext()).replace(r"\dots", r"\ldots")
+    tex = re.sub(r"(\\[td]?frac) *(\w)", r"\1{\2}", tex)
+    tex = re.sub(r"(\\[td]?frac{\w})(\w)", r"\1{\2}", tex)
+    return tex2mathml(tex, **how)
+
+
+def inline_formula(writer, node):
+    """A formula within a line."""
+    writer.body.append(mathml(node))
+    raise SkipNode
+
+
+def displayed_formula(writer, node):
+    """A formula on lines of its own."""
+    writer.body.append(f'<div class="math">{mathml(node, as_block=True)}</div>\n')
+    raise SkipNode
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", escape_marks, priority=900)
+    app.connect("autodoc-process-docstring", contents, priority=950)
+    app.connect("autodoc-process-docstring", bare_fields)
+    app.connect("autodoc-process-signature", signature_of_init)
+    app.connect("source-read", commands)
+    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))

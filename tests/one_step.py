@@ -13,12 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlngeo import balanced, energies
-from dlngeo.langevin import BalancedWeights
-from dlngeo.langevin import _upstairs as upstairs
-from dlngeo.langevin.root_chart import RootChart
-from dlngeo.langevin.schemes import EulerDownstairs, RootEuler, Terms, WeakTwo
-from dlngeo.weights._layers import flatten
+from dlngeo import _equation, balanced, energies
+from dlngeo.langevin.schemes import SCHEMES
 
 STARTS = {
     2: np.array([[1.3, 0.3], [-0.2, 0.7]]),
@@ -68,17 +64,13 @@ class Equation(NamedTuple):
     def stepper(self, name, start):
         """A scheme of the library, its first state, and the end-to-end matrix of a state."""
         energy = energies.Quadratic(self.target) if self.energy else None
-        terms = Terms(energy, self.beta, self.kappa, self.gamma, self.entropy)
-        if name == "upstairs":
-            space = BalancedWeights((self.d,) * (self.depth + 1))
-            first = flatten(balanced.lift(start, self.depth, rng=0))
-            return upstairs.upstairs(terms, space), first, space.observe
-        if name == "euler":
-            scheme = EulerDownstairs(terms, self.d, self.depth, 0.0)
-        else:
-            chart = RootChart(energy, self.depth, *terms[1:])
-            scheme = {"root": RootEuler, "weak2": WeakTwo}[name](chart, self.d, 0.0)
-        return scheme, scheme.start(start), scheme.end_to_end
+        scheme = SCHEMES["projection" if name == "upstairs" else name](
+            _equation.Equation(energy, self.depth, self.beta, self.kappa, self.gamma, self.entropy),
+            self.d,
+        )
+        if scheme.upstairs:
+            start = balanced.lift(start, self.depth, rng=0)
+        return scheme, scheme.start(start), lambda state: scheme.read(scheme.record(state))[0]
 
 
 def cubature(n):

@@ -1,7 +1,8 @@
-"""Linear algebra that several floors need: a singular value decomposition true to rounding."""
+"""Linear algebra that several floors need: products of layers, roots, an SVD true to rounding."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -30,6 +31,21 @@ def product(factors: Sequence[Array]) -> Array:
     return result
 
 
+def prefix_products(factors: Iterable[Array]) -> list[Array]:
+    """F_1, F_2 F_1, ..., F_k ⋯ F_1 of the factors (F_1, ..., F_k)."""
+    return list(itertools.accumulate(factors, lambda B, F: F @ B))
+
+
+def suffix_products(factors: Sequence[Array]) -> list[Array]:
+    """F_k ⋯ F_1, F_k ⋯ F_2, ..., F_k of the factors (F_1, ..., F_k)."""
+    return list(itertools.accumulate(reversed(factors), lambda A, F: A @ F))[::-1]
+
+
+def layer_widths(layers: Sequence[Array]) -> tuple[int, ...]:
+    """(d_0, ..., d_N) of layers W_p (..., d_p, d_{p-1})."""
+    return (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+
+
 def together(layers: Iterable[Array]) -> Weights:
     """The layers as weights: each with the leading dimensions that they have together."""
     parts = tuple(layers)
@@ -38,6 +54,42 @@ def together(layers: Iterable[Array]) -> Weights:
         W if W.shape[:-2] == stack else np.broadcast_to(W, (*stack, *W.shape[-2:])).copy()
         for W in parts
     )
+
+
+def svd_product(U: Array, sigma: Array, Vt: Array) -> Array:
+    """U diag(sigma) Vt of stacks: the inverse of :func:`svd`."""
+    return np.asarray((U * sigma[..., None, :]) @ Vt)
+
+
+def psd_root(M: Array, name: str, slack: Array | float, rounding: float = 0.0) -> Array:
+    """The root of symmetric matrices whose eigenvalues are negative by ``slack`` at most.
+
+    Eigenvalues of at most ``rounding`` times the largest are taken as zero.
+    """
+    values, vectors = np.linalg.eigh(M)
+    if (values[..., 0] < -np.asarray(slack)).any():
+        raise ValueError(
+            f"{name} must be positive semidefinite; its least eigenvalue is {values.min():.3g}"
+        )
+    floor = rounding * np.maximum(values[..., -1:], 0.0)
+    root = np.sqrt(np.where(values > floor, values, 0.0))
+    return svd_product(vectors, root, transpose(vectors))
+
+
+def diagonal_matrix(values: Array, rows: int, columns: int) -> Array:
+    """The ``rows`` × ``columns`` matrices with these values (..., r) first on their diagonals."""
+    index = np.arange(values.shape[-1])
+    result = np.zeros((*values.shape[:-1], rows, columns))
+    result[..., index, index] = values
+    return result
+
+
+def completed(frame: Array) -> Array:
+    """Orthogonal matrices whose first columns are a frame with orthonormal columns."""
+    r = frame.shape[-1]
+    if r == frame.shape[-2]:
+        return frame
+    return np.concatenate((frame, np.linalg.qr(frame, mode="complete")[0][..., r:]), axis=-1)
 
 
 def orthonormalise(A: Array) -> Array:

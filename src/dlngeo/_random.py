@@ -6,6 +6,7 @@ neither on how many paths run beside it nor on how the steps are cut into blocks
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,29 @@ def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
     return told if seed.pool_size == 4 else told | {"pool_size": seed.pool_size}
 
 
+def restored(provenance: Mapping[str, Any]) -> np.random.SeedSequence:
+    """The seed that :func:`recorded` wrote down."""
+    return np.random.SeedSequence(
+        provenance["seed"],
+        spawn_key=provenance["spawn_key"],
+        pool_size=provenance.get("pool_size", 4),
+    )
+
+
 class Streams:
     """Independent standard normal numbers for each path."""
 
-    def __init__(self, rng: RNG, paths: range) -> None:
+    def __init__(self, rng: RNG, paths: range, places: Array | None = None) -> None:
         sequence = seed_sequence(rng)
         self._generators = [np.random.Generator(np.random.SFC64(child(sequence, k))) for k in paths]
+        for row, place in enumerate(() if places is None else places):
+            bits = self._generators[row].bit_generator
+            bits.state = {**bits.state, "state": {"state": place}}
+
+    def places(self) -> Array:
+        """Where each stream is: (path, 4), from which it goes on."""
+        states = [generator.bit_generator.state["state"]["state"] for generator in self._generators]
+        return np.array(states, dtype=np.uint64).reshape(-1, 4)
 
     def normals(self, steps: int, size: int) -> Array:
         """(steps, paths, size) numbers, the next of each path's stream."""

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array
-from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo._paths.run import Callback, Run
+from dlngeo._paths.stepping import all_paths
 from dlngeo._threads import one_blas_thread
 from dlngeo.langevin import HermitianMatrices, Paths, submersion_sde
 
@@ -49,6 +50,7 @@ def simulate(
     n_paths: int = 1,
     rng: RNG = None,
     save_every: int = 1,
+    callback: Callback | None = None,
 ) -> Paths:
     """Sample paths of Dyson Brownian motion (11.1).
 
@@ -57,7 +59,7 @@ def simulate(
     x : (d,) array, strictly increasing
     beta : float > 0, or inf
         ``inf``: no noise.
-    dt, n_steps, n_paths, rng, save_every
+    dt, n_steps, n_paths, rng, save_every, callback
         As for :func:`dlngeo.langevin.submersion_sde`.
 
     Returns
@@ -81,9 +83,9 @@ def simulate(
         raise ValueError("x must be a strictly increasing vector of d >= 1 numbers")
     if not _checks.real(beta, "beta") >= 1:
         raise ValueError(f"beta must be >= 1: below that the particles collide; it is {beta!r}")
-    plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
-    run = all_paths(_Implicit(start.size, beta), start, plan)
-    return Paths.of(run, plan, run.frames)
+    run = Run.of(dt, n_steps, save_every, n_paths, rng, callback=callback)
+    outcome = all_paths(_Implicit(start.size, beta), start[None], run)
+    return Paths.of(outcome, outcome.frames)
 
 
 @one_blas_thread
@@ -96,6 +98,7 @@ def simulate_lift(
     n_paths: int = 1,
     rng: RNG = None,
     save_every: int = 1,
+    callback: Callback | None = None,
 ) -> Paths:
     """Sample paths of the lift (11.4) to Hermitian matrices.
 
@@ -104,7 +107,7 @@ def simulate_lift(
     M : (d, d) Hermitian array
     beta : float > 0, or inf
         ``inf``: noise along the orbit alone.
-    dt, n_steps, n_paths, rng, save_every
+    dt, n_steps, n_paths, rng, save_every, callback
         As for :func:`dlngeo.langevin.submersion_sde`.
 
     Returns
@@ -134,6 +137,7 @@ def simulate_lift(
         n_paths=n_paths,
         rng=rng,
         save_every=save_every,
+        callback=callback,
     )
 
 
@@ -143,11 +147,11 @@ class _Implicit:
     def __init__(self, d: int, beta: float) -> None:
         self.noise_size, self._beta = d, beta
 
-    def look(self, state: Array) -> tuple[Array, None]:
+    def prepare(self, state: Array, kept: Array | None) -> tuple[Array, None]:
         """Its drift may be as stiff as it likes."""
         return np.zeros(len(state)), None
 
-    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
+    def step(self, state: Array, normals: Array, dt: float | Array, ready: None) -> Array:
         """One step."""
         h = np.reshape(np.asarray(dt, dtype=float), (-1, 1))
         return _implicit(state, np.sqrt(2 * h / self._beta) * normals, h)

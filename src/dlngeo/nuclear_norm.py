@@ -13,7 +13,6 @@ Section 7 of Wendin and Altafini, around (68).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._threads import one_blas_thread
-from dlngeo.energies import MatrixCompletion, MatrixSensing
+from dlngeo.energies import Energy, Fits, MatrixCompletion, MatrixSensing
 
 __all__ = [
     "NuclearNormSolution",
@@ -69,16 +68,6 @@ class NuclearNormSolution:
         return self.value - self.bound
 
 
-@dataclass(frozen=True)
-class _Constraint:
-    """The affine set of all fits: its projection, and multipliers from its normal space."""
-
-    project: Callable[[Array], Array]
-    normal: Callable[[Array], Array]
-    multipliers: Callable[[Array], Array]
-    pair: Callable[[Array], float]
-
-
 @one_blas_thread
 def minimum_nuclear_norm(
     energy: MatrixSensing | MatrixCompletion, *, tol: float = 1e-8, max_iterations: int = 20_000
@@ -112,11 +101,11 @@ def minimum_nuclear_norm(
     """
     tol = _checks.positive(tol, "tol")
     max_iterations = _checks.integer(max_iterations, "max_iterations", 1)
-    constraint = _constraint(energy)
-    W = constraint.project(np.zeros(energy.shape))  # the fit of least Frobenius norm
+    fits = _fits(energy)
+    W = fits.project(np.zeros(energy.shape))  # the fit of least Frobenius norm
     size = float(np.linalg.norm(W, 2))
     if size == 0:
-        return NuclearNormSolution(W, 0.0, constraint.multipliers(W), 0.0, 0, True)
+        return NuclearNormSolution(W, 0.0, fits.multipliers(W), 0.0, 0, True)
     threshold, dual, low = size / 2, np.zeros(energy.shape), np.zeros(energy.shape)
     best, proof = (_nuclear(W), W), (0.0, np.zeros(energy.shape))
     iteration = 0
@@ -125,11 +114,11 @@ def minimum_nuclear_norm(
         U, sigma, Vt = np.linalg.svd(W + dual, full_matrices=False)
         low = (U * np.maximum(sigma - threshold, 0)) @ Vt
         dual = (U * np.minimum(sigma, threshold)) @ Vt  # its spectral norm is the threshold at most
-        W = constraint.project(low - dual)
+        W = fits.project(low - dual)
         if iteration % 10 == 0 or iteration == max_iterations:
-            fit = constraint.project(low)
+            fit = fits.project(low)
             best = min(best, (_nuclear(fit), fit), key=_first)
-            proof = max(proof, _certificate(constraint, dual), key=_first)
+            proof = max(proof, _certificate(fits, dual), key=_first)
             if best[0] - proof[0] <= tol * best[0]:
                 break
         if iteration % _BALANCE_EVERY == 0 and iteration <= _BALANCE_UNTIL:
@@ -139,7 +128,7 @@ def minimum_nuclear_norm(
             threshold, dual = threshold * factor, dual * factor
     (value, W), (bound, certificate) = best, proof
     success = value - bound <= tol * value
-    multipliers = constraint.multipliers(certificate)
+    multipliers = fits.multipliers(certificate)
     return NuclearNormSolution(W, value, multipliers, bound, iteration, success)
 
 
@@ -147,60 +136,26 @@ def _first(pair: tuple[float, Array]) -> float:
     return pair[0]
 
 
-def _certificate(constraint: _Constraint, dual: Array) -> tuple[float, Array]:
+def _certificate(fits: Fits, dual: Array) -> tuple[float, Array]:
     """The part of the dual variable that measurements can make, scaled to be feasible."""
-    candidate = constraint.normal(dual)
+    candidate = fits.normal(dual)
     norm = float(np.linalg.norm(candidate, 2))
     if norm == 0:
         return 0.0, candidate
     candidate = candidate / norm
-    return constraint.pair(candidate), candidate
+    return fits.pair(candidate), candidate
 
 
 def _nuclear(W: Array) -> float:
     return float(np.linalg.svd(W, compute_uv=False).sum())
 
 
-def _constraint(energy: MatrixSensing | MatrixCompletion) -> _Constraint:
-    if isinstance(energy, MatrixCompletion):
-        return _observed(energy)
-    if isinstance(energy, MatrixSensing):
-        return _measured(energy)
-    raise TypeError(
-        f"energy must be MatrixSensing or MatrixCompletion, not {type(energy).__name__}"
-    )
-
-
-def _observed(energy: MatrixCompletion) -> _Constraint:
-    mask, observed = energy.mask, energy.observed
-    return _Constraint(
-        project=lambda W: np.where(mask, observed, W),
-        normal=lambda Z: np.where(mask, Z, 0.0),
-        multipliers=lambda Z: np.where(mask, Z, 0.0),
-        pair=lambda Z: float((observed * Z).sum()),
-    )
-
-
-def _measured(energy: MatrixSensing) -> _Constraint:
-    y, shape = energy.values, energy.shape
-    rows = energy.measurements.reshape(y.size, -1)
-    U, s, Vt = np.linalg.svd(rows, full_matrices=False)
-    kept = s > max(rows.shape) * np.finfo(float).eps * s.max(initial=0.0)
-    U, s, Vt = U[:, kept], s[kept], Vt[kept]
-    coordinates = U.T @ y / s
-    misfit = float(np.linalg.norm(y - U @ (U.T @ y)))
-    if misfit > 1e-10 * float(np.linalg.norm(y)):
-        raise ValueError(
-            f"no matrix fits the measurements: any misses the values by {misfit:.3g} or more"
+def _fits(energy: Energy) -> Fits:
+    fits = getattr(energy, "fits", None)
+    if not callable(fits):
+        raise TypeError(
+            "energy must be MatrixSensing or MatrixCompletion, or have their method fits(), not "
+            f"{type(energy).__name__}"
         )
-    fit = (coordinates @ Vt).reshape(shape)
-
-    def normal(Z: Array) -> Array:
-        return ((Vt @ Z.ravel()) @ Vt).reshape(shape)
-
-    return _Constraint(
-        project=lambda W: W - normal(W) + fit,
-        normal=normal,
-        multipliers=lambda Z: U @ ((Vt @ Z.ravel()) / s),
-        pair=lambda Z: float((fit * Z).sum()),
-    )
+    found: Fits = fits()
+    return found

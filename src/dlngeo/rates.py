@@ -214,7 +214,7 @@ def definite_imbalance_bound(
         before = list(itertools.accumulate(values[: j - 1][::-1], np.add))
         behind = list(itertools.accumulate(values[j - 1 :], np.add))
         rate = _twice_product([*before, *behind], layers)
-        return np.where(np.all([np.ones_like(rate, dtype=bool), *signs], axis=0), rate, 0.0)
+        return np.where(np.all([np.ones_like(rate, dtype=bool), *signs], axis=0), rate, 0.0)[()]
 
     wide = all(d >= max(widths[0], widths[-1]) for d in widths[1:-1])
     return _over_layers(bound, layers, layer, range(1, len(widths)) if wide else [])
@@ -249,7 +249,7 @@ def _from_below(H: Array, index: int) -> Array:
 
 
 def _twice_product(factors: Sequence[Array], layers: Weights) -> Array:
-    result = np.full(layers[0].shape[:-2], 2.0)
+    result = np.full(layers[0].shape[:-2], 2.0)[()]
     for factor in factors:
         result = result * np.maximum(factor, 0.0)
     return result

@@ -7,7 +7,6 @@ the gauge orbit.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, transpose
+from dlngeo._linalg import frobenius, prefix_products, psd_root, transpose
 from dlngeo.balanced.charts import to_svd
-from dlngeo.balanced.tangent import Split, profiles, tangent_argument
+from dlngeo.balanced.tangent import TangentSplit, profiles, tangent_argument
 from dlngeo.spectral.divided_differences import quotient
 from dlngeo.weights import pull_back, push_forward
 
@@ -52,7 +51,7 @@ def differential(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
     Source: Menon, (7.10) corrected.
     """
     layers, vectors = _checks.weights(weights), tangent_argument(weights, V)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     result = push_forward(vectors, layers, prefixes)
     if len(layers) == 1:  # the result is V itself
         return np.broadcast_to(result, np.broadcast_shapes(result.shape, layers[0].shape)).copy()
@@ -79,7 +78,7 @@ def thin_gradients(weights: Sequence[ArrayLike]) -> Weights:
     Source: Menon, Remark 5.
     """
     layers = _checks.weights(weights)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     m, n = prefixes[-1].shape[-2:]
     stack = [1] * (prefixes[-1].ndim - 2)
     return pull_back(np.eye(m * n).reshape(m, n, *stack, m, n), layers, prefixes)
@@ -92,7 +91,7 @@ def vertical(
 
     Parameters and errors as :func:`dlngeo.balanced.project_tangent`.
     """
-    return Split.of(weights, V, rank).vertical()
+    return TangentSplit.of(weights, V, rank).vertical()
 
 
 def horizontal(
@@ -103,7 +102,7 @@ def horizontal(
     The horizontal space is the orthogonal complement of the orbit within T_W M_r, and the space of
     all lifted gradients (3.6). Parameters and errors as :func:`dlngeo.balanced.project_tangent`.
     """
-    return Split.of(weights, V, rank).horizontal()
+    return TangentSplit.of(weights, V, rank).horizontal()
 
 
 def horizontal_lift(
@@ -174,22 +173,15 @@ def bures_wasserstein(A: ArrayLike, B: ArrayLike) -> Array:
     Evaluated by the second form, which subtracts nothing at A = B.
     Source: Menon, Remark 9, its constant corrected: g² = 2 g^BW.
     """
-    R, T = _psd_root(A, "A"), _psd_root(B, "B")
+    R, T = _root(A, "A"), _root(B, "B")
     if R.shape[-1] != T.shape[-1]:
         raise ValueError(f"A and B must have the same size, not {R.shape} and {T.shape}")
     left, _, right = np.linalg.svd(T @ R)
     return frobenius(R - T @ (left @ right))
 
 
-def _psd_root(value: ArrayLike, name: str) -> Array:
+def _root(value: ArrayLike, name: str) -> Array:
     M = _checks.matrix(value, name)
     if M.shape[-1] != M.shape[-2] or (frobenius(M - transpose(M)) > 1e-12 * frobenius(M)).any():
         raise ValueError(f"{name} must be symmetric; its shape is {M.shape}")
-    values, vectors = np.linalg.eigh(M)
-    if (values[..., 0] < -1e-12 * np.abs(values).max(axis=-1)).any():
-        raise ValueError(
-            f"{name} must be positive semidefinite; its least eigenvalue is {values.min():.3g}"
-        )
-    rounding = M.shape[-1] * np.finfo(float).eps * values[..., -1:]
-    root = np.sqrt(np.where(values > rounding, values, 0.0))
-    return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
+    return psd_root(M, name, 1e-12 * frobenius(M), M.shape[-1] * np.finfo(float).eps)

@@ -225,7 +225,7 @@ def test_paths_that_end_early_are_exit_code_1_and_are_written(
         run = simulate(*args, **kwargs)
         W, ends = run.W.copy(), run.ends.copy()
         W[1, 3:], ends[1] = np.nan, run.t[2]
-        return ensemble.build(args[0], run.t, W, None, ends, "lost", run.provenance)
+        return ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
 
     monkeypatch.setattr(langevin, "simulate", ended)
     assert call("simulate", config, "--out", out) == 1

@@ -111,7 +111,7 @@ def test_classification_agrees_with_the_full_hessian_through_bottlenecks():
 
 
 def sparse_points(count, seed):
-    """Points with Z of a few entries, kept if their gradient vanishes: no strings are asked."""
+    """Points with Z of a few entries, kept if their gradient vanishes: no intervals are asked."""
     rng = np.random.default_rng(seed)
     while count:
         sigma, widths, S = random_problem(rng, bottleneck=False)

@@ -19,6 +19,7 @@ from dlngeo import (
 from dlngeo.energies import check
 from dlngeo.entropy.laplacian import free_energy_laplacian, squared_slope
 from dlngeo.interop import sdeint
+from dlngeo.nuclear_norm import minimum_nuclear_norm
 
 TARGET = np.array([[1.0, 0.5], [0.2, 2.0]])
 W = np.array([[2.0, 0.3], [0.1, 1.5]])
@@ -276,3 +277,107 @@ def test_an_energy_that_writes_into_what_it_is_given_is_refused():
     with pytest.raises(ValueError, match="must not write into what it is given"):
         metric.gradient(Careless(np.ones((2, 2)), 1.0), X, 2)
     np.testing.assert_array_equal(X, np.eye(2))
+
+
+# ------------------------------------------------------------------------------ optional parts
+
+
+def norms_of(sigma):
+    return 0.5 * (sigma**2).sum(axis=-1), sigma
+
+
+FALSE_PARTS = {
+    "shape of others": ({"shape": (3, 2)}, ValueError, r"shape \(\.\.\., 3, 2\)"),
+    "no shape": ({"shape": 2}, TypeError, r"energy.shape must be \(m, n\)"),
+    "norm too small": ({"hessian_norm": 0.9}, ValueError, "energy.hessian_norm"),
+    "norm too large": ({"hessian_norm": 1.1}, ValueError, "energy.hessian_norm"),
+    "no function of singular values": ({"spectral": norms_of}, ValueError, "energy.spectral"),
+    "null space of others": (
+        {"null_space": lambda: energies.NullSpace(np.zeros((3, 3), dtype=bool))},
+        ValueError,
+        "energy.null_space",
+    ),
+    "fits that do not fit": (
+        {"fits": lambda: energies.Fits(lambda W: W, lambda W: W, lambda W: W, np.sum)},
+        ValueError,
+        "energy.fits",
+    ),
+}
+
+
+@pytest.mark.parametrize("part", FALSE_PARTS)
+def test_a_part_that_is_not_true_is_told(part):
+    parts, error, words = FALSE_PARTS[part]
+    energy = Mine()
+    vars(energy).update(parts)
+    with pytest.raises(error, match=words):
+        check(energy, W)
+
+
+def test_parts_that_are_true_pass():
+    energy = Mine()
+    vars(energy).update(
+        shape=(2, 2),
+        hessian_norm=1.0,
+        spectral=None,
+        null_space=lambda: energies.NullSpace(np.zeros((2, 2), dtype=bool)),
+        fits=lambda: energies.Fits(lambda W: TARGET, lambda W: W, lambda W: W, np.sum),
+    )
+    check(energy, W)
+
+
+class Disguised:
+    """An energy of the library, with its parts, as a user's own."""
+
+    def __init__(self, energy, parts):
+        self.value, self.gradient, self.hessian = energy.value, energy.gradient, energy.hessian
+        vars(self).update({name: getattr(energy, name) for name in parts if hasattr(energy, name)})
+
+
+PARTS = ("shape", "hessian_norm", "spectral", "null_space", "fits")
+HOLES = energies.MatrixCompletion(TARGET, np.array([[1, 0], [1, 1]], dtype=bool))
+LIBRARY = {
+    "zero": energies.Quadratic(np.zeros((2, 2))),
+    "quadratic": energies.Quadratic(TARGET),
+    "regression": energies.LinearRegression(W[:, :1], W[:, :1]),
+    "completion": HOLES,
+    "sensing": energies.MatrixSensing([W], [1.0]),
+    "logistic": energies.Logistic(W, np.ones((2, 2))),
+}
+
+
+@pytest.mark.parametrize("depth", [2, 5])
+@pytest.mark.parametrize("name", LIBRARY)
+def test_parts_of_ones_own_count_as_those_of_the_library(name, depth):
+    energy, setting = LIBRARY[name], {"shape": (2, 2), "depth": depth, "beta": 2.0}
+    own = Disguised(energy, PARTS)
+    check(own, W)
+    asked = equilibrium.normalisable(energy, **setting)
+    assert equilibrium.normalisable(own, **setting) == asked
+    assert asked.finite is not None or name == "sensing"
+    a, b = (langevin.simulate(e, W, depth=depth, **START) for e in (energy, own))
+    np.testing.assert_array_equal(a.W, b.W)
+    with pytest.raises(ValueError, match="matrices"):
+        metric.gradient(own, np.eye(3), 2)
+    if name == "zero":
+        a, b = (
+            equilibrium.sample_singular_values(e, n_draws=9, rng=0, **setting).sigma
+            for e in (energy, own)
+        )
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["completion", "sensing"])
+def test_fits_of_ones_own_have_a_least_nuclear_norm(name):
+    energy = LIBRARY[name]
+    a, b = (minimum_nuclear_norm(e) for e in (energy, Disguised(energy, PARTS)))
+    np.testing.assert_array_equal(a.W, b.W)
+    with pytest.raises(TypeError, match=r"fits\(\)"):
+        minimum_nuclear_norm(Disguised(energy, ()))
+
+
+def test_without_parts_little_is_said():
+    bare = Disguised(HOLES, ())
+    answer = equilibrium.normalisable(bare, shape=(2, 2), depth=2, beta=1.0)
+    assert answer.finite is None and "neither" in answer.reason
+    assert weights.gradient(bare, LAYERS)[0].shape == (2, 2)

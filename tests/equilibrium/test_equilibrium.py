@@ -11,7 +11,7 @@ from dlngeo import entropy, equilibrium, metric
 from dlngeo._results.ensemble import Ensemble
 from dlngeo.energies import LinearRegression, MatrixCompletion, Quadratic
 from dlngeo.equilibrium.mixing import effective_size, split_rhat
-from dlngeo.weights._layers import haar_frame
+from dlngeo.weights import haar_frame
 
 INF = math.inf
 

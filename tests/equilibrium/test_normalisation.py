@@ -210,7 +210,7 @@ def test_growth_along_what_is_not_seen(rng, d, entries, directions, rank, depth)
             metric.log_volume_density(point, depth) + entropy.boltzmann(point, depth) / kappa
         )
     slope = (levels[1] - levels[0]) / math.log(10)
-    t, q = setting.unseen_powers()
+    t, q = setting.null_space_powers()
     known = directions - rank * t - q * sum(d - i for i in range(1, rank + 1))
     # at depth inf logarithms of the gaps go along with the power
     assert_allclose(directions + slope, known, rtol=0.2 if math.isinf(depth) else 1e-3)

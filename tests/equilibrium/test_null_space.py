@@ -99,7 +99,7 @@ def test_exponents_of_rectangles_are_slopes(rng, rows, rank, widths):
     ]
     setting = Setting.of((3, 3), depth, 1.0, kappa, widths, 0.0)
     slope = (levels[1] - levels[0]) / math.log(10)
-    assert_allclose(-_fall(rank, 3, *setting.unseen_powers()), slope, atol=2e-3)
+    assert_allclose(-_fall(rank, 3, *setting.null_space_powers()), slope, atol=2e-3)
 
 
 def test_rows_that_cancel_decide():

@@ -281,3 +281,14 @@ def test_backwards_is_no_solution():
     assert relative_error(0.5, end * (1 + 1e-13), 1.0, velocity) > 5e-14
     check = solve_ivp(lambda _, z: z**2 * (2 - z**3), (0, 1), [0.5], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(check.y[0, -1], end, rtol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, INF])
+@pytest.mark.parametrize("sigma", [2.0, 0.0, -1.0])
+def test_numbers_come_out_where_numbers_went_in(depth, sigma):
+    values = [
+        exact.singular_value(1.0, 0.5, sigma, depth),
+        exact.passage_time(0.5, 0.8, sigma, depth),
+        exact.layer_value(1.0, -0.5, sigma, 3 if depth == INF else depth),
+    ]
+    assert [type(value) for value in values] == [np.float64] * 3

@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from dlngeo import _linalg
 
@@ -108,3 +109,36 @@ def test_transpose_swaps_the_last_two_axes(rng):
     stack = rng.standard_normal((2, 3, 4))
     for k in range(2):
         np.testing.assert_array_equal(_linalg.transpose(stack)[k], stack[k].T)
+
+
+def test_products_of_layers_from_both_ends(rng):
+    layers = [rng.standard_normal((2, b, a)) for a, b in ((3, 4), (4, 2), (2, 5))]
+    A, B, C = layers
+    assert _linalg.layer_widths(layers) == (3, 4, 2, 5)
+    for found, wanted in zip(_linalg.prefix_products(layers), (A, B @ A, C @ B @ A), strict=True):
+        assert_allclose(found, wanted, rtol=1e-14)
+    for found, wanted in zip(_linalg.suffix_products(layers), (C @ B @ A, C @ B, C), strict=True):
+        assert_allclose(found, wanted, rtol=1e-13, atol=1e-13)
+
+
+def test_a_frame_is_completed_and_svd_product_undoes_the_svd(rng):
+    W = rng.standard_normal((4, 5, 3))
+    U, sigma, Vt = _linalg.svd(W)
+    assert_allclose(_linalg.svd_product(U, sigma, Vt), W, atol=1e-14)
+    whole = _linalg.completed(U)
+    assert_allclose(whole.mT @ whole, np.broadcast_to(np.eye(5), (4, 5, 5)), atol=1e-14)
+    assert np.array_equal(whole[..., :3], U)
+    middle = _linalg.diagonal_matrix(sigma, 5, 3)
+    assert_allclose(whole @ middle @ Vt, W, atol=1e-14)
+
+
+def test_root_of_a_positive_semidefinite_matrix(rng):
+    X = rng.standard_normal((3, 4, 2))
+    M = X @ X.mT  # of rank 2
+    root = _linalg.psd_root(M, "M", 1e-12)
+    assert_allclose(root @ root, M, atol=1e-13)
+    assert (np.linalg.eigvalsh(root) > -1e-14).all()
+    exact = _linalg.psd_root(M, "M", 1e-12, 1e-14)
+    assert np.linalg.matrix_rank(exact, tol=1e-12).tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match="M must be positive semidefinite"):
+        _linalg.psd_root(M - np.eye(4), "M", 1e-12)

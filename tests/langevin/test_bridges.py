@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 from dlngeo import balanced, dyson, energies, equilibrium, langevin, statistics
 from dlngeo._paths import stepping
 from dlngeo._paths.bridges import Bridges
-from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo._paths.run import Run
+from dlngeo._paths.stepping import all_paths
 from dlngeo._random import Streams, seed_sequence
 from dlngeo.equilibrium import _sampling
 
@@ -29,10 +30,10 @@ class Ornstein:
         self.noise_size, self.parts, self.longest, self.theta = size, parts, longest, theta
         self.lengths, self.increments = [], []
 
-    def look(self, state):
+    def prepare(self, state, kept):
         return np.full(len(state), float(self.parts)), None
 
-    def step(self, state, normals, dt, known=None):
+    def step(self, state, normals, dt, ready=None):
         h = np.broadcast_to(dt, len(state))[:, None]
         if (h > self.longest).any():
             return np.where(h > self.longest, np.nan, state)
@@ -43,8 +44,8 @@ class Ornstein:
 
 
 def run(stepper, n_paths=20, n_steps=1, seed=0):
-    plan = Plan.of(1.0, n_steps, 1, n_paths, seed)
-    return all_paths(stepper, np.zeros(stepper.noise_size), plan)
+    plan = Run.of(1.0, n_steps, 1, n_paths, seed)
+    return all_paths(stepper, np.zeros((1, stepper.noise_size)), plan)
 
 
 # ------------------------------------------------------------------------------ the bridge's law
@@ -102,7 +103,7 @@ class Fragile(Ornstein):
 
     edge = 2.0
 
-    def step(self, state, normals, dt, known=None):
+    def step(self, state, normals, dt, ready=None):
         new = super().step(state, normals, dt)
         return np.where(state[:, :1] > self.edge, np.nan, new)
 
@@ -110,26 +111,25 @@ class Fragile(Ornstein):
 def test_a_path_ends_alone_and_the_others_do_not_notice():
     fragile = run(Fragile(2, 1, theta=0.1), n_paths=40, n_steps=12)
     whole = run(Ornstein(2, 1, theta=0.1), n_paths=40, n_steps=12)
-    plan = Plan.of(1.0, 12, 1, 40, 0)
     beyond = whole.frames[:, :, 0] > Fragile.edge
     ended = np.where(beyond.any(axis=1), beyond.argmax(axis=1), 12)
     assert 3 < (ended < 12).sum() < 37
     assert np.array_equal(fragile.reached, ended)
-    assert np.array_equal(fragile.status(plan), np.where(ended < 12, -1, 0))
+    assert np.array_equal(fragile.status, np.where(ended < 12, -1, 0))
     there = np.arange(13) <= ended[:, None]
     assert np.array_equal(fragile.frames[there], whole.frames[there])
     assert np.isnan(fragile.frames[~there]).all()
     first = int(np.flatnonzero(ended < 12)[0])
-    assert f"path {first} at t = {ended[first]}" in fragile.message(plan)
-    assert f"{(ended < 12).sum()} of 40 paths ended early" in fragile.message(plan)
+    assert f"path {first} at t = {ended[first]}" in fragile.message(fragile.ends())
+    assert f"{(ended < 12).sum()} of 40 paths ended early" in fragile.message(fragile.ends())
 
 
 def test_ended_paths_are_the_same_in_any_company(monkeypatch):
     whole = run(Fragile(2, 1, theta=0.1), n_paths=30, n_steps=8)
     monkeypatch.setattr(stepping, "_CHUNK", 7)
     monkeypatch.setattr(stepping, "_BLOCK", 3)
-    plan = Plan.of(1.0, 8, 1, 30, 0, workers=2)
-    parts = all_paths(Fragile(2, 1, theta=0.1), np.zeros(2), plan)
+    plan = Run.of(1.0, 8, 1, 30, 0, workers=2)
+    parts = all_paths(Fragile(2, 1, theta=0.1), np.zeros((1, 2)), plan)
     assert np.array_equal(whole.frames, parts.frames, equal_nan=True)
     assert np.array_equal(whole.reached, parts.reached)
 

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies, entropy, langevin, metric
+from dlngeo._equation import Equation
 from dlngeo._paths import stepping
-from dlngeo.langevin.root_chart import RootChart
 from dlngeo.langevin.schemes import RootEuler, WeakTwo
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
@@ -68,9 +68,9 @@ def test_noise_lives_in_the_entries_of_w():
     for scheme, noise in ((WeakTwo, B), (RootEuler, B[:, 0])):
         ends = []
         for e, R in ((energy, np.eye(2)), (turned, Q)):
-            stepper = scheme(RootChart(e, 3, 2.0, 1.0, 0.0), 2, 1.0)
+            stepper = scheme(Equation(e, 3, 2.0, 1.0), 2)
             Y = np.broadcast_to(stepper.start(R @ np.diag([1.2, 0.7])), (5, 2, 2))
-            ends.append(stepper.end_to_end(stepper.step(Y, (R @ noise).reshape(5, -1), 0.01)))
+            ends.append(stepper.record(stepper.step(Y, (R @ noise).reshape(5, -1), 0.01)))
         assert_allclose(ends[1], Q @ ends[0], atol=1e-12)
 
 
@@ -158,7 +158,7 @@ def test_bad_input():
         langevin.simulate(ZERO, (np.eye(2), 2 * np.eye(2)), beta=1, dt=0.1, n_steps=1)
     with pytest.raises(ValueError, match="whole depth"):
         langevin.simulate(ZERO, START, depth=2.5, beta=1, dt=0.1, n_steps=1, upstairs=True)
-    with pytest.raises(ValueError, match="root chart"):
+    with pytest.raises(ValueError, match="at depth inf"):
         langevin.simulate(ZERO, START, depth=np.inf, beta=1, dt=0.1, n_steps=1, method="weak2")
     with pytest.raises(ValueError, match="on must be"):
         langevin.brownian_motion(START, on="sphere", depth=2, beta=1, dt=0.1, n_steps=1)

@@ -11,8 +11,7 @@ from scipy.stats import ks_2samp
 from dlngeo import balanced, energies, entropy, langevin
 from dlngeo.langevin import _upstairs as upstairs
 from dlngeo.langevin import root_chart
-from dlngeo.weights import from_vector, to_vector
-from dlngeo.weights._layers import push_forward
+from dlngeo.weights import from_vector, push_forward, to_vector
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
 COMPLETION = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))

@@ -7,8 +7,7 @@ import pytest
 
 from dlngeo import balanced
 from dlngeo.langevin import _upstairs as upstairs
-from dlngeo.weights import from_vector, to_vector
-from dlngeo.weights._layers import push_forward
+from dlngeo.weights import from_vector, push_forward, to_vector
 from one_step import STARTS, Equation, exact_generator, local_errors, scheme_generator
 
 SCHEMES = ("root", "euler", "upstairs", "weak2")

@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies, entropy, metric
+from dlngeo._equation import Equation
 from dlngeo.langevin.root_chart import (
     RootChart,
     _brownian,
@@ -15,13 +16,13 @@ from dlngeo.langevin.root_chart import (
     reflected,
     stretch,
 )
-from dlngeo.spectral.entropic_force import mutual_pulls
+from dlngeo.spectral.entropic_force import mutual_forces
 
 DEPTHS = [1, 2, 3, 2.5, 6]
 
 
 def chart(depth, energy=None, kappa=1.0, gamma=0.0, with_entropy=False, beta=1.0):
-    return RootChart(energy, depth, beta, kappa, gamma, with_entropy)
+    return RootChart(Equation(energy, depth, beta, kappa, gamma, with_entropy))
 
 
 def push(c, Y, A):
@@ -168,16 +169,16 @@ def test_pairs_against_many_digits(depth):
 
 
 @pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 4, 7, 12, 13, 40.5])
-def test_mutual_pulls_against_many_digits(depth):
+def test_mutual_forces_against_many_digits(depth):
     for ratio in (1e-200, 1e-9, 0.1, 0.99, 1 - 1e-9, 1.0):
         a, b = np.array([2.5]), np.array([2.5 * ratio])
         with mpmath.workdps(700):
             N, t = mpmath.mpf(depth), mpmath.log(mpmath.mpf(b[0]) / mpmath.mpf(a[0]))
             t = t if t else -(mpmath.mpf(10) ** -100)
             exact = [float(pull(x, N)) for x in (t, -t)]
-        found = [float(x[0]) for x in mutual_pulls(a, b, depth)]
+        found = [float(x[0]) for x in mutual_forces(a, b, depth)]
         assert_allclose(found, exact, rtol=5e-14, atol=1e-15 * depth)
-    assert np.isfinite(mutual_pulls(np.zeros(1), np.zeros(1), depth)).all()
+    assert np.isfinite(mutual_forces(np.zeros(1), np.zeros(1), depth)).all()
 
 
 def test_nothing_pushes_where_both_values_vanish():

@@ -118,8 +118,6 @@ def test_a_wrong_argument_of_the_driver_is_told():
         langevin.submersion_sde(space, start, gradient=lambda m: m[0], **options)
     with pytest.raises(ValueError, match="widths must be equal"):
         langevin.BalancedWeights((2, 3, 2))
-    with pytest.raises(ValueError, match="engine must be"):
-        langevin.simulate(ENERGY, START, depth=2, beta=1, dt=0.1, n_steps=1, engine="abacus")
     with pytest.raises(ValueError, match="first_path"):
         langevin.simulate(ENERGY, START, depth=2, beta=1, dt=0.1, n_steps=1, first_path=-1)
     with pytest.raises(ValueError, match="whole"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlngeo import energies, langevin, statistics
+from dlngeo import energies, flows, langevin, statistics
 from malformed.arrays import layers, matrix, span, times, vector, widths
 from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
 from malformed.kinds import (
@@ -15,6 +17,7 @@ from malformed.kinds import (
     choice,
     depth,
     energy,
+    file,
     flag,
     function,
     instance,
@@ -95,7 +98,9 @@ def _flows() -> dict[str, Call]:
         | control,
         "flows.gradient_descent": steps
         | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
-        "stability.descend": steps,
+        "stability.descend": steps | {"callback": control["callback"]},
+        "flows.Trajectory.save": {"path": file(_files() / "new")},
+        "flows.Trajectory.load": {"path": file(_files() / "saved")},
     }
 
 
@@ -145,7 +150,12 @@ def _stability() -> dict[str, Call]:
     kernel = matrix(np.array([[2.0, 0.5], [0.5, 1.0]]), one=True, without=["more of both"])
     step = vector([0.1, 0.2], zero=False, scalar=True, empty=True)
     outputs, batch = integer(1), integer(1)
-    runs: Call = {"n_steps": integer(4), "n_chains": integer(2, 2), "rng": rng()}
+    runs: Call = {
+        "n_steps": integer(4),
+        "n_chains": integer(2, 2),
+        "rng": rng(),
+        "callback": function(_nothing, none=True),
+    }
     curvatures = vector([2.0, 1.0], one=True)
     at: Call = {"kernel": kernel, "step": step, "outputs": outputs, "batch": batch}
     return {
@@ -188,7 +198,9 @@ def _paths() -> dict[str, Call]:
         "rng": rng(),
         "save_every": integer(1, none=True),
         "beta": number(2.0),
+        "callback": function(_nothing, none=True),
     }
+    each: Call = {"n_paths": integer(2, none=True)}
     among: Call = {"first_path": integer(0, 0), "workers": integer(1)}
     kappa: Call = {"kappa": number(1.0, zero=True)}
     down: Call = {"depth": depth(2, infinite=True)}
@@ -208,12 +220,14 @@ def _paths() -> dict[str, Call]:
         "langevin.imbalance_drift": {"weights": network(), "beta": number(2.0)} | kappa,
         "langevin.simulate": simulated
         | plan
+        | each
         | among
         | kappa
         | down
-        | {"engine": choice("auto"), "energy": energy(TARGET)},
+        | {"energy": energy(TARGET)},
         "simulation.beside_flow": simulated
         | plan
+        | each
         | kappa
         | down
         | {"workers": among["workers"], "energy": energy(TARGET)},
@@ -226,6 +240,7 @@ def _paths() -> dict[str, Call]:
         | kappa,
         "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
         | plan
+        | each
         | among
         | down,
         "langevin.submersion_sde": {
@@ -300,9 +315,27 @@ def _passages() -> statistics.Passages:
 
 
 @cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+def _files() -> Path:
+    """A folder in which a trajectory is saved."""
+    folder = Path(_folder().name)
+    if not (folder / "saved").exists():
+        _trajectory().save(folder / "saved")
+    return folder
+
+
+@cache
+def _trajectory() -> flows.Trajectory:
+    return flows.gradient_flow(TARGET, NETWORK, (0.0, 0.1))
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
-    return {}
+    return {"flows.Trajectory": _trajectory()}
 
 
 def entries() -> dict[str, Call]:

@@ -9,7 +9,7 @@ import numpy as np
 from dlngeo import energies
 from malformed.arrays import matrix, vector, widths
 from malformed.geometry import DIMS, Call, W
-from malformed.kinds import depth, energy, integer, number, rng, shape
+from malformed.kinds import depth, energy, function, integer, number, rng, shape
 
 
 def instances() -> dict[str, Any]:
@@ -56,6 +56,7 @@ def entries() -> dict[str, Call]:
             "n_paths": integer(2),
             "rng": rng(),
             "save_every": integer(1, none=True),
+            "callback": function(lambda t, W: None, none=True),
         },
         "equilibrium.is_rotation_invariant": {
             "energy": law["energy"],

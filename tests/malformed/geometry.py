@@ -21,6 +21,7 @@ from malformed.kinds import (
     rng,
     shape,
     size,
+    table,
 )
 
 Call = dict[str, Argument]
@@ -83,6 +84,13 @@ def _energies() -> dict[str, Call]:
         "energies.WeightMaps.whiten": {"weights": layers(SQUARE, driven=True)},
         "energies.WeightMaps.unwhiten": {"weights": layers(SQUARE, driven=True)},
     }
+    for name, one in instances().items():
+        if hasattr(one, "from_config"):
+            found[f"{name}.from_config"] = {
+                "energy": table(one.to_config()),
+                "shape": shape(one.shape, none=True),
+            }
+    found["energies.from_config"] = found["energies.Quadratic.from_config"]
     for name in ("Quadratic", "LinearRegression", "Logistic", "MatrixCompletion", "MatrixSensing"):
         for method in ("value", "gradient"):
             found[f"energies.{name}.{method}"] = at

@@ -124,6 +124,23 @@ def rank(valid: int | None = 2, *, none: bool = True, largest: int = 2) -> Argum
     return Argument(valid, integer(2, none=none).malformed | {"too large": largest + 1})
 
 
+def table(valid: dict[str, Any]) -> Argument:
+    """A configuration: a kind, and numbers under further keys."""
+    key = next(k for k in valid if k != "kind")
+    bad: Any = {"number": 3, "list": [valid], "matrix": np.eye(2), "no data": {"kind": "quadratic"}}
+    wrong = {
+        "text": "abc",
+        "None": None,
+        "number": 3.0,
+        "row": [1.0],
+        "ragged": [[1.0], [1.0, 2.0]],
+    }
+    wrong |= {"empty": [], "complex": [[1j]], "True": [[True]], "infinite": [[math.inf]]}
+    inside = {f"{word} in {key}": valid | {key: value} for word, value in wrong.items()}
+    other = {"another kind": valid | {"kind": "cubic"}, "more keys": valid | {"more": 1}}
+    return Argument(valid, foreign() | bad | inside | other)
+
+
 def choice(valid: Any, *, none: bool = False) -> Argument:
     values = foreign(none=none) | {"number": 3, "list": ["auto"], "empty": "", "True": True}
     return Argument(valid, values | {"an array": np.zeros(2)})
@@ -162,6 +179,11 @@ def function(valid: Callable[..., Any] | None, *, none: bool = False) -> Argumen
     values = foreign(none=none)
     del values["class"]  # a class can be called
     return Argument(valid, values | {"number": 3.0, "array": np.eye(2), "list": [math.sqrt]})
+
+
+def file(valid: Any) -> Argument:
+    """The path of a file."""
+    return Argument(valid, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]})
 
 
 def instance(valid: Any, *, none: bool = False) -> Argument:

@@ -1,4 +1,4 @@
-"""Logarithm and distance: closed forms, axioms of a distance, chains pulled taut upstairs."""
+"""Logarithm and distance: closed forms, axioms of a distance, discrete geodesics upstairs."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import balanced, metric, submersion
-from dlngeo.metric._discrete_geodesics import shortest
+from dlngeo.metric._discrete_geodesics import discrete_geodesic
 
 # m, n, rank, depth
 CASES = [
@@ -134,15 +134,15 @@ def test_neighbours_are_as_far_apart_as_the_metric_says(rng):
 
 @pytest.mark.parametrize(("m", "n", "r", "depth"), [(2, 2, 2, 2), (3, 3, 3, 3), (3, 2, 1, 3)])
 def test_distance_is_that_of_the_fibres(m, n, r, depth, rng):
-    # Theorem 13: chains of balanced networks, gauges free, pulled taut (error some 1e-5)
+    # Theorem 13: discrete geodesics of balanced networks, gauges free (error some 1e-5)
     W, Z, _ = pair(m, n, r, depth, 0.6, rng)
     geodesic = metric.geodesic(W, Z, depth, np.linspace(0, 1, 5), rank=r)
     geodesic[1:-1] += 0.01 * np.linalg.norm(W) * rng.standard_normal((3, m, n))
     U, s, Vt = np.linalg.svd(geodesic, full_matrices=False)
     path = (U[..., :r] * s[..., None, :r]) @ Vt[..., :r, :]
-    chain = shortest(path, depth, r)
-    assert_allclose(chain.length, 0.6, rtol=2e-5)
-    assert_allclose(chain.path[0], W, atol=1e-12)
+    found = discrete_geodesic(path, depth, r)
+    assert_allclose(found.length, 0.6, rtol=2e-5)
+    assert_allclose(found.path[0], W, atol=1e-12)
 
 
 def test_chain_length_is_a_length_upstairs(rng):
@@ -214,9 +214,9 @@ def test_length_of_a_chain_is_extrapolated():
     """16 chords are 1.7e-5 short, 8 of them 7e-5; the extrapolated length is 4e-7 off."""
     W0, W1 = np.array([[1.0, 0.2], [-0.1, 0.8]]), np.array([[0.5, 0.9], [-0.7, 1.3]])
     t = np.linspace(0, 1, 5)[:, None, None]
-    chain = shortest((1 - t) * W0 + t * W1, 2, 2)
-    assert chain.path.shape == (17, 2, 2)
-    assert_allclose(chain.length, metric.distance(W0, W1, 2), rtol=3e-6)
+    found = discrete_geodesic((1 - t) * W0 + t * W1, 2, 2)
+    assert found.path.shape == (17, 2, 2)
+    assert_allclose(found.length, metric.distance(W0, W1, 2), rtol=3e-6)
 
 
 # ------------------------------------------------------------------------- the cone of 1 x n

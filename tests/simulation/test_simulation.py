@@ -160,7 +160,7 @@ def ended_early(run, path, frame):
     """The same run, one path of which is followed up to a frame only."""
     W, ends = run.W.copy(), run.ends.copy()
     W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
-    return ensemble.build(DIAGONAL, run.t, W, None, ends, "lost", run.provenance)
+    return ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
 
 
 def test_ensemble_that_ends_at_once_has_flows_of_one_frame(result):

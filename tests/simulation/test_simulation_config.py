@@ -337,9 +337,9 @@ def test_unknown_preset_is_refused():
         config.preset("nope")
 
 
-def test_example_of_the_readme_is_a_configuration():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```toml\n(.*?)```", readme, flags=re.DOTALL)
+def test_example_of_the_page_is_a_configuration():
+    page = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
     settings = config.from_toml(text)
     assert settings.kappa == 1.0 and settings.seed == 0  # as the comment says
     assert settings.build_energy().mask.sum() == 2

@@ -107,7 +107,7 @@ def test_run_that_could_not_be_followed_is_drawn_as_far_as_all_paths_go(hyperbol
     for frame in (0, 7):
         W, ends = run.W.copy(), run.ends.copy()
         W[3, frame + 1 :], ends[3] = np.nan, run.t[frame]
-        cut = ensemble.build(settings.build_energy(), run.t, W, None, ends, "lost", run.provenance)
+        cut = ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
         broken = beside(settings.build_energy(), cut)
         figure = figures.comparison_figure(settings, broken, "short")
         figure.draw_without_rendering()

@@ -24,9 +24,7 @@ def with_ends(result, ends):
     W = np.stack([np.broadcast_to(result.ensemble.W[0, 0], ends.shape), ends], axis=1)
     run = result.ensemble
     ends_of = np.full(len(ends), run.t[1])
-    made = ensemble.build(
-        SETTINGS.build_energy(), run.t[:2], W, None, ends_of, run.message, run.provenance
-    )
+    made = ensemble.build(run.equation, run.t[:2], W, None, ends_of, run.message, run.provenance)
     return Comparison(made, result.free_energy_flow, result.gradient_flow)
 
 
@@ -133,7 +131,9 @@ def cut(result):
     W, ends = run.W.copy(), run.ends.copy()
     for path, frame in ((1, 2), (2, 4)):
         W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
-    return beside(energy, ensemble.build(energy, run.t, W, None, ends, "lost", run.provenance))
+    return beside(
+        energy, ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
+    )
 
 
 def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):

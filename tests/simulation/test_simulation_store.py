@@ -142,7 +142,7 @@ def path_three_ends_early(monkeypatch):
         lost = np.arange(first, first + len(W)) == 3
         W[lost, 3:], ends[lost] = np.nan, run.t[2]
         provenance = {**run.provenance, "cut": 7}
-        return ensemble.build(args[0], run.t, W, None, ends, "lost", provenance)
+        return ensemble.build(run.equation, run.t, W, None, ends, "lost", provenance)
 
     monkeypatch.setattr(langevin, "simulate", ended)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
+from scipy.interpolate import CubicHermiteSpline
 from scipy.linalg import expm
 
 from dlngeo.solvers import RKC, _rkc
@@ -155,3 +156,18 @@ def test_right_hand_side_without_value_fails_at_once():
 def test_bad_options(bad):
     with pytest.raises(ValueError, match="must be"):
         solve_ivp(lambda t, y: -y, (0, 1), [1.0], method=RKC, **bad)
+
+
+@pytest.mark.parametrize("h", [0.3, -0.3, 1e-90])
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_dense_output_is_scipy_s_cubic(h, n, rng):
+    y_old, y, f_old, f = rng.standard_normal((4, n))
+    f_old, f = f_old / abs(h), f / abs(h)
+    ours = _rkc.HermiteOutput(1.0 * h, 2.0 * h, y_old, y, f_old, f)
+    x = np.linspace(0, 1, 11)
+    if n:
+        slopes = np.stack((h * f_old, h * f))
+        theirs = CubicHermiteSpline([0.0, 1.0], np.stack((y_old, y)), slopes)
+        np.testing.assert_allclose(ours((1 + x) * h), theirs(x).T, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(ours(1.3 * h), theirs(0.3), rtol=0, atol=1e-14)
+    assert ours((1 + x) * h).shape == (n, 11)

@@ -75,6 +75,14 @@ def test_least_rtol_is_warned_of_and_taken(method):
 
 
 @BOTH
+@pytest.mark.parametrize("options", [{"rtol": 1e-20}, {"jac": None}])
+def test_a_warning_names_the_line_that_made_the_solver(method, options):
+    with pytest.warns(UserWarning) as caught:
+        method(decay, 0, [1.0, 2.0], 1, **options)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@BOTH
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from dlngeo.spectral import two_by_two as planar
+from dlngeo.spectral import two_by_two
 
 EPS = np.finfo(float).eps
 signed = st.builds(
@@ -42,7 +42,7 @@ def exact_values(W):
 
 
 def check(W):
-    U, sigma, Vt = planar.svd(W)
+    U, sigma, Vt = two_by_two.svd(W)
     assert U.shape == Vt.shape == (2, 2)
     largest = np.abs(W).max()
     for Q in (U, Vt):
@@ -81,14 +81,14 @@ def test_a_stack_against_lapack_and_each_matrix_by_itself():
         * 10.0 ** np.arange(-8, 9)[:, None, None]
     )
     W[1, 4], W[2, 5] = 0.0, 1e-250
-    whole = planar.svd(W)
+    whole = two_by_two.svd(W)
     known = np.linalg.svd(W, compute_uv=False)
     # LAPACK knows a singular value to a few roundings of the largest one, and no better
     assert (np.abs(whole[1] - known) <= 8 * EPS * known[..., :1]).all()
     for n in range(1, 18):
-        for part, all_of_it in zip(planar.svd(W[0, :n]), whole, strict=True):
+        for part, all_of_it in zip(two_by_two.svd(W[0, :n]), whole, strict=True):
             assert np.array_equal(part, all_of_it[0, :n])
-    for part, all_of_it in zip(planar.svd(W[1, 4]), whole, strict=True):
+    for part, all_of_it in zip(two_by_two.svd(W[1, 4]), whole, strict=True):
         assert np.array_equal(part, all_of_it[1, 4])
 
 

@@ -6,8 +6,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from dlngeo import stability as sgd
 from dlngeo import weights
-from dlngeo.stability import _lyapunov as sgd
 
 PAIR = np.array([[1.0, 0.3], [0.3, 1.0]])
 

@@ -216,6 +216,82 @@ def test_stability_map_has_a_column_for_each_batch_size(rng):
     np.testing.assert_array_equal(again.exponents, result.exponents)
 
 
+def stop_at(n, seen):
+    def callback(count, point):
+        seen.append((count, point))
+        if len(seen) == n:
+            raise StopIteration
+
+    return callback
+
+
+def test_a_callback_sees_every_step_of_descent_and_may_end_it(rng):
+    layers, energy = weights.random((2, 3, 2), 0.5, rng=rng), Quadratic(np.eye(2))
+    full, seen = stability.descend(energy, layers, 0.1, 9), []
+    run = stability.descend(energy, layers, 0.1, 9, callback=stop_at(4, seen))
+    assert run.trajectory.status == 1
+    np.testing.assert_array_equal(run.sharpness, full.sharpness[:5])
+    for (t, W), t_full, W_full in zip(
+        seen, full.trajectory.t[1:], full.trajectory.W[1:], strict=False
+    ):
+        assert t == t_full
+        np.testing.assert_array_equal(W, W_full)
+
+
+def test_a_callback_sees_the_estimate_of_the_exponents_and_may_end_it(rng):
+    kernel = stability.tangent_kernel(
+        weights.random((4, 3, 2), 0.5, rng=rng), rng.standard_normal((4, 5))
+    )
+    options = {"outputs": 2, "n_exponents": 2, "n_chains": 3, "rng": 1}
+    seen = []
+    full = stability.lyapunov(kernel, [0.1, 0.2], n_steps=30, callback=stop_at(-1, seen), **options)
+    assert [count for count, _ in seen] == list(range(1, 31))
+    np.testing.assert_array_equal(seen[-1][1], full.exponents)
+    np.testing.assert_array_equal(
+        stability.lyapunov(kernel, [0.1, 0.2], n_steps=30, **options).exponents, full.exponents
+    )
+    ended = stability.lyapunov(kernel, [0.1, 0.2], n_steps=30, callback=stop_at(12, []), **options)
+    np.testing.assert_array_equal(ended.exponents, seen[11][1])
+
+
+def test_a_callback_may_end_a_stability_map():
+    seen = []
+    result = stability.stability_map(
+        np.diag([2.0, 1.0, 0.5]), [0.1, 0.2], [3, 2, 1], n_steps=5, callback=stop_at(2, seen)
+    )
+    assert result.batches == (3, 2) and result.exponents.shape == (2, 2)
+    assert [count for count, _ in seen] == [1, 2]
+    np.testing.assert_array_equal(np.stack([e for _, e in seen], axis=-1), result.exponents)
+
+
+def test_results_show_themselves_in_a_line(rng):
+    energy, many = Quadratic(np.eye(2)), [0.8] * 1000
+    kernel = np.diag([2.0, 1.0])
+    results = [
+        stability.descend(energy, weights.random((2, 3, 2), 0.5, rng=rng), 0.1, 99),
+        stability.two_cycle(2.0, 0.7),
+        stability.two_cycle(2.0, many),
+        stability.stability_map(kernel, many, [1, 2], n_steps=3, n_chains=2),
+        stability.stability_map(kernel, [], [1] * 99, n_steps=3, n_chains=2),
+        stability.lyapunov(kernel, many, n_steps=3, n_chains=2),
+        stability.lyapunov(kernel, [], n_steps=3, n_chains=2),
+    ]
+    for result in results:
+        text = repr(result)
+        assert text.startswith(f"{type(result).__name__}(") and len(text) < 250 and "\n" not in text
+
+
+def test_numbers_come_out_where_numbers_went_in():
+    cycle = stability.two_cycle(2.0, 0.7)
+    values = [
+        *cycle,
+        stability.minimal_sharpness(2.0, 3),
+        stability.commuting_exponent([2.0, 1.0], 0.1),
+        stability.sum_of_exponents(np.diag([2.0, 1.0]), 0.1),
+    ]
+    assert not any(isinstance(value, np.ndarray) for value in values)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [

@@ -11,6 +11,7 @@ from scipy.special import erf
 from scipy.stats import CensoredData, ecdf
 
 from dlngeo import langevin
+from dlngeo._equation import Equation
 from dlngeo._results.ensemble import build
 from dlngeo.observables import effective_rank
 from dlngeo.statistics import (
@@ -27,7 +28,9 @@ INF = np.inf
 def ensemble_of(ranks, t):
     """Diagonal matrices 3 × 3 of these ranks, (path, time), up to ``threshold``."""
     sigma = np.where(np.arange(3) < np.asarray(ranks)[..., None], [3.0, 2.0, 1.0], 1e-4)
-    return build(None, np.asarray(t, float), sigma[..., None] * np.eye(3), None, 0, "", {})
+    return build(
+        Equation(None, 1), np.asarray(t, float), sigma[..., None] * np.eye(3), None, 0, "", {}
+    )
 
 
 # ------------------------------------------------------------------------------------- by hand

@@ -137,7 +137,7 @@ def _():
     "(33)",
     "critical_points.assemble critical_points.classify",
     tol=1e-13,
-    test="strings.all_strings_are_critical_and_fill_the_layers",
+    test="intervals.all_intervals_are_critical_and_fill_the_layers",
     note="critical if and only if r = d_y, or Z_{1:h} = 0 and Z_{1:j-1}Σ_QᵀZ_{j+1:h} = 0 for all j",
 )
 def _():

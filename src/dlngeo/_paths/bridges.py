@@ -26,29 +26,34 @@ class Stepper(Protocol):
 
     noise_size: int
 
-    def look(self, state: Array) -> tuple[Array, Any]:
-        """How fast the drift turns, (path,), and what a step may use again.
+    def prepare(self, state: Array, kept: Array | None) -> tuple[Array, Any]:
+        """A Lipschitz constant of the drift there, (path,), and what a step may use again.
 
-        That is None, or (nested named tuples of) arrays whose first axis is the path.
+        That is None, or (nested named tuples of) arrays whose first axis is the path. ``kept``
+        (path, ...) is what the scheme keeps of each path's start.
         """
         ...
 
-    def step(self, state: Array, normals: Array, dt: float | Array, known: Any = None) -> Array:
-        """The next state, after a time dt, or (path,) times; not finite where there is none."""
+    def step(self, state: Array, normals: Array, dt: float | Array, ready: Any) -> Array:
+        """The next state, after a time dt, or (path,) times; not finite where there is none.
+
+        ``ready`` is what :meth:`prepare` said of the state.
+        """
         ...
 
 
 class Here(NamedTuple):
-    """Where paths are, and what a look at their states says."""
+    """Where paths are, and what a step from there needs."""
 
     state: Array
+    kept: Array | None
     rate: Array
-    known: Any
+    ready: Any
 
     @classmethod
-    def of(cls, stepper: Stepper, state: Array) -> Here:
-        """A look at states."""
-        return cls(state, *stepper.look(state))
+    def of(cls, stepper: Stepper, state: Array, kept: Array | None) -> Here:
+        """States, made ready for a step."""
+        return cls(state, kept, *stepper.prepare(state, kept))
 
     def rows(self, rows: Array) -> Here:
         """Some of the paths."""
@@ -87,11 +92,11 @@ def _each(function: Callable[..., Array], *trees: Any) -> Any:
 
 def attempt(stepper: Stepper, here: Here, normals: Array, h: float | Array) -> tuple[Here, Array]:
     """Where a step of time h leads, and whether it does, (path,): if not the path stays."""
-    new = stepper.step(here.state, normals, h, here.known)
+    new = stepper.step(here.state, normals, h, here.ready)
     good = np.isfinite(new).reshape(len(new), -1).all(axis=1)
     if not good.all():
         new = np.where(good.reshape(-1, *(1,) * (new.ndim - 1)), new, here.state)
-    there = Here.of(stepper, new)
+    there = Here.of(stepper, new, here.kept)
     good &= h * there.rate <= _TURN
     return there.where(good, here), good
 
@@ -163,10 +168,22 @@ class _Pile:
 class Bridges:
     """Normal numbers for the parts of steps, one stream a path, opened where it is needed."""
 
-    def __init__(self, seed: np.random.SeedSequence, paths: range) -> None:
+    def __init__(
+        self, seed: np.random.SeedSequence, paths: range, places: Array | None = None
+    ) -> None:
         self._seed, self._paths = seed, paths
         self._streams: dict[int, Streams] = {}
+        for row, place in enumerate(() if places is None else places):
+            if place.any():
+                self._open(row, place[None])
         self.used = 0  # steps that were cut
+
+    def places(self) -> Array:
+        """Where each stream is, (path, 4); 0 where it was not opened."""
+        places = np.zeros((len(self._paths), 4), dtype=np.uint64)
+        for row, stream in self._streams.items():
+            places[row] = stream.places()[0]
+        return places
 
     def normals(self, rows: Array, size: int) -> Array:
         """(rows, size) numbers, the next of each row's stream."""
@@ -176,6 +193,9 @@ class Bridges:
         return drawn
 
     def _stream(self, row: int) -> Streams:
-        if row not in self._streams:
-            self._streams[row] = Streams(child(self._seed, self._paths[row]), range(1))
-        return self._streams[row]
+        return self._streams.get(row) or self._open(row, None)
+
+    def _open(self, row: int, place: Array | None) -> Streams:
+        stream = Streams(child(self._seed, self._paths[row]), range(1), place)
+        self._streams[row] = stream
+        return stream

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlngeo._checks import Array, Weights
+from dlngeo._equation import Equation
 from dlngeo._linalg import frobenius, svd
+from dlngeo._paths.run import End
 from dlngeo._results.datasets import dataset
-from dlngeo.energies import Energy
 from dlngeo.observables import effective_rank
 from dlngeo.weights import imbalances
 
@@ -51,6 +52,12 @@ class Ensemble:
         ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
         driven by grad S), the method, dt and the number of steps; ``versions``, the software and
         the processor on which the same numbers come out bit for bit.
+    equation : Equation
+        What moved the paths: ``energy`` (None in an ensemble from a file), ``depth``, ``beta``,
+        ``kappa``, ``weight_decay``, ``entropy``.
+    end : End or None
+        What it takes to go on, :func:`dlngeo.langevin.simulate` with this as its start; None where
+        that cannot be.
     """
 
     t: Array
@@ -63,6 +70,8 @@ class Ensemble:
     message: str
     ends: Array
     provenance: dict[str, Any] = field(default_factory=dict)
+    equation: Equation | None = None
+    end: End | None = None
 
     @property
     def success(self) -> bool:
@@ -79,7 +88,7 @@ class Ensemble:
             for name in ("W", "energy", "singular_values", "effective_rank")
         }
         weights = None if self.weights is None else tuple(W[:, :kept] for W in self.weights)
-        return dataclasses.replace(self, t=self.t[:kept], weights=weights, **cut)
+        return dataclasses.replace(self, t=self.t[:kept], weights=weights, end=None, **cut)
 
     @property
     def imbalance(self) -> Array | None:
@@ -124,16 +133,18 @@ def refuse_early_ends(ensemble: Ensemble) -> None:
 
 
 def build(
-    energy: Energy | None,
+    equation: Equation,
     t: Array,
     W: Array,
     weights: Weights | None,
     ends: Array,
     message: str,
     provenance: dict[str, Any],
+    end: End | None = None,
 ) -> Ensemble:
     """An ensemble with everything that follows from the matrices, and from when the paths end."""
     sigma = np.full((*W.shape[:2], min(W.shape[2:])), np.nan)
+    energy = equation.energy
     values, rank = np.full(W.shape[:2], np.nan), np.full(W.shape[:2], np.nan)
     for first in range(0, len(W), _GROUP):  # the temporaries of a few paths at a time
         part = slice(first, first + _GROUP)
@@ -144,4 +155,6 @@ def build(
         with np.errstate(over="ignore", invalid="ignore"):  # an energy may be infinite
             values[part][there] = 0.0 if energy is None else energy.value(frames)
     status = np.where(ends < t[-1], -1, 0)
-    return Ensemble(t, W, weights, values, sigma, rank, status, message, ends, provenance)
+    return Ensemble(
+        t, W, weights, values, sigma, rank, status, message, ends, provenance, equation, end
+    )

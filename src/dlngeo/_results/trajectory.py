@@ -9,6 +9,7 @@ import numpy as np
 
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius
+from dlngeo._results import archive
 from dlngeo._results.datasets import dataset
 from dlngeo.observables import effective_rank
 from dlngeo.weights import imbalances
@@ -81,6 +82,37 @@ class Trajectory:
         }
         attributes = {"status": self.status, "message": self.message, **self.stats}
         return dataset(base, self.W, observables, self.weights, {"time": self.t}, attributes)
+
+    def save(self, path: archive.File) -> None:
+        """Write the trajectory to a file, which :meth:`load` reads: all of it, bit for bit.
+
+        Parameters
+        ----------
+        path : str or path
+            Taken as it is, whatever its suffix. A file that is there is replaced once the new one
+            is whole.
+
+        Notes
+        -----
+        The format is NumPy's ``.npz``, without pickle: the arrays under the names of the
+        attributes, weights as ``W_1`` to ``W_N``, and one string ``about``, the JSON object
+        ``{"format": "dlngeo", "version": 1, "kind": "Trajectory", "about": {"status": ...,
+        "message": ..., "stats": ...}}``. What is None is left out or null.
+        """
+        archive.save(path, self)
+
+    @classmethod
+    def load(cls, path: archive.File) -> Trajectory:
+        """The trajectory that :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is no such archive, or not whole.
+        OSError
+            If there is no file that can be read.
+        """
+        return archive.load(path, cls)
 
 
 def build(

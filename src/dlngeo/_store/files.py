@@ -11,9 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
-_LOCK, _DRAFT = ".dlngeo-lock", ".dlngeo-draft-"
+from dlngeo._results.archive import DRAFT
+from dlngeo._results.archive import replacing as replacing
+
+_LOCK = ".dlngeo-lock"
 GROUPS = "groups"  # the folder of a long run's parts (:mod:`dlngeo._store.groups`)
 
 
@@ -25,27 +28,9 @@ def require_folder(out: Path) -> None:
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[BinaryIO]:
-    """A stream whose bytes become ``file`` when all of them are on the disk."""
-    draft = file.with_name(f"{_DRAFT}{os.getpid()}-{file.name}.part")
-    try:
-        with draft.open("w+b") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, file)
-    except BaseException as error:
-        draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and not error.filename:
-            # of a full disk the system does not say which file it speaks of
-            raise OSError(error.errno, error.strerror, str(file)) from None
-        raise
-
-
-@contextmanager
 def together(folder: Path, *, last: str) -> Iterator[Path]:
     """A folder beside the files' place; all that is written in it is moved there, ``last`` last."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_DRAFT) as draft:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
         yield Path(draft)
         for file in sorted(Path(draft).iterdir(), key=lambda file: file.name == last):
             file.replace(folder / file.name)
@@ -67,7 +52,7 @@ def held(folder: Path) -> Iterator[None]:
     lock = _locked(folder / _LOCK)
     try:
         for room in (".", GROUPS):
-            for stale in (folder / room).glob(f"{_DRAFT}*"):  # of a run that was killed
+            for stale in (folder / room).glob(f"{DRAFT}*"):  # of a run that was killed
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield
     finally:

@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import svd as thin_svd
-from dlngeo._linalg import transpose
+from dlngeo._linalg import completed, diagonal_matrix, svd, transpose
 from dlngeo.adjacency._blocks import blk, to_weights
 
 
@@ -70,7 +69,7 @@ def block_svd(A: ArrayLike, widths: Sequence[int]) -> BlockSVD:
     parts = [_full_svd(W) for W in to_weights(A, widths)]
     stack = parts[0][1].shape[:-1]
     ends = [np.zeros((*stack, d, d)) for d in (widths[0], widths[-1])]
-    middles = [_diagonal(sigma, U.shape[-1], V.shape[-1]) for U, sigma, V in parts]
+    middles = [diagonal_matrix(sigma, U.shape[-1], V.shape[-1]) for U, sigma, V in parts]
     return BlockSVD(
         blk(0, [ends[0], *(U for U, _, _ in parts)], widths),
         blk(1, middles, widths),
@@ -151,29 +150,13 @@ def misalignment(A: ArrayLike, widths: Sequence[int]) -> tuple[Array, ...]:
 
 def _full_svd(W: Array) -> tuple[Array, Array, Array]:
     """U, sigma, V with U and V square."""
-    U, sigma, Vt = thin_svd(W)
-    return _complete(U), sigma, _complete(transpose(Vt))
-
-
-def _complete(frame: Array) -> Array:
-    """An orthogonal matrix whose first columns are the frame."""
-    r = frame.shape[-1]
-    if r == frame.shape[-2]:
-        return frame
-    Q, _ = np.linalg.qr(frame, mode="complete")
-    return np.concatenate([frame, Q[..., r:]], axis=-1)
+    U, sigma, Vt = svd(W)
+    return completed(U), sigma, completed(transpose(Vt))
 
 
 def _padded(sigma: Array, length: int) -> Array:
     padding = [(0, 0)] * (sigma.ndim - 1) + [(0, length - sigma.shape[-1])]
     return np.pad(sigma, padding)
-
-
-def _diagonal(sigma: Array, rows: int, columns: int) -> Array:
-    r = sigma.shape[-1]
-    result = np.zeros((*sigma.shape[:-1], rows, columns))
-    result[..., np.arange(r), np.arange(r)] = sigma
-    return result
 
 
 def _columns(counts: Sequence[int], dims: Sequence[int], start: int) -> list[int]:

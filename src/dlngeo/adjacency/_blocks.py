@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._linalg import layer_widths
 
 
 def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
@@ -59,7 +60,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
 def from_weights(weights: Sequence[ArrayLike]) -> Array:
     """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10)."""
     layers = _checks.weights(weights)
-    return blk(1, layers, (layers[0].shape[-1], *(W.shape[-2] for W in layers)))
+    return blk(1, layers, layer_widths(layers))
 
 
 def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._linalg import layer_widths
 from dlngeo.adjacency._blocks import place
 
 Skips = Sequence[tuple[int, int]]
@@ -61,7 +62,7 @@ def with_skips(weights: Sequence[ArrayLike], skips: Skips) -> Weights:
     Source: Wendin and Altafini, section 7 ("Skip connections") corrected.
     """
     layers = _checks.weights(weights)
-    widths, skips = _checked((layers[0].shape[-1], *(W.shape[-2] for W in layers)), skips)
+    widths, skips = _checked(layer_widths(layers), skips)
     extended = []
     for p, W in enumerate(layers, start=1):
         rows, columns = _carried(p, skips), _carried(p - 1, skips)
@@ -80,7 +81,7 @@ def with_skips(weights: Sequence[ArrayLike], skips: Skips) -> Weights:
 def skip_mask(widths: Sequence[int], skips: Skips) -> Array:
     """The mask A_W of the learning entries, ``(n_v, n_v)`` of bool: the leading blocks W_p of W̃_p.
 
-    For :func:`~dlngeo.adjacency._loss.gradient` with the widths :func:`skip_widths`.
+    For :func:`gradient` with the widths :func:`skip_widths`.
     """
     widths, skips = _checked(widths, skips)
     wide = skip_widths(widths, skips)

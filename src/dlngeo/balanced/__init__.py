@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dlngeo.balanced._curvature import mean_curvature, second_fundamental_form
+from dlngeo.balanced._orthonormal_basis import orthonormal_basis, pullback_metric
+from dlngeo.balanced._polar_charts import (
+    from_left_polar,
+    from_right_polar,
+    to_left_polar,
+    to_right_polar,
+)
 from dlngeo.balanced._varieties import (
     act,
     contains,
@@ -14,17 +21,9 @@ from dlngeo.balanced._varieties import (
     simons_cone,
     simons_coordinates,
 )
-from dlngeo.balanced.charts import (
-    chart_differential,
-    from_left_polar,
-    from_right_polar,
-    from_svd,
-    to_left_polar,
-    to_right_polar,
-    to_svd,
-)
+from dlngeo.balanced.charts import chart_differential, from_svd, to_svd
 from dlngeo.balanced.retraction import retract
-from dlngeo.balanced.tangent import orthonormal_basis, project_tangent, pullback_metric
+from dlngeo.balanced.tangent import project_tangent
 
 __all__ = [
     "act",

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Weights
-from dlngeo._linalg import transpose
+from dlngeo._linalg import svd_product, transpose
 from dlngeo.balanced.charts import layer_rank, to_svd
-from dlngeo.balanced.tangent import Split
-from dlngeo.spectral.entropic_force import signed_log_ratio, total_pull
+from dlngeo.balanced.tangent import TangentSplit
+from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 
 
 def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> Weights:
@@ -49,8 +49,8 @@ def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> 
     if depth == 1:  # the orbit is a point
         return (np.zeros((frames[1] @ transpose(frames[0])).shape),)
     spare = sum(Q.shape[-2] - lam.shape[-1] for Q in frames[1:-1])
-    speed = -(total_pull(t, depth) + spare) / (depth * lam)
-    return tuple(np.asarray((Q * speed[..., None, :]) @ transpose(P)) for P, Q in pairwise(frames))
+    speed = -(total_force(t, depth) + spare) / (depth * lam)
+    return tuple(svd_product(Q, speed, transpose(P)) for P, Q in pairwise(frames))
 
 
 def second_fundamental_form(
@@ -83,10 +83,12 @@ def second_fundamental_form(
     Source: derived; Menon, (8.13), (12.1) item 2 with its sign corrected.
     """
     layers = _checks.weights(weights)
-    one, two = (Split.of(layers, V, rank, name).gauge() for name, V in (("V1", V1), ("V2", V2)))
+    one, two = (
+        TangentSplit.of(layers, V, rank, name).gauge() for name, V in (("V1", V1), ("V2", V2))
+    )
     squares = [0.5 * (A @ B + B @ A) for A, B in zip(one, two, strict=True)]
     acceleration = [
         squares[p + 1] @ W - one[p + 1] @ W @ two[p] - two[p + 1] @ W @ one[p] + W @ squares[p]
         for p, W in enumerate(layers)
     ]
-    return Split.within(layers, acceleration, layer_rank(layers, rank)).horizontal()
+    return TangentSplit.within(layers, acceleration, layer_rank(layers, rank)).horizontal()

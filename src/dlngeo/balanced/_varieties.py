@@ -139,7 +139,7 @@ def simons_cone(x: ArrayLike) -> Array:
         raise ValueError(f"x must have shape (..., 2k) with k >= 1, not {point.shape}")
     half = point.shape[-1] // 2
     a, b = point[..., :half], point[..., half:]
-    return np.asarray(((a - b) * (a + b)).sum(axis=-1))
+    return ((a - b) * (a + b)).sum(axis=-1)
 
 
 # ------------------------------------------------------------------------- points and orbits

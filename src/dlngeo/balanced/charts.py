@@ -1,10 +1,9 @@
-r"""Charts of the G-balanced varieties and their inverses (Menon, section 5).
+r"""The chart 𝔷 of the balanced manifolds and its inverse (Menon, section 5).
 
 .. math:: \mathfrak z:\ W_p = Q_p\Lambda Q_{p-1}^T, \qquad Q_p\in\mathrm{St}(r,d_p),\
    \Lambda = \Sigma^{1/N},\qquad W_N\cdots W_1 = Q_N\Sigma Q_0^T
 
-covers the balanced manifold M_r. The charts 𝔵 and 𝔶 build weights of any imbalance G layer by
-layer, from the input or from the output. Users find all of them in :mod:`dlngeo.balanced`.
+covers the balanced manifold M_r. Users find it in :mod:`dlngeo.balanced`.
 """
 
 from __future__ import annotations
@@ -17,13 +16,17 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, orthonormalise, svd, together, transpose
-from dlngeo.weights import imbalances
+from dlngeo._linalg import (
+    frobenius,
+    layer_widths,
+    orthonormalise,
+    svd,
+    svd_product,
+    together,
+    transpose,
+)
 
-_ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
-
-
-# -------------------------------------------------------------------------------- the chart z
+ORTHOGONAL = 1e-8  # how far a frame that is passed in may be from orthonormal
 
 
 def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
@@ -95,7 +98,7 @@ def to_svd(
 
 def layer_rank(layers: Weights, rank: int | None) -> int:
     """The rank that weights are said to have: None stands for the least width."""
-    widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    widths = layer_widths(layers)
     return min(widths) if rank is None else rank_argument(rank, widths)
 
 
@@ -230,7 +233,7 @@ def chart_differential(
 
 def chart(frames: Sequence[Array], lam: Array) -> Weights:
     """:func:`from_svd` without checks."""
-    return tuple((Q * lam[..., None, :]) @ transpose(P) for P, Q in itertools.pairwise(frames))
+    return tuple(svd_product(Q, lam, transpose(P)) for P, Q in itertools.pairwise(frames))
 
 
 def frame_argument(value: ArrayLike, name: str, r: int) -> Array:
@@ -239,137 +242,9 @@ def frame_argument(value: ArrayLike, name: str, r: int) -> Array:
     if Q.shape[-1] != r:
         raise ValueError(f"{name} must have {r} columns, as lam has entries; it has {Q.shape[-1]}")
     off = frobenius(transpose(Q) @ Q - np.eye(r)).max(initial=0.0)
-    if off > _ORTHOGONAL:
+    if off > ORTHOGONAL:
         raise ValueError(f"{name} must have orthonormal columns; it is off by {off:.3g}")
     return Q
-
-
-# ---------------------------------------------------------------------------- the charts x, y
-
-
-def from_right_polar(
-    W_1: ArrayLike, Q: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None
-) -> Weights:
-    """The chart 𝔵: weights of imbalance G, from W_1 and the polar factors of the layers above.
-
-    W_{p+1} = Q_{p+1} P_{p+1}, P_{p+1} = (W_p W_pᵀ - G_p)^{1/2}.
-
-    Parameters
-    ----------
-    W_1 : (..., d_1, d_0) array
-    Q : tuple (Q_2, ..., Q_N) of (..., d_p, d_{p-1}) arrays
-        Isometric on the range of P_p; orthogonal matrices always are.
-    G : tuple (G_1, ..., G_{N-1}) of symmetric (..., d_p, d_p) arrays, or None for zero
-
-    Raises
-    ------
-    ValueError
-        If W_p W_pᵀ - G_p has a negative eigenvalue (it says which p, and how negative; G_p <= 0
-        suffices for none), or a Q_p is not isometric where it must be.
-
-    Notes
-    -----
-    Source: Menon, (5.5)-(5.9), (5.9) corrected: P_1² = W_1ᵀ W_1.
-    """
-    layers = [_checks.matrix(W_1, "W_1")]
-    upper = [_checks.matrix(q, f"Q_{p}") for p, q in enumerate(_checks.sequence(Q, "Q"), start=2)]
-    hidden = [W.shape[-2] for W in (*layers, *upper)][: len(upper)]
-    wanted = imbalance_argument(G, hidden)
-    for p, value in enumerate(upper, start=1):
-        W = layers[-1]
-        P = _psd_root(transpose(W), -wanted[p - 1], f"W_{p} W_{p}ᵀ - G_{p}")
-        layers.append(_isometry(value, P, f"Q_{p + 1}") @ P)
-    return together(layers)
-
-
-def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
-    """W_1, (Q_2, ..., Q_N) and G of any weights: the inverse of :func:`from_right_polar`.
-
-    Q_p is the polar factor of W_p = Q_p P_p, a partial isometry where W_p has a kernel.
-    """
-    layers = _checks.weights(weights)
-    return layers[0], tuple(_polar_factor(W) for W in layers[1:]), imbalances(layers)
-
-
-def from_left_polar(
-    W_N: ArrayLike, U: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None
-) -> Weights:
-    """The chart 𝔶: weights of imbalance G, from W_N and the polar factors of the layers below.
-
-    W_p = R_p U_pᵀ, R_p = (W_{p+1}ᵀ W_{p+1} + G_p)^{1/2}.
-
-    Parameters
-    ----------
-    W_N : (..., d_N, d_{N-1}) array
-    U : tuple (U_{N-1}, ..., U_1) of (..., d_{p-1}, d_p) arrays
-        In the order in which they are used; isometric on the range of R_p.
-    G : tuple (G_1, ..., G_{N-1}) of symmetric (..., d_p, d_p) arrays, or None for zero
-
-    Raises
-    ------
-    ValueError
-        As :func:`from_right_polar`; G_p >= 0 suffices for the roots to exist.
-
-    Notes
-    -----
-    Source: Menon, (5.11)-(5.12).
-    """
-    layers = [_checks.matrix(W_N, "W_N")]
-    U = _checks.sequence(U, "U")
-    order = range(len(U), 0, -1)
-    lower = [_checks.matrix(u, f"U_{p}") for p, u in zip(order, U, strict=True)]
-    hidden = [layers[0].shape[-1], *(u.shape[-2] for u in lower)][: len(lower)]
-    wanted = imbalance_argument(G, hidden[::-1])
-    for p, value in zip(order, lower, strict=True):
-        W = layers[-1]
-        R = _psd_root(W, wanted[p - 1], f"W_{p + 1}ᵀ W_{p + 1} + G_{p}")
-        layers.append(R @ transpose(_isometry(value, R, f"U_{p}")))
-    return together(reversed(layers))
-
-
-def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
-    """W_N, (U_{N-1}, ..., U_1) and G of any weights: the inverse of :func:`from_left_polar`."""
-    layers = _checks.weights(weights)
-    factors = tuple(transpose(_polar_factor(W)) for W in reversed(layers[:-1]))
-    return layers[-1], factors, imbalances(layers)
-
-
-def _psd_root(W: Array, G: Array, name: str) -> Array:
-    """(WᵀW + G)^{1/2}; eigenvalues that are negative within rounding are taken as zero."""
-    if not G.any():  # without a square, whose rounding would come in as its root
-        _, sigma, Vt = svd(W)
-        return np.asarray((transpose(Vt) * sigma[..., None, :]) @ Vt)
-    square = transpose(W) @ W + G
-    values, vectors = np.linalg.eigh(square)
-    rounding = 1e-13 * np.maximum(frobenius(square), frobenius(W) ** 2)
-    least = values[..., 0]
-    if (least < -rounding).any():
-        raise ValueError(
-            f"{name} must be positive semidefinite to have a root; its least eigenvalue is "
-            f"{least.min():.3g}"
-        )
-    root = np.sqrt(np.maximum(values, 0.0))
-    return np.asarray((vectors * root[..., None, :]) @ transpose(vectors))
-
-
-def _isometry(Q: Array, P: Array, name: str) -> Array:
-    if Q.shape[-1] != P.shape[-1]:
-        raise ValueError(f"{name} must have {P.shape[-1]} columns, not {Q.shape[-1]}")
-    image = Q @ P
-    off = frobenius(transpose(image) @ image - P @ P) / np.maximum(frobenius(P) ** 2, 1e-300)
-    if off.max(initial=0.0) > _ORTHOGONAL:
-        raise ValueError(
-            f"{name} must be isometric on the range of the root it multiplies; it is off by "
-            f"{off.max():.3g}"
-        )
-    return Q
-
-
-def _polar_factor(W: Array) -> Array:
-    """U Vᵀ over the singular values that are not zero to rounding."""
-    U, sigma, Vt = svd(W)
-    kept = sigma > max(W.shape[-2:]) * np.finfo(float).eps * sigma[..., :1]
-    return np.asarray((U * kept[..., None, :]) @ Vt)
 
 
 # ------------------------------------------------------------------------------------ arguments

@@ -14,7 +14,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
 from dlngeo.balanced.charts import chart, coordinates, layer_rank
-from dlngeo.balanced.tangent import Split, tangent_argument
+from dlngeo.balanced.tangent import TangentSplit, tangent_argument
 
 _ITERATIONS = 60
 
@@ -80,7 +80,7 @@ def projection(wanted: Weights, r: int) -> tuple[Weights, Array]:
         frames, lam = nearest_coordinates(here, r)
         here = chart(frames, lam)
         away = [W[rows] - X for W, X in zip(goals, here, strict=True)]
-        step = Split.at(frames, lam, away).tangent()
+        step = TangentSplit.at(frames, lam, away).tangent()
         size, width = np.max([frobenius(T) for T in step], axis=0), scale[rows]
         there = np.isfinite(size) & (lam[..., -1] > 0)
         near = there & (

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from dlngeo.critical_points._classification import Classification, classify, negative_direction
-from dlngeo.critical_points._parametrisation import Parameters, assemble, parametrise, sample
+from dlngeo.critical_points._parametrisation import Parameters, assemble, parametrise
+from dlngeo.critical_points._sample import sample
 from dlngeo.critical_points._signatures import (
     ArcMinimum,
     Graph,

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._linalg import frobenius, prefix_products, product, transpose
 from dlngeo.critical_points._parametrisation import (
     conjugate,
     dropped_by,
@@ -82,7 +82,7 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     ------
     ValueError
         If the widths do not fit Σ; if the σ are not positive and distinct beyond the rounding of a
-        network of these widths (:mod:`~dlngeo.critical_points._signatures`); or if the layers are
+        network of these widths; or if the layers are
         so large against their product that rounding hides the smallest σ.
 
     Notes
@@ -242,7 +242,7 @@ def _is_critical(layers: Weights, sigma: Array, tol: float) -> Array:
     units = tuple(W / np.where(n > 0, n, 1.0) for W, n in zip(layers, norms, strict=True))
     residual = product(layers) - rectangular(layers, sigma)
     scale = sigma.max() + np.prod(norms, axis=0)
-    prefixes = list(itertools.accumulate(units, lambda B, W: W @ B))
+    prefixes = prefix_products(units)
     gradient = pull_back(residual / scale, units, prefixes)
     return np.all([frobenius(G) <= tol for G in gradient], axis=0)
 

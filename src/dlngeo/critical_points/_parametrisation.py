@@ -7,8 +7,7 @@ The weights whose end-to-end matrix is SΣ, of signature S and rank r, are
 with the near-diagonal A_1 of (32), blocks Z of (33) and any invertible bases P of the hidden
 layers: all of them (corrected; the paper has this for critical points alone). They are critical
 exactly where Z_{j-1} ⋯ Z_1 Σ_Qᵀ Z_N ⋯ Z_{j+1} = 0 for every j, Σ_Q being the rows of Σ that S drops
-(corrected), or r = d_y. Here are the way from (P, Z) to the weights, the way back, and random
-critical points.
+(corrected), or r = d_y. Here are the way from (P, Z) to the weights and the way back.
 """
 
 from __future__ import annotations
@@ -21,16 +20,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
-from dlngeo._checks import RNG, Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
-from dlngeo.critical_points import _strings as strings
+from dlngeo._checks import Array, Weights
+from dlngeo._linalg import (
+    diagonal_matrix,
+    frobenius,
+    layer_widths,
+    prefix_products,
+    product,
+    suffix_products,
+    transpose,
+)
 from dlngeo.critical_points._signatures import (
     Signature,
     check_signature,
     check_target,
     check_widths,
 )
-from dlngeo.weights import haar_frame
 
 
 class Parameters(NamedTuple):
@@ -79,7 +84,7 @@ def assemble(
     values = check_target(sigma, widths)
     dims = check_widths(values, widths)
     kept = check_signature(signature, values.size)
-    _check_rank(dims, kept)
+    check_rank(dims, kept)
     shapes = _block_shapes(dims, len(kept))
     blocks = [np.zeros(shape) for shape in shapes] if Z is None else _checks.sequence(Z, "Z")
     bases = [np.eye(d) for d in dims[1:-1]] if P is None else _checks.sequence(P, "P")
@@ -96,10 +101,10 @@ def assemble(
         _checks.matrix(B, f"P[{p}]", (d, d))
         for p, (B, d) in enumerate(zip(bases, dims[1:-1], strict=True))
     ]
-    return _assemble(values, dims, kept, frames, arrays)
+    return assembled(values, dims, kept, frames, arrays)
 
 
-def _assemble(
+def assembled(
     sigma: Array,
     dims: tuple[int, ...],
     kept: Signature,
@@ -167,8 +172,8 @@ def parametrise(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-
 
 def _parametrise(layers: Weights, sigma: Array, kept: Signature) -> Parameters:
     r, columns = len(kept), list(kept)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
-    suffixes = list(itertools.accumulate(reversed(layers), lambda B, W: B @ W))[::-1]
+    prefixes = prefix_products(layers)
+    suffixes = suffix_products(layers)
     bases: list[Array] = []
     lower: list[Array] = []  # the last rows of P_p⁻¹
     for B, A in zip(prefixes[:-1], suffixes[1:], strict=True):
@@ -184,98 +189,10 @@ def _parametrise(layers: Weights, sigma: Array, kept: Signature) -> Parameters:
     return Parameters(kept, tuple(bases), tuple(Z))
 
 
-def sample(
-    sigma: ArrayLike,
-    widths: Sequence[int],
-    signature: Iterable[int],
-    *,
-    rng: RNG = None,
-    tightened: bool | None = None,
-    size: int | tuple[int, ...] = (),
-) -> Weights:
-    """Weights of a random critical point of given signature.
-
-    Parameters
-    ----------
-    sigma : (d_y,) array of positive distinct numbers
-    widths : (d_0, ..., d_N)
-    signature : 0-based indices
-    rng : anything that ``numpy.random.default_rng`` takes
-    tightened : bool or None
-        True: tightened, a non-strict saddle if the signature holds the largest σ. False: not
-        tightened, a strict saddle. None: as it comes.
-    size : int or tuple of int
-        Leading dimensions, for a stack; every point has strings of its own.
-
-    Raises
-    ------
-    ValueError
-        If a layer is narrower than the signature has indices, or no point is (not) tightened.
-
-    Notes
-    -----
-    Z by strings of random lengths in random bases (:mod:`~dlngeo.critical_points._strings`), which
-    reaches every Z that is critical, with fewer than two zero blocks too; hidden bases P random of
-    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and Altafini,
-    (32)-(33), the exact condition (corrected).
-    """
-    values = check_target(sigma, widths)
-    dims, kept = check_widths(values, widths), check_signature(signature, values.size)
-    _check_rank(dims, kept)
-    generator, shape = _checks.rng(rng), _checks.stack(size)
-    if tightened is not None:
-        _checks.flag(tightened, "tightened")
-    unit = values.max()  # Z and the kept part are of one size, whatever that of Σ
-    values, root = values / unit, unit ** (1 / (len(dims) - 1))
-    layers = [np.empty((*shape, b, a)) for a, b in itertools.pairwise(dims)]
-    for index in np.ndindex(shape):
-        P = [_well_conditioned(d, generator) for d in dims[1:-1]]
-        Z = _random_blocks(values, dims, kept, generator, tightened)
-        for layer, W in zip(layers, _assemble(values, dims, kept, P, Z), strict=True):
-            layer[index] = root * W
-    return tuple(layers)
-
-
-def _random_blocks(
-    sigma: Array,
-    dims: tuple[int, ...],
-    kept: Signature,
-    generator: np.random.Generator,
-    tightened: bool | None,
-) -> Weights:
-    room, dropped = [d - len(kept) for d in dims[1:-1]], dropped_by(kept, sigma.size)
-    m, n = len(dropped), dims[0] - sigma.size
-    pattern = strings.blocks(strings.draw(room, m, n, generator, tightened), room)
-    # Bases along the bridges: at the output G, at the input Σ_Qᵀ G, each column of length one.
-    root = np.sqrt(sigma[dropped])[:, None]
-    seed = _well_conditioned(m, generator)
-    output = seed / root
-    output /= np.linalg.norm(output, axis=0)
-    entry = np.zeros((m + n, m + n))
-    entry[:m, :m] = (root * seed) / np.linalg.norm(root * seed, axis=0)
-    entry[:m, m:] = 0.5 * generator.standard_normal((m, n))
-    entry[m:, m:] = _well_conditioned(n, generator)
-    frames = [entry, *(_well_conditioned(d, generator) for d in room), output]
-    blocks = [
-        F @ np.linalg.solve(E.T, J.T).T
-        for J, (E, F) in zip(pattern, itertools.pairwise(frames), strict=True)
-    ]
-    first = np.zeros((room[0], dims[0]))
-    first[:, [*dropped, *range(sigma.size, dims[0])]] = blocks[0]
-    return (first, *blocks[1:])
-
-
-def _well_conditioned(d: int, generator: np.random.Generator) -> Array:
-    """A random matrix of singular values between ½ and 2."""
-    scale = 2.0 ** generator.uniform(-1, 1, size=d)
-    matrix: Array = (haar_frame(d, d, generator) * scale) @ haar_frame(d, d, generator)
-    return matrix
-
-
 def prepare(weights: Sequence[ArrayLike], sigma: ArrayLike) -> tuple[Weights, Array]:
     """Weights and σ, checked on their own and against each other."""
     layers = _checks.weights(weights)
-    dims = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    dims = layer_widths(layers)
     values = check_target(sigma, dims)
     check_widths(values, dims)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -312,10 +229,10 @@ def nearest(layers: Weights, sigma: Array, tol: float) -> tuple[Array, Array]:
 
 def _rounding(layers: Weights) -> Array:
     """d_max ε Σ_p |W_N ⋯ W_{p+1}| |W_p| |W_{p-1} ⋯ W_1|: how far rounding may move the product."""
-    before = [1.0, *(_norm(B) for B in itertools.accumulate(layers[:-1], lambda B, W: W @ B))]
-    after = [1.0, *(_norm(A) for A in itertools.accumulate(layers[:0:-1], lambda A, W: A @ W))]
-    terms = [a * _norm(W) * b for a, W, b in zip(after[::-1], layers, before, strict=True)]
-    width = max(layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    before = [1.0, *(_norm(B) for B in prefix_products(layers[:-1]))]
+    after = [*(_norm(A) for A in suffix_products(layers[1:])), 1.0]
+    terms = [a * _norm(W) * b for a, W, b in zip(after, layers, before, strict=True)]
+    width = max(layer_widths(layers))
     return np.asarray(width * np.finfo(float).eps * sum(terms))
 
 
@@ -328,7 +245,7 @@ def norm_product(layers: Weights) -> Array:
     return np.asarray(np.prod([_norm(W) for W in layers], axis=0))
 
 
-def _check_rank(dims: tuple[int, ...], kept: Signature) -> None:
+def check_rank(dims: tuple[int, ...], kept: Signature) -> None:
     if min(dims) < len(kept):
         raise ValueError(
             f"signature must have at most {min(dims)} indices, the least of the widths {dims}; "
@@ -349,8 +266,4 @@ def dropped_by(kept: Signature, count: int) -> list[int]:
 
 def rectangular(layers: Weights, diagonal: Array) -> Array:
     """The rectangular matrix of the shape of the end-to-end matrix with that diagonal."""
-    shape = (layers[-1].shape[-2], layers[0].shape[-1])
-    matrix = np.zeros((*diagonal.shape[:-1], *shape))
-    index = range(shape[0])
-    matrix[..., index, index] = diagonal
-    return matrix
+    return diagonal_matrix(diagonal, layers[-1].shape[-2], layers[0].shape[-1])

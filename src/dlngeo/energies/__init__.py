@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from dlngeo.energies._check import Misses, check
 from dlngeo.energies._check import require_stacks as require_stacks
-from dlngeo.energies._energies import (
-    Energy,
-    LinearRegression,
-    Logistic,
-    MatrixCompletion,
-    MatrixSensing,
-    Quadratic,
-    WeightMaps,
-    Whitening,
-)
+from dlngeo.energies._completion import MatrixCompletion
+from dlngeo.energies._kinds import KINDS, NamedEnergy, from_config
+from dlngeo.energies._least_squares import Quadratic
+from dlngeo.energies._linear_regression import LinearRegression, WeightMaps, Whitening
+from dlngeo.energies._logistic import Logistic
+from dlngeo.energies._protocol import Energy, Fits, NullSpace
+from dlngeo.energies._protocol import Spectral as Spectral
+from dlngeo.energies._sensing import MatrixSensing
 
 __all__ = [
+    "KINDS",
     "Energy",
+    "Fits",
     "LinearRegression",
     "Logistic",
     "MatrixCompletion",
     "MatrixSensing",
     "Misses",
+    "NamedEnergy",
+    "NullSpace",
     "Quadratic",
     "WeightMaps",
     "Whitening",
     "check",
+    "from_config",
 ]
 
 

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
+from dlngeo.energies._check_parts import check_parts, require_own_shape
 
 if TYPE_CHECKING:
-    from dlngeo.energies._energies import Energy
+    from dlngeo.energies._protocol import Energy
 
 _DIRECTIONS = 64  # at most, in which derivatives are looked at
 
@@ -55,14 +56,8 @@ def require_stacks(energy: Energy, W: Array, name: str = "W", *, hessian: bool =
     methods = ("value", "gradient", "hessian") if hessian else ("value", "gradient")
     _require_methods(energy, methods)
     shape = W.shape[-2:]
-    if type(energy).__module__.startswith("dlngeo."):
-        own = getattr(energy, "shape", shape)
-        if own != shape:
-            raise ValueError(
-                f"{name} must have shape (..., {own[0]}, {own[1]}) end to end, as the energy's "
-                f"matrices have, not {shape}"
-            )
-    elif W.size:
+    require_own_shape(energy, shape, name)
+    if W.size and not type(energy).__module__.startswith("dlngeo."):
         _require_shapes(energy, W.reshape(-1, *shape)[0], methods)
 
 
@@ -94,7 +89,8 @@ def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
         For an object without those methods.
     ValueError
         In words, where a shape is wrong, a stack is not its members, an answer is not finite, W is
-        written into, or a miss exceeds ``tol``.
+        written into, a miss exceeds ``tol``, or an optional part (``shape``, ``hessian_norm``,
+        ``spectral``, ``null_space``, ``fits``) does not say what the energy does.
     """
     tol, stack = _checks.positive(tol, "tol"), _checks.matrix(W)
     methods = ("value", "gradient", "hessian")
@@ -116,6 +112,8 @@ def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
     for miss, words in zip(misses, said, strict=True):
         if not miss <= tol:
             raise ValueError(f"{words}; the largest relative miss is {miss:.3g}")
+    for point in points:
+        check_parts(energy, point, _form(energy, point), tol)
     return misses
 
 
@@ -225,8 +223,15 @@ def _misses(energy: Energy, W: Array) -> tuple[float, float, float]:
             second.append(
                 _ratio(frobenius((up - down) / (2 * h) - bend), frobenius(bend), floor=floor)
             )
-    form = np.tensordot(Z, bend, axes=([1, 2], [1, 2]))
+    form = _form(energy, W)
     return min(first), min(second), _ratio(np.abs(form - form.T), np.abs(form), floor=floor)
+
+
+def _form(energy: Energy, W: Array) -> Array:
+    """E''(W) in the fixed directions, (k, k)."""
+    Z = _directions(W.shape)
+    bend = energy.hessian(np.broadcast_to(W, Z.shape).copy(), Z)
+    return np.asarray(np.tensordot(Z, bend, axes=([1, 2], [1, 2])))
 
 
 def _ratio(miss: Any, size: Any, floor: float = 0.0) -> float:

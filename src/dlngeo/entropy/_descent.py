@@ -17,11 +17,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from dlngeo._checks import Array
-from dlngeo._linalg import svd
+from dlngeo._linalg import svd, svd_product
 from dlngeo.energies import Energy
 from dlngeo.entropy.free_energies import apply_curvature, thermal_curvature
 from dlngeo.spectral.divided_differences import quotient
-from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, total_force
 from dlngeo.spectral.fibre_volume import State, orthogonal_group_log_volume
 
 _HUGE = 1e100  # stands for what floating point cannot hold, in a line search
@@ -43,7 +43,7 @@ class Point(NamedTuple):
     @property
     def W(self) -> Array:
         """The matrix."""
-        return np.asarray((self.U * self.sigma) @ self.Vt)
+        return svd_product(self.U, self.sigma, self.Vt)
 
     @property
     def residual(self) -> float:
@@ -70,14 +70,14 @@ class FreeEnergy(NamedTuple):
     def matrix(self, Y: Array) -> Array:
         """W = U Λ^N Vᵀ for Y = U Λ Vᵀ."""
         U, lam, Vt = svd(Y)
-        return np.asarray((U * lam**self.root) @ Vt)
+        return svd_product(U, lam**self.root, Vt)
 
     def in_root(self, y: Array) -> tuple[float, Array]:
         """F and its gradient in Y, a vector of d² entries."""
         U, lam, Vt = svd(y.reshape(self.d, self.d))
         with np.errstate(over="ignore", under="ignore"):
             sigma = lam**self.root
-            W = (U * sigma) @ Vt
+            W = svd_product(U, sigma, Vt)
             if not sigma[0] < _HUGE:
                 return _HUGE, np.zeros_like(y)
             value = self._spectral_value(sigma) + float(self.energy.value(W))
@@ -94,8 +94,8 @@ class FreeEnergy(NamedTuple):
         """∂S/∂λ; at depth inf ∂S/∂σ."""
         if self.d == 1 or self.depth == 1:
             return np.zeros_like(lam)
-        pull = total_pull(signed_log_ratio(sigma[:, None], sigma[None, :]), self.depth)
-        return np.where(lam > 0, pull / np.where(lam > 0, lam, 1.0), 0.0)
+        force = total_force(signed_log_ratio(sigma[:, None], sigma[None, :]), self.depth)
+        return np.where(lam > 0, force / np.where(lam > 0, lam, 1.0), 0.0)
 
     def _spectral_value(self, sigma: Array) -> float:
         """-S/β + decay, with S continued to rank d - 1."""
@@ -112,7 +112,7 @@ class FreeEnergy(NamedTuple):
     def descend(self, W: Array) -> Array:
         """A local minimum near W, by a quasi-Newton method in Y."""
         U, sigma, Vt = svd(W)
-        start = (U * sigma ** (1 / self.root)) @ Vt
+        start = svd_product(U, sigma ** (1 / self.root), Vt)
         options = {"gtol": 1e-6, "maxiter": 200 * self.d**2}
         end: Any = minimize(self.in_root, start.ravel(), jac=True, method="BFGS", options=options)
         return self.matrix(end.x.reshape(self.d, self.d))
@@ -123,13 +123,13 @@ class FreeEnergy(NamedTuple):
         """F at W cut to the given rank, by continuity."""
         U, sigma, Vt = svd(W)
         sigma = np.where(np.arange(self.d) < rank, sigma, 0.0)
-        return self._spectral_value(sigma) + float(self.energy.value((U * sigma) @ Vt))
+        return self._spectral_value(sigma) + float(self.energy.value(svd_product(U, sigma, Vt)))
 
     def at(self, W: Array, rank: int) -> Point:
         """W cut to the given rank, with first and second derivatives along the stratum."""
         U, sigma, Vt = svd(W)
         sigma = np.where(np.arange(self.d) < rank, sigma, 0.0)
-        point = (U * sigma) @ Vt
+        point = svd_product(U, sigma, Vt)
         value = self._spectral_value(sigma) + float(self.energy.value(point))
         E = U.T @ self.energy.gradient(point) @ Vt.T
         if not (sigma[:rank] > 0).all():
@@ -270,12 +270,12 @@ def multiplier(F: FreeEnergy, p: Point) -> float:
     if p.rank == F.d:
         return math.inf
     sigma = p.sigma[: p.rank]
-    pull = float((sigma ** (-2 / F.depth)).sum()) / F.beta
+    force = float((sigma ** (-2 / F.depth)).sum()) / F.beta
     if F.depth > 2:
-        return (F.gamma * F.depth - pull) / 2
+        return (F.gamma * F.depth - force) / 2
     if F.depth < 2:
         return -abs(p.normal)
-    return F.gamma - pull / 2 - abs(p.normal)
+    return F.gamma - force / 2 - abs(p.normal)
 
 
 def stays(F: FreeEnergy, p: Point) -> bool:

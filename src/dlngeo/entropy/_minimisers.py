@@ -9,8 +9,7 @@ and :mod:`dlngeo.entropy._descent` looks for them. Users find this in :mod:`dlng
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from dlngeo import _checks
 from dlngeo._checks import RNG, Array
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.entropy import _flat_directions as recession
+from dlngeo.entropy._answers import Minimisers, none, unbounded_along, without_entropy
 from dlngeo.entropy._descent import (
     FreeEnergy,
     Point,
@@ -29,62 +28,11 @@ from dlngeo.entropy._descent import (
     multiplier,
     stays,
 )
+from dlngeo.entropy._flat_directions import flat_directions, images, stationary
 
 _EQUAL = 1e-9  # values of F within this count as one, relative to F and 1/β
 _FEW = 32  # more points than this are taken for samples
 _SAME = 1e-4  # and points within this: where the Hessian is singular no better is known
-
-
-@dataclass(frozen=True)
-class Minimisers:
-    """What :func:`minimise_free_energy` found; k points, one row each.
-
-    Attributes
-    ----------
-    family : "points", "continuum" or "none"
-        Isolated minimisers; samples of a set of positive dimension; or the infimum is not attained.
-    points : (k, d, d) array
-    value : float
-        The infimum of F, with the entropy at rank d - 1 continued; -inf where F is unbounded below.
-    ranks : (k,) int array
-    dimensions : (k,) int array
-        Of the set of minimisers through each point; 0 where the point is isolated.
-    residuals : (k,) array
-        Norm of the gradient along the point's stratum, relative to the terms that make it up.
-    curvatures : (k,) array
-        Least eigenvalue of the Hessian along the stratum, Euclidean, family directions left out;
-        inf where no direction is left.
-    multipliers : (k,) array
-        At rank d - 1 the rate at which F rises into full rank: half its second derivative in
-        σ_d^{1/N} for N > 2, its least slope in σ_d for N <= 2; negative at no minimiser. inf at
-        full rank.
-    hits : (k,) int array
-        How many local searches ended at each point; 0 where a symmetry of the energy (transposing,
-        signs, exchange of indices) made it of another. Where isolated points were found once only,
-        there are likely to be more: raise ``starts``.
-    searches : int
-        How many there were in all.
-    direction : (d, d) array or None
-        For "none": F falls along it; Frobenius norm 1.
-    rate : float
-        For "none", the factor c in F ~ -c log x along x · direction; 0 otherwise.
-    message : str
-        How certain the answer is, and why.
-    """
-
-    family: Literal["points", "continuum", "none"]
-    points: Array
-    value: float
-    ranks: Array
-    dimensions: Array
-    residuals: Array
-    curvatures: Array
-    multipliers: Array
-    hits: Array
-    searches: int
-    direction: Array | None
-    rate: float
-    message: str
 
 
 @one_blas_thread
@@ -139,12 +87,12 @@ def minimise_free_energy(
     """
     F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
     starts = _checks.integer(starts, "starts", 1)
-    flat = recession.flat_directions(F.energy, F.d, generator)
+    flat = flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant
     if F.gamma == 0 and felt and len(flat):
-        return _unbounded_along(F, flat)
+        return unbounded_along(F, flat)
     if F.depth == 1 or (F.d == 1 and F.gamma == 0):
-        return _without_entropy(F)
+        return without_entropy(F)
     return _search(F, generator, starts)
 
 
@@ -167,90 +115,13 @@ def _arguments(
     return FreeEnergy(energy, d, depth, beta, gamma)
 
 
-# -------------------------------------------------------------------- where F has no lower bound
-
-
-def _unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
-    direction = recession.representative(flat)
-    foot = recession.stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
-    scale = 1 + float(np.abs(foot).max())
-    near, far = (F.value(foot + x * scale * direction, F.d) for x in (1e3, 1e6))
-    rate = recession.entropy_growth(direction, F.depth) / F.beta
-    return _none(
-        F,
-        direction,
-        rate,
-        f"F is unbounded below, proved: E is constant along the direction ({len(flat)} such "
-        f"dimensions, to rounding), and the entropy grows like {rate * F.beta:.4g} log x; from 1e3 "
-        f"to 1e6 times W, F falls by {near - far:.6g}, by the law {rate * math.log(1e3):.6g}",
-    )
-
-
-def _none(
-    F: FreeEnergy, direction: Array, rate: float, message: str, value: float = -math.inf
-) -> Minimisers:
-    empty = np.zeros(0)
-    return Minimisers(
-        family="none",
-        points=np.zeros((0, F.d, F.d)),
-        value=value,
-        ranks=empty.astype(int),
-        dimensions=empty.astype(int),
-        residuals=empty,
-        curvatures=empty,
-        multipliers=empty,
-        hits=empty.astype(int),
-        searches=0,
-        direction=direction,
-        rate=rate,
-        message=f"no minimiser: {message}",
-    )
-
-
-# --------------------------------------------------------------------- where S is constant in W
-
-
-def _without_entropy(F: FreeEnergy) -> Minimisers:
-    """Depth 1, or 1 × 1 without weight decay: the minimisers of E + (γ/2)‖W‖² (γ = 0 if d = 1)."""
-    W = recession.stationary(F.energy, F.d, F.gamma)
-    here, twice = F.value(W, F.d), F.value(2 * W, F.d)
-    if twice < here - 1e-14 * abs(here):
-        message = "E falls along the direction for ever; the value is E there, not its infimum"
-        return _none(F, W / np.linalg.norm(W), 0.0, message, twice)
-    basis = np.eye(F.d**2).reshape(-1, F.d, F.d)
-    bend = F.energy.hessian(W, basis).reshape(F.d**2, -1) + F.gamma * np.eye(F.d**2)
-    slope = F.energy.gradient(W) + F.gamma * W
-    curvature = np.linalg.eigvalsh((bend + bend.T) / 2)
-    largest = max(float(np.abs(curvature).max()), np.finfo(float).tiny)
-    dimension = int((np.abs(curvature) <= 1e-12 * largest).sum())
-    left = curvature[np.abs(curvature) > 1e-12 * largest]
-    size = float(np.linalg.norm(F.energy.gradient(np.zeros_like(W))) + largest)
-    what = "a continuum: E + decay is constant along the flat directions of its Hessian"
-    return Minimisers(
-        family="continuum" if dimension else "points",
-        points=W[None],
-        value=here,
-        ranks=np.array([np.linalg.matrix_rank(W)]),
-        dimensions=np.array([dimension]),
-        residuals=np.array([np.linalg.norm(slope) / size]),
-        curvatures=np.array([left.min() if left.size else math.inf]),
-        multipliers=np.array([math.inf]),
-        hits=np.array([1]),
-        searches=1,
-        direction=None,
-        rate=0.0,
-        message="the entropy is constant here: the minimisers are those of E and the decay, "
-        + (f"{what}; the point is that of least norm" if dimension else "one point if E is convex"),
-    )
-
-
 # ------------------------------------------------------------------------------------ the search
 
 
 def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
     boundary = F.gamma > 0 and not math.isinf(F.depth)
     found: list[Point] = []
-    for W in first_guesses(F, recession.stationary(F.energy, F.d), generator, starts):
+    for W in first_guesses(F, stationary(F.energy, F.d), generator, starts):
         end = F.descend(W)
         escape = _escapes(F, end)
         if escape is not None:
@@ -278,7 +149,7 @@ def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:
     if not (drops > 1e-3 / F.beta).all():
         return None
     direction = W / np.linalg.norm(W)
-    return _none(
+    return none(
         F,
         direction,
         float(drops[-1]) / math.log(10),
@@ -293,7 +164,7 @@ def _mirrored(F: FreeEnergy, points: list[Point]) -> list[Point]:
     while queue and len(known) <= _FEW:
         p = queue.pop()
         level = _EQUAL * (abs(p.value) + 1 / F.beta)
-        for W in recession.images(p.W):
+        for W in images(p.W):
             if min(float(np.abs(W - V).max()) for V in known) <= _SAME * float(np.abs(W).max()):
                 continue
             q = attempt(F, W, p.rank) if abs(F.value(W, p.rank) - p.value) <= level else None

@@ -12,10 +12,10 @@ functions of singular values
 .. math:: \Delta_g = \frac1N\sum_k\Big[\partial_{\lambda_k}^2
    + \sum_{l\ne k}\frac{2\lambda_k}{\lambda_k^2-\lambda_l^2}\,\partial_{\lambda_k}\Big],
 
-and weight decay (γN/2) Σλ² has Laplacian γd². With λ_k ∂S/∂λ_k = P_k = Σ_l φ(t_kl), the pulls of
-:mod:`~dlngeo.spectral.entropic_force`, Δ_g S is a sum over pairs that stays finite where two
-singular values meet or one of them vanishes. At depth ``inf`` everything stands for the limit of
-1/N of it, with coordinates log σ in the place of λ. Derived; Menon, (4.15), (6.5), (7.13),
+and weight decay (γN/2) Σλ² has Laplacian γd². With λ_k ∂S/∂λ_k = P_k = Σ_l φ(t_kl), the entropic
+forces of :mod:`~dlngeo.spectral.entropic_force`, Δ_g S is a sum over pairs that stays finite where
+two singular values meet or one of them vanishes. At depth ``inf`` everything stands for the limit
+of 1/N of it, with coordinates log σ in the place of λ. Derived; Menon, (4.15), (6.5), (7.13),
 (12.8)-(12.10).
 """
 
@@ -32,7 +32,7 @@ from dlngeo._linalg import transpose
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.entropy.free_energies import thermal
 from dlngeo.spectral.divided_differences import table
-from dlngeo.spectral.entropic_force import pair_pull, pull_fall, signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import force_fall, pair_force, signed_log_ratio, total_force
 from dlngeo.spectral.fibre_volume import State, continuous
 
 
@@ -83,12 +83,12 @@ def squared_slope_at(energy: Energy, state: State, beta: float, gamma: float) ->
     e = transpose(state.U) @ energy.gradient(state.point) @ transpose(state.Vt)
     diagonal = np.arange(sigma.shape[-1])
     own = np.sqrt(K[..., diagonal, diagonal]) * e[..., diagonal, diagonal]
-    pull = total_pull(signed_log_ratio(sigma[..., :, None], sigma[..., None, :]), N)
+    force = total_force(signed_log_ratio(sigma[..., :, None], sigma[..., None, :]), N)
     if math.isinf(N):
-        radial = own - pull / beta
+        radial = own - force / beta
     else:
         root = sigma ** (1 / N)
-        push = np.where(root > 0, pull / np.where(root > 0, root, 1.0), 0.0)
+        push = np.where(root > 0, force / np.where(root > 0, root, 1.0), 0.0)
         radial = own - push / (beta * math.sqrt(N)) + gamma * math.sqrt(N) * root
     across = K * e**2
     across[..., diagonal, diagonal] = radial**2
@@ -104,7 +104,7 @@ def free_energy_laplacian(
     Parameters
     ----------
     energy, W, depth, beta, weight_decay
-        As for :func:`squared_slope`; rank d - 1 for depth > 2 only.
+        As for :func:`free_energy`; rank d - 1 for depth > 2 only.
 
     Returns
     -------
@@ -213,13 +213,13 @@ def entropy_laplacian(sigma: Array, depth: float) -> Array:
 
 def _second(t: Array, depth: float) -> Array:
     """What l adds to λ² ∂²S/∂λ_k²/N, λ the larger of the two; at depth inf to ∂²S/∂(log σ_k)²."""
-    fall = pull_fall(t, t, np.zeros_like(t), depth)
+    fall = force_fall(t, t, np.zeros_like(t), depth)
     if math.isinf(depth):
         return fall
     x = 2 * np.maximum(t, 0.0) / depth  # λ²/λ_k² = e^x
     far = t > 1.5
-    near = (depth * fall - pair_pull(t, depth) / depth) * np.exp(np.where(far, 0.0, x))
-    # There the pulls are so small that they would underflow before e^x makes up for it.
+    near = (depth * fall - pair_force(t, depth) / depth) * np.exp(np.where(far, 0.0, x))
+    # There the forces are so small that they would underflow before e^x makes up for it.
     u, x = (np.where(far, y, 1.0) for y in (t, x))
     one, all_ = -np.expm1(-x), -np.expm1(-2 * u)
     share = np.exp(-2 * u * (1 - 1 / depth)) / all_
@@ -231,12 +231,12 @@ def _rise(t: Array, depth: float) -> Array:
     """λ² (P_k - P_l)/(λ_k² - λ_l²)/N, λ the larger; at depth inf half (P_k - P_l)/log(σ_k/σ_l)."""
     u = np.abs(t)
     apart = u >= 1
-    pull = total_pull(t.copy(), depth)
-    gain = np.abs(pull[..., :, None] - pull[..., None, :])  # the larger is pulled more
+    force = total_force(t.copy(), depth)
+    gain = np.abs(force[..., :, None] - force[..., None, :])  # the larger feels more
     wide = np.where(apart, u, 1.0)
     gap = np.where(apart[..., None], 0.0, t[..., None])
     k, l = (np.where(apart[..., None], 0.0, s) for s in (t[..., :, None, :], t[..., None, :, :]))  # noqa: E741
-    steep = pull_fall(k, l, gap, depth).sum(axis=-1)  # -φ[t_km, t_lm]/N over all m
+    steep = force_fall(k, l, gap, depth).sum(axis=-1)  # -φ[t_km, t_lm]/N over all m
     if math.isinf(depth):
         return 0.5 * np.where(apart, gain / wide, steep)
     close = np.where(apart, 1.0, np.where(u > 0, 2 * u / depth, 1.0))

@@ -17,6 +17,7 @@ equation reflects, is refused. Derived from Menon, (12.12).
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -26,14 +27,16 @@ from scipy.special import log_ndtr
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import RNG, Array
+from dlngeo._equation import Equation
 from dlngeo._linalg import transpose
-from dlngeo._random import Streams, recorded, seed_sequence
+from dlngeo._paths.run import Callback, Run
+from dlngeo._random import Streams
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.equilibrium._normalisation import Setting, refuse_infinite
 from dlngeo.equilibrium.mixing import GibbsSample, effective_size, split_rhat, stood_still
-from dlngeo.langevin.root_chart import Frames, RootChart, orientation, stretch
-from dlngeo.langevin.schemes import pole, turning
+from dlngeo.langevin.lipschitz import lipschitz, pole
+from dlngeo.langevin.root_chart import RootChart, SquareSVD, orientation, stretch
 from dlngeo.observables import effective_rank
 from dlngeo.spectral.divided_differences import log_ratio, quotient
 
@@ -55,6 +58,7 @@ def metropolis(
     n_paths: int = 4,
     rng: RNG = None,
     save_every: int | None = None,
+    callback: Callback | None = None,
 ) -> GibbsSample:
     r"""Paths of the Langevin equation with its equilibrium exact at every dt, for any energy.
 
@@ -78,11 +82,14 @@ def metropolis(
     save_every : int or None
         A frame is kept every so many steps, the start and the last step in any case; None: some
         100.
+    callback : callable or None
+        ``callback(t, W)`` at each frame that is kept, W (path, d, d); it may raise StopIteration,
+        and the run ends there.
 
     Returns
     -------
     GibbsSample
-        An :class:`~dlngeo._results.ensemble.Ensemble` with ``t`` in units of dt, ``acceptance``,
+        An :class:`~dlngeo.langevin.Ensemble` with ``t`` in units of dt, ``acceptance``,
         also in ``provenance``, and of the second half of the frames the ``r_hat`` and
         ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
         a path stood still, which its ``status`` then says.
@@ -92,33 +99,28 @@ def metropolis(
     ValueError, TypeError
         For bad input, a start of lower numerical rank (as :func:`dlngeo.langevin.simulate`), depth
         inf, or a measure that is known to have infinite mass. One of which
-        :func:`~dlngeo.equilibrium._sampling.normalisable` knows nothing is run.
+        :func:`normalisable` knows nothing is run.
 
     Notes
     -----
     The first frames remember the start. Source: derived from Menon, (12.12).
     """
     setting, point = _place(start, depth, beta, kappa, weight_decay)
-    dt, saved = _checks.positive(dt, "dt"), _saved(n_steps, save_every)
-    n_paths = _checks.integer(n_paths, "n_paths", 1)
+    run = Run.of(dt, n_steps, save_every, n_paths, rng, callback=callback)
     require_stacks(energy, point, "start")
     refuse_infinite(energy, setting)
-    seed = seed_sequence(rng)
-    walk = _Walk(energy, setting, dt, orientation(point))
-    roots, acceptance = _run(walk, point, saved, Streams(seed, range(n_paths)), n_paths)
+    walk = _Walk(energy, setting, run.dt, float(orientation(point)))
+    run, roots, acceptance = _follow(walk, point, run)
     U, lam, Vt = np.linalg.svd(roots)
     sigma = lam**setting.depth
     W = (U * sigma[..., None, :]) @ Vt
     W[:, 0] = point
     late = lam[:, lam.shape[1] // 2 :]
-    status, message = stood_still(acceptance, n_steps)
+    status, message = stood_still(acceptance, run.n_steps)
     enough = late.shape[1] >= _LEAST and not status.any()
-    t = dt * np.array(saved)
-    provenance = recorded(seed) | {
-        "equation": "Langevin", "entropic_drift": True, "method": "metropolis",
-        "dt": dt, "n_steps": saved[-1], "depth": setting.depth, "beta": setting.beta,
-        "kappa": setting.kappa, "weight_decay": setting.decay, "acceptance": acceptance,
-    }  # fmt: skip
+    t = run.time(run.saved())
+    provenance = run.provenance() | walk.equation.provenance()
+    provenance |= {"equation": "Langevin", "method": "metropolis", "acceptance": acceptance}
     return GibbsSample(
         t=t,
         W=W,
@@ -128,8 +130,9 @@ def metropolis(
         effective_rank=effective_rank(sigma),
         status=status,
         message=message,
-        ends=np.full(n_paths, t[-1]),
+        ends=np.full(len(W), t[-1]),
         provenance=provenance,
+        equation=walk.equation,
         r_hat=split_rhat(late) if enough else np.full(setting.rank, np.inf),
         effective_size=effective_size(late) if enough else np.zeros(setting.rank),
         acceptance=acceptance,
@@ -153,19 +156,11 @@ def _place(
     return setting, point
 
 
-def _saved(n_steps: int, save_every: int | None) -> list[int]:
-    """The steps whose frames are kept, the last of them n_steps."""
-    n_steps = _checks.integer(n_steps, "n_steps", 1)
-    every = max(1, n_steps // 100) if save_every is None else save_every
-    steps = range(0, n_steps, _checks.integer(every, "save_every", 1))
-    return [*steps, n_steps]
-
-
 class _State(NamedTuple):
     """Where the paths are, and what the next step needs to know there."""
 
     Y: Array
-    frames: Frames
+    frames: SquareSVD
     W: Array
     level: Array  # log π
     h: Array  # (path, 1, 1), the time of the step from here
@@ -179,7 +174,7 @@ class _State(NamedTuple):
 
         return _State(
             choose(other.Y, self.Y),
-            Frames(*(choose(n, o) for n, o in zip(other.frames, self.frames, strict=True))),
+            SquareSVD(*(choose(n, o) for n, o in zip(other.frames, self.frames, strict=True))),
             *(choose(n, o) for n, o in zip(other[2:], self[2:], strict=True)),
         )
 
@@ -189,7 +184,8 @@ class _Walk:
 
     def __init__(self, energy: Energy, setting: Setting, dt: float, orientation: float) -> None:
         self.energy, self.setting, self.dt, self.orientation = energy, setting, dt, orientation
-        self.chart = RootChart(energy, setting.depth, setting.beta, setting.kappa, setting.decay)
+        self.equation = Equation(energy, setting.depth, setting.beta, setting.kappa, setting.decay)
+        self.chart = RootChart(self.equation)
 
     def at(self, Y: Array, inside: Array) -> _State:
         """The state at Y; where the energy is not finite the level is -inf or NaN.
@@ -204,7 +200,7 @@ class _Walk:
         value = np.asarray(self.energy.value(np.where(far[:, None, None], inside, W)))
         lost = far | ~np.isfinite(value)
         known = np.where(lost[:, None, None], inside, W)
-        rate = turning(self.energy, known, sigma[..., 0], N) + pole(frames.lam, N, beta, kappa)
+        rate = lipschitz(self.energy, known, sigma[..., 0], N) + pole(frames.lam, N, beta, kappa)
         h = (self.dt / np.maximum(1.0, self.dt * (rate + self.setting.decay)))[:, None, None]
         safe = self.chart.frames(self.chart.to_root(known)) if lost.any() else frames
         move = self.chart.velocity(safe, None, h, ito=True)
@@ -243,24 +239,25 @@ class _Walk:
         return np.asarray(0.5 * self.setting.rank**2 * np.log(state.h[:, 0, 0]))
 
 
-def _run(
-    walk: _Walk, point: Array, saved: list[int], streams: Streams, n_paths: int
-) -> tuple[Array, Array]:
-    """The roots of the saved frames, and the mean chance of a move of each path."""
-    d, n_steps = len(point), saved[-1]
-    first = np.broadcast_to(walk.chart.to_root(point), (n_paths, d, d)).copy()
-    frames, chances = np.empty((n_paths, len(saved), d, d)), np.zeros(n_paths)
-    frames[:, 0], slot = first, 1
+def _follow(walk: _Walk, point: Array, run: Run) -> tuple[Run, Array, Array]:
+    """The run as far as it went, the roots of its frames, each path's mean chance of a move."""
+    count, saved, d = len(run.paths), run.saved(), len(point)
+    first = np.broadcast_to(walk.chart.to_root(point), (count, d, d)).copy()
+    frames, chances = np.empty((count, len(saved), d, d)), np.zeros(count)
+    frames[:, 0], slot, streams = first, 1, Streams(run.seed, run.paths)
     with np.errstate(all="ignore"):  # a proposal too far overflows, and is refused
         state = walk.at(first, np.broadcast_to(point, first.shape))
         if not (np.isfinite(state.level) & np.isfinite(state.move).all(axis=(-2, -1))).all():
             raise ValueError("start must be a matrix of finite energy, with finite derivatives")
-        for step in range(n_steps):
-            if step % _BLOCK == 0:
-                block = streams.normals(min(_BLOCK, n_steps - step), d * d + 1)
-            state, chance = walk.step(state, block[step % _BLOCK])
+        for step in range(1, run.n_steps + 1):
+            if (step - 1) % _BLOCK == 0:
+                block = streams.normals(min(_BLOCK, run.n_steps + 1 - step), d * d + 1)
+            state, chance = walk.step(state, block[(step - 1) % _BLOCK])
             chances += chance
-            if step + 1 == saved[slot]:
+            if step == saved[slot]:
                 frames[:, slot] = state.Y
                 slot += 1
-    return frames, chances / n_steps
+                if run.stops(step, state.W):
+                    run = dataclasses.replace(run, n_steps=step)
+                    break
+    return run, frames[:, :slot], chances / run.n_steps

@@ -27,9 +27,9 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import Energy, Quadratic, require_stacks
+from dlngeo.energies import Energy, Spectral, require_stacks
 from dlngeo.equilibrium._log_gas import Potential
-from dlngeo.equilibrium._null_space import KNOWN, judge
+from dlngeo.equilibrium._null_space import judge
 from dlngeo.spectral.fibre_volume import Widths
 from dlngeo.weights import haar_frame
 
@@ -79,7 +79,7 @@ class Setting(NamedTuple):
         pair = share + (1 - share) / self.depth
         return 2 * pair * _pairs(large, r) + large * (self.extra + 1) / self.depth
 
-    def unseen_powers(self) -> tuple[float, float]:
+    def null_space_powers(self) -> tuple[float, float]:
         """The powers t and q of :mod:`dlngeo.equilibrium._null_space`, at full rank."""
         m, n = self.shape
         share = 1 - 1 / self.depth
@@ -116,10 +116,11 @@ def normalisable(
     Parameters
     ----------
     energy : Energy
-        Rotation-invariant energies are decided by their growth, those of
-        :mod:`dlngeo.energies` by what they see of W. Of others nothing is said, but at depth inf.
+        Rotation-invariant energies are decided by their growth, those with a method ``null_space``,
+        as :mod:`dlngeo.energies` has, by what they see of W. Of others nothing is said, but at
+        depth inf.
     shape, depth, beta, kappa, widths, weight_decay
-        As for :func:`~dlngeo.equilibrium._sampling.sample`.
+        As for :func:`sample`.
 
     Returns
     -------
@@ -154,19 +155,23 @@ def verdict(energy: Energy, setting: Setting) -> Normalisability:
         )
     if invariant:
         return _by_growth(energy, setting)
-    if isinstance(energy, KNOWN):
-        if setting.decay > 0:
-            return Normalisability(True, "the weight decay confines what the energy does not see")
-        full = setting.rank == min(setting.shape)
-        return Normalisability(*judge(energy, setting.unseen_powers() if full else None))
-    return Normalisability(None, f"{energy!r} is neither rotation-invariant nor known by structure")
+    null_space = getattr(energy, "null_space", None)
+    if not callable(null_space):
+        return Normalisability(
+            None, f"{energy!r} is neither rotation-invariant nor known by structure"
+        )
+    if setting.decay > 0:
+        return Normalisability(True, "the weight decay confines what the energy does not see")
+    full = setting.rank == min(setting.shape)
+    return Normalisability(*judge(null_space(), setting.null_space_powers() if full else None))
 
 
 def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     """Whether E(PWQ) = E(W) for orthogonal P and Q, so that E sees singular values alone.
 
-    Decided by structure for :class:`~dlngeo.energies.Quadratic` (its target must be zero), by Haar
-    rotations of random matrices of several sizes for any other.
+    Decided by structure for energies that say so (``spectral``; of a
+    :class:`~dlngeo.energies.Quadratic` the target must be zero), by Haar rotations of random
+    matrices of several sizes for any other.
 
     Parameters
     ----------
@@ -185,12 +190,12 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
         raise ValueError(
             f"d must lead to matrices of shape {tuple(own)}, which the energy takes, not {(m, n)}"
         )
-    if isinstance(energy, Quadratic):
-        return not energy.target.any()
+    require_stacks(energy, np.zeros((m, n)), "d", hessian=False)
+    if hasattr(energy, "spectral"):
+        return energy.spectral is not None
     generator = np.random.default_rng(20)
     sizes = np.array([0.03, 1.0, 30.0])[:, None, None, None]
     W = sizes * generator.standard_normal((3, 1, m, n)) / math.sqrt(max(m, n))
-    require_stacks(energy, W, "d", hessian=False)
     P, Q = (haar_frame(k, k, generator, (6,)) for k in (m, n))
     with np.errstate(over="ignore", invalid="ignore"):
         turned, plain = energy.value(P @ W @ Q), energy.value(W)
@@ -218,9 +223,11 @@ def potential(energy: Energy, setting: Setting) -> Potential:
             f"{energy!r} is not"
         )
 
+    spectral: Spectral | None = getattr(energy, "spectral", None)
+
     def bare(sigma: Array) -> tuple[Array, Array]:
-        if isinstance(energy, Quadratic):  # of target zero
-            return 0.5 * (sigma**2).sum(axis=-1), sigma
+        if spectral is not None:
+            return spectral(sigma)
         # energies refuse what is infinite, as a leap too far is
         inside = np.asarray(np.isfinite(sigma).all(axis=-1))
         W = diagonal(np.where(inside[..., None], sigma, 0.0), setting.shape)

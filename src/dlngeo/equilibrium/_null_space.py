@@ -35,16 +35,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import structural_rank
 
 from dlngeo._checks import Array
-from dlngeo.energies import (
-    Energy,
-    LinearRegression,
-    Logistic,
-    MatrixCompletion,
-    MatrixSensing,
-    Quadratic,
-)
+from dlngeo.energies import NullSpace
 
-KNOWN = (Quadratic, LinearRegression, MatrixCompletion, MatrixSensing, Logistic)
 Answer = tuple[bool | None, str]
 
 _SLACK = 1e-9  # exponents this close to zero are zero: Z = ∞ by a logarithm
@@ -53,77 +45,25 @@ _NOT_PROVED = "no divergence was found in what the energy does not see; not prov
 _LARGEST = 300_000  # unseen entries times the size of a programme
 
 
-def judge(energy: Energy, powers: tuple[float, float] | None) -> Answer:
+def judge(null: NullSpace, powers: tuple[float, float] | None) -> Answer:
     """Whether Z is finite without weight decay, where it is known, and why.
 
-    The energy is one of ``KNOWN``, none of which is negative, and the powers are (t, q), or None
-    below full rank.
+    The powers are (t, q), or None below full rank.
     """
-    if isinstance(energy, Logistic):
-        parted, free = np.array([_separation(energy.X * labels) for labels in energy.Y]).T
-        unseen = np.broadcast_to(free[:, None], energy.shape)
-    elif isinstance(energy, MatrixSensing):
-        blind = _blind(energy)
-        unseen = np.full(energy.shape, len(blind) > 0)
-    else:
-        unseen = _unseen_entries(energy)
-    if not unseen.any():
+    if not null.entries.any():
         return True, "the energy grows in every direction"
     if powers is None:
         return None, "what the energy does not see is not examined below full rank"
-    if isinstance(energy, Logistic):
-        return _logistic(parted, unseen, powers)
-    if isinstance(energy, MatrixSensing):
-        generic = np.random.default_rng(0).standard_normal(len(blind)) @ blind
-        rank = int(np.linalg.matrix_rank(generic.reshape(energy.shape)))
-        return _across(len(blind), rank, min(energy.shape), *powers)
-    return confined(unseen, *powers)
-
-
-def _unseen_entries(energy: Energy) -> Array:
-    """The entries that a quadratic energy does not see, after a rotation of the inputs."""
-    if isinstance(energy, MatrixCompletion):
-        return ~energy.mask
-    assert isinstance(energy, Quadratic | LinearRegression)
-    unseen = np.zeros(energy.shape, dtype=bool)
-    if isinstance(energy, LinearRegression):
-        unseen[:, int(np.linalg.matrix_rank(energy.X)) :] = True
-    return unseen
-
-
-def _blind(energy: MatrixSensing) -> Array:
-    """A basis of the matrices that no measurement sees, one a row."""
-    rows = energy.measurements.reshape(len(energy.values), -1)
-    size, Vt = np.linalg.svd(rows)[1:]
-    seen = int((size > size[0] * max(rows.shape) * np.finfo(float).eps).sum())
-    return np.asarray(Vt[seen:])
-
-
-def _logistic(parted: Array, unseen: Array, powers: tuple[float, float]) -> Answer:
-    """From the outputs whose labels can be separated: along those the energy falls to zero."""
-    n, r = unseen.shape[1], min(unseen.shape)
-    for k in {1, int(parted.sum())} if parted.any() else ():
-        answer = _across(k * n, min(k, r), r, *powers)
+    for dimension, rank in null.spaces:
+        answer = _across(dimension, rank, min(null.entries.shape), *powers)
         if answer[0] is False:
             return answer
-    answer = confined(unseen, *powers)
+    if null.exact:
+        return confined(null.entries, *powers)
+    if null.entries.all():  # and no rectangle is smaller than W
+        return None, _NOT_PROVED
+    answer = confined(null.entries, *powers)
     return answer if answer[0] else (None, _NOT_PROVED)
-
-
-def _separation(signed: Array) -> tuple[bool, bool]:
-    """Whether some w has signedᵀw > 0, and whether some w ≠ 0 has signedᵀw >= 0."""
-    n, count = signed.shape
-    box = [(-1.0, 1.0)] * n
-    margin = linprog(
-        np.append(np.zeros(n), -1.0),
-        A_ub=np.column_stack([-signed.T, np.ones(count)]),
-        b_ub=np.zeros(count),
-        bounds=[*box, (None, None)],
-    )
-    weak = linprog(-signed.sum(axis=1), A_ub=-signed.T, b_ub=np.zeros(count), bounds=box)
-    size = float(np.abs(signed).max()) * 1e-9
-    whole = np.linalg.matrix_rank(signed) == n
-    return bool(-margin.fun > size), bool(-weak.fun > size or not whole)
 
 
 def confined(unseen: Array, t: float, q: float) -> Answer:

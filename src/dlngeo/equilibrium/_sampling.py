@@ -69,7 +69,7 @@ def log_density(
        + \sum_{k<l}\log|\lambda_k^2-\lambda_l^2| + c\sum_k\log\lambda_k, \qquad
        \lambda = \sigma^{1/N},
 
-    against Π dλ_k. K is :func:`~dlngeo.spectral.divided_differences.spectrum`, and
+    against Π dλ_k. K is :func:`dlngeo.metric.spectrum`, and
     c = m + n - 2r + Σ_p (d_p - r)/κ over the hidden layers, 0 for square matrices of full rank. At
     depth ``inf``, against Π dσ_k:
 
@@ -194,7 +194,7 @@ def sample(
     Returns
     -------
     GibbsSample
-        An :class:`~dlngeo._results.ensemble.Ensemble` with ``t`` the number of the draw,
+        An :class:`~dlngeo.langevin.Ensemble` with ``t`` the number of the draw,
         ``W (path, draw, m, n)``, ``singular_values (path, draw, min(m, n))``, and ``acceptance``,
         ``r_hat`` and ``effective_size`` of each log σ_k.
 

@@ -24,7 +24,7 @@ _STILL, _JUDGED = 1e-4, 100  # mean chance of a move below which, after so many,
 
 @dataclass(frozen=True, repr=False)
 class GibbsSample(Ensemble):
-    """An :class:`~dlngeo._results.ensemble.Ensemble` of draws, and how well its chains mixed.
+    """An :class:`~dlngeo.langevin.Ensemble` of draws, and how well its chains mixed.
 
     Attributes
     ----------

@@ -164,7 +164,7 @@ def passage_time(start: ArrayLike, end: ArrayLike, sigma: ArrayLike, depth: floa
     if depth == 1:
         with np.errstate(divide="ignore", invalid="ignore"):
             time = -np.log1p((end - start) / (start - sigma))
-        return np.where(start == end, 0.0, np.where(time >= 0, time, np.inf))
+        return np.where(start == end, 0.0, np.where(time >= 0, time, np.inf))[()]
     a, rate = 1 - 2 / depth, _rate(depth)
     zero = sigma == 0
     size = np.where(zero, 1.0, np.abs(sigma))
@@ -195,7 +195,7 @@ def _grow(t: Array, start: Array, log_start: Array, sigma: Array, h: float, p: f
         # from the start or from the equilibrium, whichever lies nearer
         near = np.abs(log_end) < np.abs(log_end - log_v)
         grown = np.where(near, size**p * np.exp(p * log_end), start * np.exp(p * (log_end - log_v)))
-    return np.where(start == 0, 0.0, np.where(free, start * np.exp(p * shrink), grown))
+    return np.where(start == 0, 0.0, np.where(free, start * np.exp(p * shrink), grown))[()]
 
 
 def _depth_two(t: Array, z: Array, sigma: Array) -> Array:

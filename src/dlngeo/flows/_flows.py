@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import OdeSolver
 
-from dlngeo import _checks
+from dlngeo import _callbacks, _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import Array
 from dlngeo._results.trajectory import Trajectory
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
-from dlngeo.flows._integration import Callback, Control, bound, hook, integrate, read_off
+from dlngeo.flows._integration import Control, bound, integrate, read_off
 from dlngeo.flows._systems import AdjacencyFlow, EndToEndFlow, FreeEnergyFlow, System, WeightFlow
 
 
@@ -242,7 +243,7 @@ def gradient_descent(
     n_steps = _checks.integer(n_steps, "n_steps", 0)
     save_every = _checks.integer(save_every, "save_every", 1)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
-    stop_loss, callback = bound(stop_loss), hook(callback)
+    stop_loss, callback = bound(stop_loss), _callbacks.checked(callback)
     system = WeightFlow(energy, layers, gamma, "weights")
     y, saved, numbers = system.start, [system.start], [0]
     status, message, k = 0, f"took all {n_steps} steps", 0
@@ -264,12 +265,9 @@ def gradient_descent(
             if stop_loss is not None and value <= stop_loss:
                 status, message = 1, f"the energy fell to stop_loss at step {k}"
                 break
-            if callback is not None:
-                try:
-                    callback(eta * k, W)
-                except StopIteration:
-                    status, message = 1, f"the callback stopped the run at step {k}"
-                    break
+            if _callbacks.stops(callback, eta * k, W):
+                status, message = 1, f"the callback stopped the run at step {k}"
+                break
         if numbers[-1] != k:
             saved.append(y)
             numbers.append(k)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.integrate import BDF, DOP853, LSODA, RK23, RK45, OdeSolver, Radau
 from scipy.optimize import brentq
 
-from dlngeo import _checks
+from dlngeo import _callbacks, _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
 from dlngeo._results.trajectory import Trajectory, build
@@ -23,7 +23,6 @@ METHODS: dict[str, type[OdeSolver]] = {
     solver.__name__: solver
     for solver in (RKC, GaussLegendre, RK45, RK23, DOP853, Radau, BDF, LSODA)
 }
-Callback = Callable[[float, Array], Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class _Run:
         self.t, self.t_end = _checks.time_span(t_span)
         self.y = system.start
         self.record = _Record(self.t, self.y, _times(control.t_eval, self.t, self.t_end))
-        self._system, self._callback = system, hook(control.callback)
+        self._system, self._callback = system, _callbacks.checked(control.callback)
         gtol = _checks.non_negative(control.gtol, "gtol")
         self._rules = StopRules(system, bound(control.stop_loss), gtol)
         self._limit = math.inf
@@ -127,9 +126,8 @@ class _Run:
             self.t, self.y = self._rules.crossing(solver, t_old)
         self.record.step(solver, t_old, self.t, self.y)
         if self._callback is not None:
-            try:
-                self._callback(self.t, self._system.end_to_end(self.y))
-            except StopIteration:
+            W = self._system.end_to_end(self.y)
+            if _callbacks.stops(self._callback, self.t, W):
                 reason = "the callback stopped the run"
         return reason
 
@@ -297,11 +295,6 @@ def bound(stop_loss: float | None) -> float | None:
     if not math.isfinite(bound):
         raise ValueError(f"stop_loss must be a finite number or None, not {stop_loss!r}")
     return bound
-
-
-def hook(callback: Callback | None) -> Callback | None:
-    """What callback= may be."""
-    return None if callback is None else _checks.function(callback, "callback")
 
 
 def _solver_class(method: str | type[OdeSolver]) -> type[OdeSolver]:

@@ -20,7 +20,7 @@ from dlngeo._checks import Array, Weights
 from dlngeo._linalg import product, svd
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
-from dlngeo.spectral.frame import Frame, steady
+from dlngeo.spectral.frame import Frame, continuous
 from dlngeo.weights import flatten, pull_back, unflatten
 
 
@@ -107,11 +107,14 @@ class EndToEndFlow:
         self.members = math.prod(W.shape[:-2])
         self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
         require_stacks(energy, W, name, hessian=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            steady(  # refuses a rank that rounding decides
-                lambda frame: frame.apply(energy.gradient(frame.point(W))),
-                W, {}, self._depth, rank, None,
-            )  # fmt: skip
+        continuous(  # refuses a rank that rounding decides
+            lambda frame: frame.apply(energy.gradient(frame.point(W))),
+            W,
+            {},
+            self._depth,
+            rank,
+            finite=False,
+        )
         self.start = self._stratum(W).reshape(-1)
 
     def weights(self, y: Array) -> None:

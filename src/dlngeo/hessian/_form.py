@@ -15,17 +15,15 @@ stands beside the weights, their leading dimensions broadcast.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks
+from dlngeo import _checks, _linalg
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import product as chain
-from dlngeo._linalg import transpose
+from dlngeo._linalg import layer_widths, prefix_products, transpose
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.hessian._lanczos import extremes
@@ -94,7 +92,7 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
 
 
 def _apply(energy: Energy, layers: Weights, V: Weights) -> Weights:
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     changes = [V[0]]
     for p in range(1, len(layers)):
         changes.append(V[p] @ prefixes[p - 1] + layers[p] @ changes[-1])
@@ -120,7 +118,7 @@ def dense(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
 
 
 def _dense(energy: Energy, layers: Weights) -> Array:
-    widths = _widths(layers)
+    widths = layer_widths(layers)
     size = sum(W.shape[-1] * W.shape[-2] for W in layers)
     ones = (1,) * (layers[0].ndim - 2)
     units = unflatten(np.eye(size).reshape(size, *ones, size), widths)
@@ -163,7 +161,7 @@ def extreme_eigenvalues(
 
     Notes
     -----
-    Lanczos is that of :func:`dlngeo.hessian._lanczos.extremes`; an end at zero, of whatever
+    By Lanczos' method; an end at zero, of whatever
     multiplicity, and a multiple of the identity are found as well as others. The starting vector
     is random with a fixed seed: results repeat.
     """
@@ -174,7 +172,7 @@ def extreme_eigenvalues(
     if method == "dense" or (method == "auto" and size <= DENSE):
         spectrum = np.linalg.eigvalsh(_dense(energy, layers))
         return Extremes(spectrum[..., 0][()], spectrum[..., -1][()])
-    widths, ends = _widths(layers), np.empty((*layers[0].shape[:-2], 2))
+    widths, ends = layer_widths(layers), np.empty((*layers[0].shape[:-2], 2))
     for index in np.ndindex(ends.shape[:-1]):
         point = tuple(W[index] for W in layers)
 
@@ -218,7 +216,7 @@ def nullity(energy: Energy, weights: Sequence[ArrayLike], *, tol: float = 1e-10)
         coefficients[0] = coefficients[0] * norm
     noise = spectrum.shape[-1] * np.finfo(float).eps * norms[-1] * coefficients[2]
     bound = np.maximum(tol * spectrum.max(axis=-1), noise)
-    return np.asarray((spectrum <= bound[..., None]).sum(axis=-1))
+    return (spectrum <= bound[..., None]).sum(axis=-1)
 
 
 def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
@@ -277,13 +275,13 @@ def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
 
 def _gram(layers: Weights, Z: Array) -> Array:
     """dφ dφᵀ of a matrix: Σ A_{j+1}A_{j+1}ᵀ Z B_{j-1}ᵀB_{j-1}."""
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     return push_forward(pull_back(Z, layers, prefixes), layers, prefixes)
 
 
 def _require(energy: Energy, layers: Weights) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
-        W = chain(layers)
+        W = _linalg.product(layers)
     if not np.isfinite(W).all():
         raise ValueError("weights must have a product within the range of floating point")
     require_stacks(energy, W, "weights")
@@ -306,15 +304,11 @@ def _expansion(layers: Weights, V: Weights) -> tuple[Array, Array, Array]:
     return zeroth, first, second
 
 
-def _widths(layers: Weights) -> tuple[int, ...]:
-    return (layers[0].shape[-1], *(W.shape[-2] for W in layers))
-
-
 def _pair(weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> tuple[Weights, Weights]:
     layers, tangent = _checks.weights(weights), _checks.weights(V, "V")
-    if _widths(layers) != _widths(tangent):
+    if layer_widths(layers) != layer_widths(tangent):
         raise ValueError(
-            f"V must have the layers of the weights, of widths {_widths(layers)}; "
-            f"its widths are {_widths(tangent)}"
+            f"V must have the layers of the weights, of widths {layer_widths(layers)}; "
+            f"its widths are {layer_widths(tangent)}"
         )
     return layers, tangent

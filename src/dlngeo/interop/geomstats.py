@@ -26,12 +26,16 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, metric
 from dlngeo._checks import Array
-from dlngeo._linalg import svd
+from dlngeo._linalg import svd, svd_product
 from dlngeo.interop.geomstats_balanced import (
+    BalancedManifold,
+    EmbeddedMetric,
     of_full_rank,
     raised,
     stacked,
 )
+
+__all__ = ["BalancedManifold", "DeepLinearMetric", "EmbeddedMetric", "EndToEndMatrices"]
 
 
 class EndToEndMatrices(VectorSpaceOpenSet):
@@ -112,7 +116,7 @@ class EndToEndMatrices(VectorSpaceOpenSet):
         sigma = raised(sigma)
         if self.positive_det:
             sigma[..., -1] *= np.linalg.slogdet(U)[0] * np.linalg.slogdet(Vt)[0]
-        beside = (U * sigma[..., None, :]) @ Vt
+        beside = svd_product(U, sigma, Vt)
         return np.where(self.belongs(W)[..., None, None], W, beside)
 
 

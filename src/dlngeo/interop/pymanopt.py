@@ -19,6 +19,8 @@ from dlngeo._checks import RNG, Array
 from dlngeo.metric import riemannian_hessian
 from dlngeo.spectral.frame import prepare, require_invertible
 
+__all__ = ["DeepLinearManifold"]
+
 
 class DeepLinearManifold(Manifold):
     """The m × n matrices of full rank with g^N.
@@ -101,14 +103,14 @@ class DeepLinearManifold(Manifold):
         """The covariant derivative of the Riemannian gradient along ``tangent_vector``.
 
         Of the Levi-Civita connection of g^N, so that ⟨Hess E[Z], Z⟩ is the second derivative of E
-        along the geodesic of velocity Z (:mod:`dlngeo.metric._connection`).
+        along the geodesic of velocity Z.
         """
         W, slope = self._one(point, "point"), self._one(euclidean_gradient, "euclidean_gradient")
         bend = self._one(euclidean_hessian, "euclidean_hessian")
         Z = self._one(tangent_vector, "tangent_vector")
         if self._depth == 1:
             return bend.copy()
-        frame, () = prepare(W, {}, self._depth, None, None)
+        frame, () = prepare(W, {}, self._depth, None)
         require_invertible(frame)
         return riemannian_hessian(frame, slope, bend, Z)
 

@@ -26,6 +26,8 @@ from dlngeo.entropy.free_energies import gradient_at, thermal
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame
 
+__all__ = ["Equations", "equations"]
+
 
 class Equations(NamedTuple):
     """``f(y, t)`` and ``G(y, t)`` for sdeint, as in ``sdeint.itoEuler(f, G, y0, t)``."""

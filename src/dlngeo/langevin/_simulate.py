@@ -15,32 +15,28 @@ sign of det W is kept. Collisions of singular values are harmless.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from dlngeo import _checks, _rank, balanced
-from dlngeo._checks import RNG, Array, Weights
-from dlngeo._linalg import product
-from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo import _checks
+from dlngeo._checks import RNG, Array
+from dlngeo._equation import Equation
+from dlngeo._paths.run import Callback, Run
+from dlngeo._paths.stepping import all_paths
 from dlngeo._results.ensemble import Ensemble, build
 from dlngeo._threads import one_blas_thread
-from dlngeo.balanced.charts import coordinates
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.langevin._upstairs import BalancedWeights, end_to_end
-from dlngeo.langevin._upstairs import upstairs as _upstairs
-from dlngeo.langevin.root_chart import RootChart, orientation
-from dlngeo.langevin.schemes import EulerDownstairs, RootEuler, WeakTwo
-from dlngeo.langevin.schemes import Terms as _Terms
-from dlngeo.weights import flatten, unflatten
+from dlngeo.langevin._start import Start
+from dlngeo.langevin.schemes import SCHEMES
 
 
 @one_blas_thread
 def simulate(
     energy: Energy,
-    start: Sequence[ArrayLike] | Array,
+    start: Sequence[ArrayLike] | Array | Ensemble,
     *,
     depth: float | None = None,
     beta: float,
@@ -48,22 +44,25 @@ def simulate(
     weight_decay: float = 0.0,
     dt: float,
     n_steps: int,
-    n_paths: int = 1,
+    n_paths: int | None = None,
     rng: RNG = None,
     upstairs: bool | None = None,
     save_every: int | None = None,
-    method: Literal["auto", "weak2", "root", "euler"] = "auto",
-    engine: Literal["auto", "numpy"] = "auto",
+    method: str = "auto",
     first_path: int = 0,
     workers: int = 1,
+    callback: Callback | None = None,
 ) -> Ensemble:
     """Simulate the Riemannian Langevin equation.
 
     Parameters
     ----------
     energy : Energy
-    start : balanced square weights, or a d × d matrix of full rank with ``depth``
-        One start for all paths.
+    start : balanced square weights, or a d × d matrix of full rank with ``depth``; or an ensemble
+        One start for all paths, or a stack (path, d, d) with one for each. An :class:`Ensemble` of
+        this function goes on: every path from its state in the scheme and its place in its stream,
+        so that with the same equation and dt both runs together are one, bit for bit. What is
+        returned begins with its last frame.
     depth : real number >= 1, or inf
         With a matrix only. At ``inf`` the process of the metric g^∞.
     beta : float > 0
@@ -73,7 +72,9 @@ def simulate(
         observable follows the gradient flow of the free energy, upstairs as dt → 0.
     weight_decay : float >= 0
     dt : float > 0
-    n_steps, n_paths : int >= 1
+    n_steps : int >= 1
+    n_paths : int >= 1
+        None: one for each start, so 1 where there is one start.
     rng : anything that ``numpy.random.default_rng`` takes
         Path k draws from child k of its seed, whatever the number of paths. An integer or a
         ``SeedSequence`` gives the same noise each time; a ``Generator`` other noise each time, for
@@ -83,19 +84,23 @@ def simulate(
     save_every : int or None
         A frame is kept every so many steps, the start and the last step in any case; None: some
         100.
-    method : "auto", or downstairs "weak2", "root", "euler"
+    method : str
+        A name in :data:`SCHEMES`; "auto" is the first that fits.
+
         - ``weak2``: Ninomiya and Ninomiya's scheme of weak order 2 in the root chart, eight
           decompositions a step; the default at finite depth.
         - ``root``: Euler-Maruyama in the root chart.
         - ``euler``: Euler-Maruyama in W; the default at depth inf. Biased where singular values
           come close to zero.
-    engine : "auto" or "numpy"
-        What runs the steps; there is one so far.
+        - ``projection``: upstairs, Euler-Maruyama along the tangent space, then projection.
     first_path : int >= 0
         Run paths ``first_path``, ..., ``first_path + n_paths - 1`` of the seed: with
         ``n_paths=1`` one path of an earlier run again.
     workers : int >= 1
         Threads among which the paths are shared; the numbers do not depend on it.
+    callback : callable or None
+        ``callback(t, W)`` at each frame that is kept, with W (path, d, d) of all paths; it may
+        raise StopIteration, and the run ends there.
 
     Returns
     -------
@@ -124,105 +129,34 @@ def simulate(
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
     (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
     """
-    terms = _Terms(
-        energy,
-        _checks.positive(beta, "beta"),
-        _checks.non_negative(kappa, "kappa"),
-        _checks.non_negative(weight_decay, "weight_decay"),
-        entropy=True,
-    )
-    _checks.choice(engine, "engine", ("auto", "numpy"))
-    plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    point, layers, whole = _start(start, depth, upstairs)
-    require_stacks(energy, point, "start")
-    return _simulate(terms, plan, point, layers, whole, method, "Langevin")
+    begin = Start.of(start, depth, upstairs)
+    equation = Equation.of(energy, begin.depth, beta, kappa, weight_decay)
+    run = begin.run(dt, n_steps, save_every, n_paths, rng, first_path, workers, callback)
+    require_stacks(energy, begin.W[np.isfinite(begin.W[:, 0, 0])][0], "start")
+    return _follow(equation, run, begin, begin.method(method), "Langevin")
 
 
-def _simulate(
-    terms: _Terms,
-    plan: Plan,
-    point: Array,
-    layers: Weights | None,
-    depth: float,
-    method: str,
-    equation: str,
-) -> Ensemble:
-    if layers is not None:
-        if method != "auto":
-            raise ValueError(f"upstairs there is one method, 'auto', not {method!r}")
-        space = BalancedWeights((len(point),) * (len(layers) + 1))
-        run = all_paths(_upstairs(terms, space), flatten(layers), plan)
-        weights = unflatten(run.frames, space.widths)
-        W = product(weights)
+def _follow(equation: Equation, run: Run, begin: Start, method: str, name: str) -> Ensemble:
+    """The ensemble of a run."""
+    scheme = SCHEMES[method](equation, begin.d)
+    end = None if begin.earlier is None else begin.earlier.end
+    if end is None:
+        point = begin.weights if scheme.upstairs else begin.W
+        first, kept = scheme.start(point), scheme.keep(begin.W)
     else:
-        method = _method(method, depth)
-        scheme = _downstairs(method, terms, point, depth)
-        run = all_paths(scheme, scheme.start(point), plan, scheme.end_to_end)
-        weights, W = None, run.frames
-        W[:, 0] = point  # to the last bit
-    provenance = plan.provenance() | {
-        "equation": equation, "entropic_drift": terms.entropy, "method": method,
-        "upstairs": layers is not None, "depth": depth, "beta": terms.beta, "kappa": terms.kappa,
-        "weight_decay": terms.gamma, "cut": run.cut,
-    }  # fmt: skip
-    ends, message = run.ends(plan), run.message(plan)
-    return build(terms.energy, plan.times(), W, weights, ends, message, provenance)
-
-
-# ------------------------------------------------------------------------------------ arguments
-
-
-def _start(
-    start: Any, depth: float | None, upstairs: bool | None
-) -> tuple[Array, Weights | None, float]:
-    """The end-to-end matrix, the weights if the run is upstairs, and the depth."""
-    if upstairs is not None:
-        _checks.flag(upstairs, "upstairs")
-    if depth is None:
-        layers = _checks.weights(start, "start")
-        if any(W.ndim != 2 or W.shape != layers[0].shape for W in layers) or (
-            layers[0].shape[0] != layers[0].shape[1]
-        ):
-            raise ValueError(
-                "start must be square weights of one width, one network; the shapes are "
-                f"{[W.shape for W in layers]}"
-            )
-        if len(layers) > 1:
-            _rank.require_full_layers(layers, "start")
-        coordinates(layers, layers[0].shape[0])  # refuses what is not balanced
-        whole = float(len(layers))
-        return end_to_end(layers, "start"), layers if upstairs in (None, True) else None, whole
-    whole = _checks.depth(depth)
-    point = _checks.matrix(cast("ArrayLike", start), "start")
-    if point.ndim != 2 or point.shape[0] != point.shape[1]:
-        raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
-    if whole > 1:
-        _rank.require_full(point, "start")
-    if not upstairs:
-        return point, None, whole
-    if not whole.is_integer():
-        raise ValueError(f"upstairs=True needs a whole depth, not {whole:g}")
-    return point, balanced.lift(point, int(whole)), whole
-
-
-def _method(method: str, depth: float) -> str:
-    if _checks.choice(method, "method", ("auto", "weak2", "root", "euler")) == "auto":
-        return "euler" if math.isinf(depth) else "weak2"
-    if math.isinf(depth) and method != "euler":
-        raise ValueError(
-            f"at depth inf there is no root chart: method must be 'euler', not {method!r}"
-        )
-    return method
-
-
-def _downstairs(
-    name: str, terms: _Terms, point: Array, depth: float
-) -> RootEuler | EulerDownstairs:
-    sign = 0.0 if depth == 1 else orientation(point)
-    if name == "euler":
-        return EulerDownstairs(terms, len(point), depth, sign)
-    chart = RootChart(terms.energy, depth, *terms[1:])
-    return (WeakTwo if name == "weak2" else RootEuler)(chart, len(point), sign)
+        first, kept = end.state, end.kept
+    outcome = all_paths(
+        scheme, first, run, scheme.record,
+        kept=kept, end=end, show=lambda frame: scheme.read(frame)[0],
+    )  # fmt: skip
+    W, weights = scheme.read(outcome.frames)
+    if weights is None:
+        W[:, 0] = begin.W  # to the last bit
+    provenance = outcome.provenance() | equation.provenance()
+    provenance |= {"equation": name, "method": method, "upstairs": scheme.upstairs}
+    ends = outcome.ends(None if begin.earlier is None else begin.earlier.ends)
+    message = outcome.message(ends)
+    return build(equation, outcome.times, W, weights, ends, message, provenance, outcome.end)
 
 
 @one_blas_thread
@@ -234,17 +168,18 @@ def brownian_motion(
     beta: float,
     dt: float,
     n_steps: int,
-    n_paths: int = 1,
+    n_paths: int | None = None,
     rng: RNG = None,
     save_every: int | None = None,
     first_path: int = 0,
     workers: int = 1,
+    callback: Callback | None = None,
 ) -> Ensemble:
     """Brownian motion of generator Δ/β on (M_d, g^N), on (M, ι), or on an orbit in (M, ι).
 
     Parameters
     ----------
-    start, depth, beta, dt, n_steps, n_paths, rng, save_every, first_path, workers
+    start, depth, beta, dt, n_steps, n_paths, rng, save_every, first_path, workers, callback
         As for :func:`simulate`.
     on : "end-to-end", "balanced" or "orbit"
         - ``end-to-end``: Theorem 18, W drifts by Q_N Σ″ Q_0ᵀ / β.
@@ -261,8 +196,8 @@ def brownian_motion(
     up = on != "end-to-end"
     if up and depth is not None and not float(_checks.depth(depth)).is_integer():
         raise ValueError(f"on={on!r} moves weights: depth must be whole, not {depth:g}")
-    beta = _checks.positive(beta, "beta")
-    terms = _Terms(None, beta, 0.0 if on == "orbit" else 1.0, 0.0, up)
-    plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
-    equation = f"Brownian motion, {on}"
-    return _simulate(terms, plan, *_start(start, depth, up), "auto", equation)
+    begin = Start.of(start, depth, up)
+    kappa = 0.0 if on == "orbit" else 1.0
+    equation = Equation(None, begin.depth, _checks.positive(beta, "beta"), kappa, entropy=up)
+    run = begin.run(dt, n_steps, save_every, n_paths, rng, first_path, workers, callback)
+    return _follow(equation, run, begin, begin.method("auto"), f"Brownian motion, {on}")

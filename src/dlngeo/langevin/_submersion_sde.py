@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array
-from dlngeo._paths import stepping
-from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo._paths.run import Callback, Outcome, Run
+from dlngeo._paths.stepping import all_paths
 
 
 class Space(Protocol):
@@ -69,9 +69,16 @@ class Paths(NamedTuple):
         return not self.status.any()
 
     @classmethod
-    def of(cls, run: stepping.Paths, plan: Plan, x: Array) -> Paths:
+    def of(cls, outcome: Outcome, x: Array) -> Paths:
         """The result of a run, and what was observed on it."""
-        return cls(plan.times(), run.frames, x, run.status(plan), run.message(plan))
+        message = outcome.message(outcome.ends())
+        return cls(outcome.times, outcome.frames, x, outcome.status, message)
+
+    def __repr__(self) -> str:
+        return (
+            f"Paths({len(self.m)} paths, {self.t.size} times from {self.t[0]:g} to "
+            f"{self.t[-1]:g}, m {self.m.shape[2:]}: {self.message})"
+        )
 
 
 def submersion_sde(
@@ -86,6 +93,7 @@ def submersion_sde(
     n_paths: int,
     rng: RNG = None,
     save_every: int = 1,
+    callback: Callback | None = None,
 ) -> Paths:
     """Euler-Maruyama for the Langevin equation of a submersion with group action.
 
@@ -106,6 +114,9 @@ def submersion_sde(
         Every ``save_every``-th state is kept, the start and the last one in any case.
     rng : anything that ``numpy.random.default_rng`` takes
         Path k draws from child k of its seed.
+    callback : callable or None
+        ``callback(t, x)`` at each state that is kept, x (path, ...); it may raise StopIteration to
+        end the run there.
 
     Returns
     -------
@@ -128,7 +139,7 @@ def submersion_sde(
     if gradient is not None:
         _checks.function(gradient, "gradient")
     stepper = Tangential(space, beta, kappa, gradient)
-    plan = Plan.of(dt, n_steps, save_every, n_paths, rng)
+    run = Run.of(dt, n_steps, save_every, n_paths, rng, callback=callback)
     point = _checks.complex_array(start, "start")
     own = space.noise(np.zeros((1, space.noise_size))).shape[1:]
     if point.shape != own:
@@ -137,12 +148,14 @@ def submersion_sde(
         raise ValueError(
             f"gradient must keep the shape of a stack of points, (path, *{point.shape})"
         )
-    run = all_paths(stepper, point, plan)
-    return Paths.of(run, plan, _observed(space, run.frames, plan.saved() <= run.reached[:, None]))
+    outcome = all_paths(stepper, point[None], run, show=lambda frame: _observed(space, frame))
+    return Paths.of(outcome, _observed(space, outcome.frames))
 
 
-def _observed(space: Space, frames: Array, there: Array) -> Array:
-    """φ at the frames that are there (path, time); NaN at the others."""
+def _observed(space: Space, frames: Array) -> Array:
+    """φ at the frames that are there; NaN at the others."""
+    point = tuple(range(-len(space.noise(np.zeros((1, space.noise_size))).shape[1:]), 0))
+    there = np.isfinite(frames).all(axis=point)
     if there.all():
         return space.observe(frames)
     seen = space.observe(frames[there])
@@ -160,26 +173,24 @@ class Tangential:
         beta: float,
         kappa: float,
         gradient: Callable[[Array], Array] | None,
-        turning: Callable[[Array], Array] | None = None,
     ) -> None:
-        self._space, self._gradient, self._turning = space, gradient, turning
+        self.space, self._gradient = space, gradient
         self._beta = _checks.positive(beta, "beta")
         self._kappa = _checks.non_negative(kappa, "kappa")
         self.noise_size = space.noise_size
 
-    def look(self, state: Array) -> tuple[Array, None]:
-        """How fast the drift turns; 0 where nobody says."""
-        rate = np.zeros(len(state)) if self._turning is None else self._turning(state)
-        return rate, None
+    def prepare(self, state: Array, kept: Array | None = None) -> tuple[Array, None]:
+        """Nothing is known of the drift."""
+        return np.zeros(len(state)), None
 
-    def step(self, state: Array, normals: Array, dt: float | Array, known: object = None) -> Array:
+    def step(self, state: Array, normals: Array, dt: float | Array, ready: None = None) -> Array:
         """One step."""
         h = np.reshape(np.asarray(dt, dtype=float), (-1,) + (1,) * (state.ndim - 1))
-        along, across = self._space.split(state, self._space.noise(normals))
+        along, across = self.space.split(state, self.space.noise(normals))
         v = np.sqrt(2 * h / self._beta) * (along + math.sqrt(self._kappa) * across)
         if self._gradient is not None:
             v = v - h * self._gradient(state)
-        return self._space.move(state, v)
+        return self.space.move(state, v)
 
 
 class Sphere:

@@ -33,13 +33,16 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array, Weights
+from dlngeo._equation import Equation
 from dlngeo._linalg import product, transpose
-from dlngeo._paths.stepping import Plan, all_paths
+from dlngeo._paths.run import Callback, Run
+from dlngeo._paths.stepping import all_paths
 from dlngeo._results.ensemble import Ensemble, build
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
+from dlngeo.langevin._start import end_to_end
 from dlngeo.langevin._submersion_sde import Tangential
-from dlngeo.langevin._upstairs import end_to_end, lifted_gradient
+from dlngeo.langevin._upstairs import lifted_gradient
 from dlngeo.weights import flatten, unflatten
 
 
@@ -144,6 +147,7 @@ def simulate_unbalanced(
     save_every: int | None = None,
     first_path: int = 0,
     workers: int = 1,
+    callback: Callback | None = None,
 ) -> Ensemble:
     """Simulate Itô noise tangent to the G-balanced varieties, which moves G.
 
@@ -158,7 +162,7 @@ def simulate_unbalanced(
     kappa : float >= 0
         Strength of the noise that moves W relative to that in the gauge; at 0 noise lies in
         ker dG ∩ ker φ_*.
-    dt, n_steps, n_paths, rng, save_every, first_path, workers
+    dt, n_steps, n_paths, rng, save_every, first_path, workers, callback
         As for :func:`dlngeo.langevin.simulate`.
 
     Returns
@@ -183,17 +187,20 @@ def simulate_unbalanced(
     if energy is not None:
         require_stacks(energy, point, "weights")
     space = TangentNoise(_widths(layers))
-    plan = Plan.of(dt, n_steps, save_every, n_paths, rng, first_path, workers)
+    depth = float(len(layers))
+    equation = Equation(energy, depth, beta, kappa, entropy=False)
+    run = Run.of(
+        dt, n_steps, save_every, n_paths, rng,
+        first_path=first_path, workers=workers, callback=callback,
+    )  # fmt: skip
     stepper = Tangential(space, beta, kappa, lifted_gradient(energy, space.widths))
-    run = all_paths(stepper, flatten(layers), plan)
-    frames = unflatten(run.frames, space.widths)
-    provenance = plan.provenance() | {
-        "equation": "Ito noise tangent to the G-balanced variety", "entropic_drift": False,
-        "upstairs": True, "depth": float(len(layers)), "beta": beta, "kappa": kappa,
-        "cut": run.cut,
-    }  # fmt: skip
-    ends, message = run.ends(plan), run.message(plan)
-    return build(energy, plan.times(), product(frames), frames, ends, message, provenance)
+    outcome = all_paths(stepper, flatten(layers)[None], run, show=space.observe)
+    frames = unflatten(outcome.frames, space.widths)
+    name = "Ito noise tangent to the G-balanced variety"
+    provenance = outcome.provenance() | equation.provenance() | {"equation": name, "upstairs": True}
+    ends = outcome.ends()
+    message = outcome.message(ends)
+    return build(equation, outcome.times, product(frames), frames, ends, message, provenance)
 
 
 def imbalance_drift(weights: Sequence[ArrayLike], *, beta: float, kappa: float = 1.0) -> Weights:

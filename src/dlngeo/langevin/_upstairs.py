@@ -15,18 +15,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._equation import Equation
 from dlngeo._linalg import frobenius, product, transpose
 from dlngeo.balanced.charts import coordinates
 from dlngeo.balanced.retraction import nearest_coordinates, projection
-from dlngeo.balanced.tangent import Split
+from dlngeo.balanced.tangent import TangentSplit
 from dlngeo.energies import Energy
 from dlngeo.langevin._submersion_sde import Tangential
-from dlngeo.langevin.schemes import Terms, ahead, pole, turning, within_range
+from dlngeo.langevin.lipschitz import lipschitz, lipschitz_ahead, pole
+from dlngeo.langevin.root_chart import within_range
 from dlngeo.weights import flatten, gradient, unflatten
 
 
@@ -50,7 +53,7 @@ class BalancedWeights:
         """The vertical and the horizontal part."""
         layers = unflatten(m, self.widths)
         frames, lam = coordinates(layers, self.widths[0], tol=math.inf)
-        split = Split.at(frames, lam, unflatten(v, self.widths))
+        split = TangentSplit.at(frames, lam, unflatten(v, self.widths))
         return flatten(split.vertical()), flatten(split.horizontal())
 
     def move(self, m: Array, v: Array) -> Array:
@@ -85,15 +88,6 @@ def _orientation(layers: Weights) -> Array:
     return np.asarray(np.prod([np.linalg.slogdet(W)[0] for W in layers], axis=0))
 
 
-def end_to_end(layers: Weights, name: str) -> Array:
-    """W of the weights that a run starts from; refused where it leaves floating point."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        W = product(layers)
-    if not np.isfinite(W).all():
-        raise ValueError(f"{name} must have a finite end-to-end matrix; its entries overflow")
-    return W
-
-
 def lifted_gradient(
     energy: Energy | None, widths: tuple[int, ...], weight_decay: float = 0.0
 ) -> Callable[[Array], Array]:
@@ -106,16 +100,40 @@ def lifted_gradient(
     return slope
 
 
-def upstairs(terms: Terms, space: BalancedWeights) -> Tangential:
-    """The step of (12.3), (12.11), which also says how fast its drift turns."""
+class Projection(Tangential):
+    """The scheme of (12.3), (12.11): Euler-Maruyama along the tangent space, then projection."""
 
-    def rate(m: Array) -> Array:
-        layers = unflatten(m, space.widths)
+    upstairs: ClassVar[bool] = True
+    depths: ClassVar[str] = "whole"
+
+    def __init__(self, equation: Equation, d: int) -> None:
+        self.equation, depth = equation, int(equation.depth)
+        space = BalancedWeights((d,) * (depth + 1))
+        slope = lifted_gradient(equation.energy, space.widths, equation.weight_decay)
+        super().__init__(space, equation.beta, equation.kappa, slope)
+        self._widths = space.widths
+
+    def keep(self, W: Array) -> None:
+        """Nothing: the sign of det W is read off the layers."""
+
+    def start(self, weights: Weights) -> Array:
+        """The layers as one vector."""
+        return flatten(weights)
+
+    def record(self, state: Array) -> Array:
+        """The layers."""
+        return state
+
+    def read(self, frames: Array) -> tuple[Array, Weights]:
+        """W and the weights."""
+        weights = unflatten(frames, self._widths)
+        return product(weights), weights
+
+    def prepare(self, state: Array, kept: Array | None = None) -> tuple[Array, None]:
+        """A Lipschitz constant of the drift."""
+        layers, equation = unflatten(state, self._widths), self.equation
         lam, depth = np.linalg.svd(layers[0], compute_uv=False), len(layers)
-        energetic = turning(terms.energy, product(layers), lam[..., 0] ** depth, depth)
-        spread = math.sqrt(2 * terms.kappa / (terms.beta * depth))
-        energetic = ahead(energetic, lam[..., 0], depth, spread)
-        return energetic + terms.gamma + pole(lam, depth, terms.beta, terms.kappa)
-
-    slope = lifted_gradient(terms.energy, space.widths, terms.gamma)
-    return Tangential(space, terms.beta, terms.kappa, slope, rate)
+        rate = lipschitz(equation.energy, product(layers), lam[..., 0] ** depth, depth)
+        spread = math.sqrt(2 * equation.temperature / depth)
+        rate = lipschitz_ahead(rate, lam[..., 0], depth, spread) + equation.weight_decay
+        return rate + pole(lam, depth, equation.beta, equation.kappa), None

@@ -29,11 +29,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._linalg import svd
 from dlngeo.energies import Energy
 from dlngeo.spectral.divided_differences import log_ratio, summed
-from dlngeo.spectral.entropic_force import pair_pull, whole_pulls
-from dlngeo.spectral.square_frames import Frames, Parts, pairs, row_sums
+from dlngeo.spectral.entropic_force import pair_force, whole_depth_forces
+from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums
 
 # Coefficients of y, y³, ..., y^19 in tanh y.
 _TANH = (
@@ -64,17 +65,8 @@ def slope_at(energy: Energy, W: Array) -> Array:
 class RootChart:
     """Drift and noise of (12.12) in the root chart, for stacks of d × d matrices Y."""
 
-    def __init__(
-        self,
-        energy: Energy | None,
-        depth: float,
-        beta: float,
-        kappa: float,
-        gamma: float,
-        entropy: bool = True,
-    ) -> None:
-        self.energy, self.depth, self.beta = energy, depth, beta
-        self.kappa, self.gamma, self.entropy = kappa, gamma, entropy
+    def __init__(self, equation: Equation) -> None:
+        self.equation, self.energy, self.depth = equation, equation.energy, equation.depth
 
     def to_root(self, W: Array) -> Array:
         """Y of W."""
@@ -86,11 +78,11 @@ class RootChart:
         U, lam, Vt = np.linalg.svd(Y)
         return np.asarray((U * lam[..., None, :] ** self.depth) @ Vt)
 
-    def frames(self, Y: Array) -> Frames:
+    def frames(self, Y: Array) -> SquareSVD:
         """The singular value decomposition of Y."""
-        return Frames.of(Y)
+        return SquareSVD.of(Y)
 
-    def end_to_end(self, frames: Frames) -> Array:
+    def end_to_end(self, frames: SquareSVD) -> Array:
         """W at a Y of these frames."""
         return frames.diagonal(_power(frames.values(), self.depth))
 
@@ -103,7 +95,7 @@ class RootChart:
 
     def velocity(
         self,
-        frames: Frames,
+        frames: SquareSVD,
         noise: Array | None,
         h: float | Array | None,
         ito: bool,
@@ -113,8 +105,8 @@ class RootChart:
         lam = frames.values()
         between = _Pairs.of(lam, self.depth)
         even = odd = np.zeros_like(between.ratio)
-        A = Parts(np.zeros_like(lam), even, odd)
-        if noise is not None and self.kappa:
+        A = PairTable(np.zeros_like(lam), even, odd)
+        if noise is not None and self.equation.kappa:
             A = self._noise(frames.inside(noise), between)
         if h is not None:
             h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
@@ -123,39 +115,40 @@ class RootChart:
             if slope is None:
                 slope = slope_at(self.energy, self.end_to_end(frames))
             A = self._descent(A, frames.inside(slope), lam, between, h)
-        return frames.outside(Parts(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
+        return frames.outside(PairTable(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
 
     # Off the diagonal these two return even and odd parts, not what stands above and below.
-    def _noise(self, table: Array, between: _Pairs) -> Parts:
-        amplitude, G = math.sqrt(2 * self.kappa / self.beta), Parts.of(table)
+    def _noise(self, table: Array, between: _Pairs) -> PairTable:
+        amplitude, G = math.sqrt(2 * self.equation.temperature), PairTable.of(table)
         root = np.sqrt(between.stretch) / (0.5 * amplitude)
         even, odd = G.upper + G.lower, G.upper - G.lower
         even /= root
         odd *= (0.25 * amplitude**2) * root
-        return Parts(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
+        return PairTable(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
 
     def _descent(
-        self, A: Parts, slope: Array, lam: Array, between: _Pairs, h: float | Array
-    ) -> Parts:
-        E, steep = Parts.of(slope), (0.5 * h) * between.steep
+        self, A: PairTable, slope: Array, lam: Array, between: _Pairs, h: float | Array
+    ) -> PairTable:
+        E, steep = PairTable.of(slope), (0.5 * h) * between.steep
         even, odd = E.upper + E.lower, E.upper - E.lower
         odd *= steep
         even *= steep
         even /= between.stretch
         diagonal = A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal
-        return Parts(diagonal, A.upper - even, A.lower - odd)
+        return PairTable(diagonal, A.upper - even, A.lower - odd)
 
     def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
         """The drift but for the energy's: diagonal in the frames."""
         upper = lower = np.zeros_like(between.ratio)
-        if self.entropy:
-            up, down = _entropic(between, self.depth)
-            upper, lower = up / (self.depth * self.beta), down / (self.depth * self.beta)
-        if self.kappa:
-            up, down = _brownian(between, self.depth, ito)
-            upper = upper + self.kappa / self.beta * up
-            lower = lower + self.kappa / self.beta * down
-        return np.asarray(row_sums(upper, lower) - self.gamma * lam)
+        equation, depth = self.equation, self.depth
+        if equation.entropy:
+            up, down = _entropic(between, depth)
+            upper, lower = up / (depth * equation.beta), down / (depth * equation.beta)
+        if equation.kappa:
+            up, down = _brownian(between, depth, ito)
+            upper = upper + equation.temperature * up
+            lower = lower + equation.temperature * down
+        return np.asarray(row_sums(upper, lower) - equation.weight_decay * lam)
 
 
 class _Pairs(NamedTuple):
@@ -232,10 +225,10 @@ def _entropic(between: _Pairs, depth: float) -> tuple[Array, Array]:
     """φ(log σ_l/σ_k)/λ_k and φ(log σ_k/σ_l)/λ_l."""
     ratio = between.ratio
     if summed(depth):
-        up, down = whole_pulls(ratio * ratio, int(depth))
+        up, down = whole_depth_forces(ratio * ratio, int(depth))
         return up * between.inverse, ratio * down * between.inverse
     t = -depth * log_ratio(np.ones_like(ratio), ratio)
-    up, down = pair_pull(t, depth), pair_pull(-t, depth)
+    up, down = pair_force(t, depth), pair_force(-t, depth)
     far = ratio < 1e-150  # then the second is of the order of the ratio at most
     down = np.where(far, 0.0, down / np.where(far, 1.0, ratio))
     return up * between.inverse, down * between.inverse
@@ -287,10 +280,10 @@ def runge_kutta(Y: Array, field: Callable[[Array], Array], one: Array) -> Array:
     return np.asarray(Y + (one + 2 * two + 2 * three + four) / 6)
 
 
-def orientation(W: Array) -> float:
-    """The sign of det W of one matrix, by the frames that :meth:`RootChart.to_root` takes."""
+def orientation(W: Array) -> Array:
+    """The signs of det W, by the frames that :meth:`RootChart.to_root` takes."""
     U, _, Vt = svd(W)
-    return float(np.sign(np.linalg.det(U) * np.linalg.det(Vt)))
+    return np.sign(np.linalg.det(U) * np.linalg.det(Vt))
 
 
 def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -> Array:
@@ -302,12 +295,19 @@ def reflected(Y: Array, orientation: float | Array, near: Array | None = None) -
     sign = np.broadcast_to(orientation, len(Y))[where]
     turned = where[_determinant(Y if near is None else Y[where]) * sign < 0]
     if turned.size:
-        frames = Frames.of(Y[turned])
+        frames = SquareSVD.of(Y[turned])
         last = np.zeros_like(frames.values())
         last[-1] = -2 * frames.lam[:, -1]
         Y = Y.copy()
         Y[turned] += frames.diagonal(last)
     return Y
+
+
+def within_range(new: Array, norm: Array, depth: float) -> Array:
+    """States (path, ...) of roots of this norm, NaN where W = Y^N leaves floating point."""
+    there = np.isfinite(norm**depth)
+    axes = tuple(range(there.ndim, new.ndim))
+    return new if there.all() else np.where(np.expand_dims(there, axes), new, np.nan)
 
 
 def _determinant(Y: Array) -> Array:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import transpose
+from dlngeo._linalg import completed, diagonal_matrix, transpose
 from dlngeo.spectral.divided_differences import second_quotient
 from dlngeo.spectral.frame import Frame, inverse
 
@@ -37,11 +37,9 @@ def riemannian_hessian(frame: Frame, slope: Array, bend: Array, Z: Array) -> Arr
     raised = frame.map(lambda K: K, bend)
     if frame.depth == 1:
         return raised
-    U, V = _completed(frame.U), _completed(transpose(frame.Vt))
+    U, V = completed(frame.U), completed(transpose(frame.Vt))
     e, p = (transpose(U) @ M @ V for M in (slope, frame.map(inverse, Z)))
-    Sigma = np.zeros((*frame.sigma.shape[:-1], U.shape[-1], V.shape[-1]))
-    diagonal = np.arange(frame.sigma.shape[-1])
-    Sigma[..., diagonal, diagonal] = frame.sigma
+    Sigma = diagonal_matrix(frame.sigma, U.shape[-1], V.shape[-1])
     rows, columns = Sigma.sum(axis=-1), Sigma.sum(axis=-2)  # σ, with zeros beyond the rank
     left = second_quotient(
         rows[..., :, None, None], rows[..., None, :, None], columns[..., None, None, :], frame.depth
@@ -64,13 +62,5 @@ def riemannian_hessian(frame: Frame, slope: Array, bend: Array, Z: Array) -> Arr
 
     X = np.einsum("...kl,...jl,...kjl->...kj", e, p, left)
     Y = np.einsum("...kl,...kj,...klj->...lj", e, p, right)
-    pull = (X + transpose(X)) @ Sigma + Sigma @ (Y + transpose(Y))
-    return np.asarray(raised + 0.5 * U @ (change(p, e) - change(e, p) + pull) @ transpose(V))
-
-
-def _completed(frame: Array) -> Array:
-    """An orthogonal matrix whose first columns are the frame."""
-    r = frame.shape[-1]
-    if r == frame.shape[-2]:
-        return frame
-    return np.concatenate((frame, np.linalg.qr(frame, mode="complete")[0][..., r:]), axis=-1)
+    change_of_W = (X + transpose(X)) @ Sigma + Sigma @ (Y + transpose(Y))
+    return np.asarray(raised + 0.5 * U @ (change(p, e) - change(e, p) + change_of_W) @ transpose(V))

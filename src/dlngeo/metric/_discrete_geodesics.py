@@ -1,11 +1,11 @@
-r"""Shortest chains upstairs: a shortest path of g^N where shooting finds none.
+r"""Discrete geodesics upstairs: a shortest path of g^N where shooting finds none.
 
 By Riemannian submersion (Menon, Theorem 13) the distance of W_0 and W_1 is that of their fibres in
-M_r. A chain of n + 1 balanced networks W^i_p = Q^i_p Λ^i Q^i_{p-1}ᵀ, the first and last on these
-fibres, is pulled taut: each frame in turn takes the polar factor, each Λ the mean that makes
-Σ_i Σ_p ‖W^{i+1}_p - W^i_p‖² least while all else stands still. Nothing is singular where λ
-vanishes, so a chain may lie on the boundary, where the shortest path between full-rank matrices may
-have to go. Derived.
+M_r. A discrete path of n + 1 balanced networks W^i_p = Q^i_p Λ^i Q^i_{p-1}ᵀ, the first and last on
+these fibres, is relaxed: each frame in turn takes the polar factor, each Λ the mean that makes the
+discrete energy Σ_i Σ_p ‖W^{i+1}_p - W^i_p‖² least while all else stands still. Nothing is singular
+where λ vanishes, so the path may lie on the boundary, where the shortest path between full-rank
+matrices may have to go. Derived.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import svd, transpose
+from dlngeo._linalg import svd, svd_product, transpose
 from dlngeo.balanced.charts import chart
 from dlngeo.balanced.retraction import nearest_coordinates
 
 _SWEEPS = 150
+_REFINEMENTS = 2  # each halves the links
 _STILL = 1e-11  # relative change of the energy at which sweeping ends
 
 
-class Chain(NamedTuple):
-    """A discrete path downstairs and its length."""
+class DiscreteGeodesic(NamedTuple):
+    """A shortest discrete path, downstairs, and its length."""
 
     path: Array  # (n + 1, m, n)
     length: float  # extrapolated to n → ∞
@@ -33,7 +34,7 @@ class Chain(NamedTuple):
 
 
 class _State:
-    """Frames Q_p (n + 1, d_p, r) and lam (n + 1, r) of a chain."""
+    """Frames Q_p (n + 1, d_p, r) and lam (n + 1, r) of a discrete path."""
 
     def __init__(self, path: Array, depth: int, rank: int) -> None:
         U, sigma, Vt = svd(path)
@@ -45,13 +46,13 @@ class _State:
 
     def layers(self) -> list[Array]:
         return [
-            (Q * self.lam[:, None, :]) @ transpose(P)
+            svd_product(Q, self.lam, transpose(P))
             for P, Q in zip(self.frames[:-1], self.frames[1:], strict=True)
         ]
 
     def path(self) -> Array:
         sigma = self.lam ** (len(self.frames) - 1)
-        return np.asarray((self.frames[-1] * sigma[:, None, :]) @ transpose(self.frames[0]))
+        return svd_product(self.frames[-1], sigma, transpose(self.frames[0]))
 
     def energy(self) -> float:
         return float(sum((np.diff(W, axis=0) ** 2).sum() for W in self.layers()))
@@ -62,16 +63,16 @@ class _State:
         for parity in (1, 0):
             chosen = np.arange(parity, last + 1, 2)
             inner = (chosen > 0) & (chosen < last)
-            pull = [self._neighbours(W, chosen) for W in self.layers()]
-            self._settle(chosen[inner], [0.5 * S[inner] for S in pull])
-            depth = len(pull)
+            beside = [self._neighbours(W, chosen) for W in self.layers()]
+            self._settle(chosen[inner], [0.5 * S[inner] for S in beside])
+            depth = len(beside)
             for p in range(depth + 1):
                 moving = inner if p in (0, depth) else np.ones_like(inner)
-                self._turn(p, chosen, pull, moving)
+                self._turn(p, chosen, beside, moving)
             here = [Q[chosen[inner]] for Q in self.frames]
             diagonals = [
                 np.einsum("iak,iab,ibk->ik", Q, S[inner], P)
-                for P, Q, S in zip(here[:-1], here[1:], pull, strict=True)
+                for P, Q, S in zip(here[:-1], here[1:], beside, strict=True)
             ]
             self.lam[chosen[inner]] = np.maximum(0.5 * np.mean(diagonals, axis=0), 0.0)
 
@@ -96,17 +97,17 @@ class _State:
         after = np.where((chosen < last)[:, None, None], W[np.minimum(chosen + 1, last)], 0.0)
         return np.asarray(before + after)
 
-    def _turn(self, p: int, chosen: Array, pull: list[Array], moving: Array) -> None:
+    def _turn(self, p: int, chosen: Array, beside: list[Array], moving: Array) -> None:
         lam = self.lam[chosen][:, None, :]
         total = np.zeros_like(self.frames[p][chosen])
         if p > 0:
-            total = total + pull[p - 1] @ (self.frames[p - 1][chosen] * lam)
-        if p < len(pull):
-            total = total + transpose(pull[p]) @ (self.frames[p + 1][chosen] * lam)
+            total = total + beside[p - 1] @ (self.frames[p - 1][chosen] * lam)
+        if p < len(beside):
+            total = total + transpose(beside[p]) @ (self.frames[p + 1][chosen] * lam)
         U, _, Vt = np.linalg.svd(total, full_matrices=False)
         turned = U @ Vt
         old = self.frames[p][chosen]
-        if self.oriented and p in (0, len(pull)):  # the sign of det W is kept
+        if self.oriented and p in (0, len(beside)):  # the sign of det W is kept
             flipped = np.linalg.det(turned) * np.linalg.det(old) < 0
             U[flipped, :, -1] *= -1
             turned = U @ Vt
@@ -118,9 +119,9 @@ def _aligned(first: Array, last: Array, lam: Array) -> Array:
     right, left = first * lam[:, None, :], last * lam[:, None, :]
     core = [np.eye(lam.shape[-1])]
     for i in range(1, len(lam)):
-        input_pull = core[-1] @ transpose(right[i - 1]) @ right[i]
-        output_pull = core[-1] @ transpose(left[i - 1]) @ left[i]
-        U, _, Vt = np.linalg.svd(input_pull + output_pull)
+        at_input = core[-1] @ transpose(right[i - 1]) @ right[i]
+        at_output = core[-1] @ transpose(left[i - 1]) @ left[i]
+        U, _, Vt = np.linalg.svd(at_input + at_output)
         core.append(U @ Vt)
     return np.stack(core)
 
@@ -130,11 +131,11 @@ def _squared(layers: Sequence[Array], others: Sequence[Array]) -> Array:
     return np.asarray(sum(parts))
 
 
-def shortest(path: Array, depth: int, rank: int, refinements: int = 2) -> Chain:
-    """Pull a chain taut that starts as ``path`` (k + 1, m, n), then halve its links."""
+def discrete_geodesic(path: Array, depth: int, rank: int) -> DiscreteGeodesic:
+    """Relax a discrete path that starts as ``path`` (k + 1, m, n), then halve its links."""
     state = _State(path, depth, rank)
     lengths = []
-    for level in range(refinements + 1):
+    for level in range(_REFINEMENTS + 1):
         if level:
             state = _refined(state)
         _relax(state)
@@ -142,7 +143,7 @@ def shortest(path: Array, depth: int, rank: int, refinements: int = 2) -> Chain:
     finest = state.path()
     finest[0], finest[-1] = path[0], path[-1]
     length = float((4 * lengths[-1] - lengths[-2]) / 3)
-    return Chain(finest, length, float(state.lam.min() / state.lam.max()))
+    return DiscreteGeodesic(finest, length, float(state.lam.min() / state.lam.max()))
 
 
 def _relax(state: _State) -> None:
@@ -156,7 +157,7 @@ def _relax(state: _State) -> None:
 
 
 def _refined(state: _State) -> _State:
-    """A chain of twice as many links; each new point starts as its left neighbour."""
+    """A path of twice as many links; each new point starts as its left neighbour."""
     count = 2 * (len(state.lam) - 1) + 1
     source = np.arange(count) // 2
     finer = object.__new__(_State)

@@ -2,7 +2,7 @@ r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
 Exact at rank one (:mod:`~dlngeo.metric._rank_one`), and where the two matrices have the same
 singular frames in the same order; by shooting (:mod:`dlngeo.metric._shooting`) from two starts
-otherwise; and where that fails, with the help of a chain pulled taut upstairs
+otherwise; and where that fails, with the help of a discrete geodesic upstairs
 (:mod:`dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
 """
 
@@ -18,19 +18,19 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius, svd
+from dlngeo._linalg import frobenius, svd, svd_product
 from dlngeo._threads import one_blas_thread
-from dlngeo.metric import _rank_one as cone
-from dlngeo.metric._discrete_geodesics import shortest
+from dlngeo.metric._discrete_geodesics import discrete_geodesic
 from dlngeo.metric._geodesics import trace
 from dlngeo.metric._initial_paths import root_path, starts
+from dlngeo.metric._rank_one import rank_one_geodesic
 from dlngeo.metric._shooting import Aim, Miss, aim, finish
 from dlngeo.spectral.divided_differences import log_ratio
 from dlngeo.spectral.frame import Frame, prepare, require_invertible
 
 _SAME = 2e-15  # rounding, a rank, of a product of frames with W
-_LINKS = 4  # of the coarsest chain
-_EDGE = 1e-3  # relative λ below which a chain counts as touching the boundary
+_LINKS = 4  # of the coarsest discrete path
+_EDGE = 1e-3  # relative λ below which a path counts as touching the boundary
 
 
 class NoGeodesicWarning(UserWarning):
@@ -44,8 +44,9 @@ class Connection(NamedTuple):
     ----------
     distance : float
     velocity : (m, n) array or None
-        At W_0; None where no geodesic within the rank was found. The path is then a chain of 16
-        links, the best one known, and ``distance`` its length, to some 1e-4 relative.
+        At W_0; None where no geodesic within the rank was found. The path is then a discrete
+        geodesic of 16 links, the best one known, and ``distance`` its length, to some 1e-4
+        relative.
     path : (times, m, n) array
         Points of the path, the ends included.
     touches_boundary : bool
@@ -111,10 +112,10 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     lengths = []
     for found in _each(W0, W1, depth, rank):
         if found.velocity is None:
+            place = _boundary(found) or "keeps off the boundary and "
             warnings.warn(
-                "no geodesic within the rank was found; the distance is the length of a chain of "
-                f"16 links, which {_boundary(found) or 'keeps off the boundary and '}is the best "
-                "path known",
+                "no geodesic within the rank was found; the distance is the length of a discrete "
+                f"geodesic of 16 links, which {place}is the best path known",
                 NoGeodesicWarning,
                 stacklevel=2,
             )
@@ -131,9 +132,9 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     Notes
     -----
     Newton's method is started from the line between the roots UΛVᵀ and from the polar path; of two
-    geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a chain
-    is pulled taut upstairs: it is the start of a last attempt, or the answer. That a geodesic is
-    shortest among all is not proved.
+    geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a
+    discrete geodesic is found upstairs: it is the start of a last attempt, or the answer. That a
+    geodesic is shortest among all is not proved.
     """
     frames, r = _ends(W0, W1, depth, rank)
     if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
@@ -180,7 +181,7 @@ def _stacked(
     values: list[Array], W0: ArrayLike, W1: ArrayLike, inner: tuple[int, ...] = ()
 ) -> Array:
     stack = np.broadcast_shapes(np.shape(W0), np.shape(W1))[:-2]
-    return np.asarray(values).reshape(stack + inner)
+    return np.asarray(values).reshape(stack + inner)[()]
 
 
 def _ends(
@@ -192,7 +193,7 @@ def _ends(
     second = _checks.matrix(W1, "W1", (first.shape[0], first.shape[1]))
     frames = []
     for name, point in (("W0", first), ("W1", second)):
-        frame, () = prepare(point, {}, depth, rank, None, name)
+        frame, () = prepare(point, {}, depth, rank, name=name)
         require_invertible(frame)
         frames.append(frame)
     return (frames[0], frames[1]), frames[0].sigma.size
@@ -209,13 +210,13 @@ def _connect(start: Frame, end: Frame, rank: int) -> Connection:
             "W0 and W1 must have determinants of the same sign: no path within full rank joins them"
         )
     if rank == 1 and not math.isinf(start.depth):
-        return Connection(*cone.shortest(start, end, np.linspace(0, 1, 17)), False)
+        return Connection(*rank_one_geodesic(start, end, np.linspace(0, 1, 17)), False)
     exact = _same_frames(start, end, rank)
     if exact is not None:
         return exact
     best = _shortest_geodesic(start, end)
     if best is None and not math.isinf(start.depth):
-        best = _by_chain(start, end, rank)
+        best = _by_discrete_geodesic(start, end, rank)
     if best is None:
         raise np.linalg.LinAlgError("no geodesic from W0 to W1 was found")
     return best
@@ -250,7 +251,7 @@ def _geodesic(miss: Miss, rough: Aim) -> Connection | None:
 
 
 def _point(frame: Frame) -> Array:
-    return np.asarray((frame.U * frame.sigma[..., None, :]) @ frame.Vt)
+    return svd_product(frame.U, frame.sigma, frame.Vt)
 
 
 def _same_frames(start: Frame, end: Frame, rank: int) -> Connection | None:
@@ -293,24 +294,24 @@ def _within_frozen_spaces(start: Frame, end: Frame, rank: int) -> Connection:
     return inner._replace(velocity=velocity, path=start.U @ inner.path @ start.Vt)
 
 
-def _by_chain(start: Frame, end: Frame, rank: int) -> Connection | None:
-    """A chain pulled taut: one more start, or the answer."""
+def _by_discrete_geodesic(start: Frame, end: Frame, rank: int) -> Connection | None:
+    """A discrete geodesic: one more start, or the answer."""
     depth = round(start.depth)
     if depth != start.depth:
         return None
     times = np.linspace(0, 1, _LINKS + 1)
-    chains = []
+    relaxed = []
     for path in starts(start, end):
         points = np.stack([path(t) for t in times])
         points[0], points[-1] = _point(start), _point(end)
-        chains.append(shortest(points, depth, rank))
-    chain = min(chains, key=lambda c: c.length)
-    if chain.least >= _EDGE:
-        h = 1 / (len(chain.path) - 1)
-        opening = (-3 * chain.path[0] + 4 * chain.path[1] - chain.path[2]) / (2 * h)
+        relaxed.append(discrete_geodesic(points, depth, rank))
+    best = min(relaxed, key=lambda c: c.length)
+    if best.least >= _EDGE:
+        h = 1 / (len(best.path) - 1)
+        opening = (-3 * best.path[0] + 4 * best.path[1] - best.path[2]) / (2 * h)
         miss = Miss(start, end, _point(end))
         rough = aim(miss, lambda t: _point(start) + t * opening)
         found = None if rough is None else _geodesic(miss, rough)
         if found is not None:
             return found
-    return Connection(chain.length, None, chain.path, chain.least < _EDGE)
+    return Connection(best.length, None, best.path, best.least < _EDGE)

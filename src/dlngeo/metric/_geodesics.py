@@ -28,7 +28,7 @@ from scipy.integrate import solve_ivp
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import transpose
+from dlngeo._linalg import diagonal_matrix, transpose
 from dlngeo._threads import one_blas_thread
 from dlngeo.spectral.divided_differences import second_quotient
 from dlngeo.spectral.frame import Frame, Parts, inverse, prepare, require_invertible
@@ -72,7 +72,7 @@ def geodesic(
     numpy.linalg.LinAlgError
         If 𝒜 is singular at W, or the geodesic reaches a matrix of lower rank before the last time.
     """
-    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank)
     moments = _checks.real_array(times, "times")
     if moments.ndim != 1 or moments.size == 0:
         raise ValueError(f"times must have shape (time,), time >= 1; its shape is {moments.shape}")
@@ -86,7 +86,7 @@ def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) ->
 
     Parameters and errors as :func:`geodesic`; shape ``(..., m, n)``.
     """
-    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, None)
+    frame, (Z,) = prepare(W, {"Z": Z}, depth, rank)
     require_invertible(frame)
     return np.asarray(_from(frame, W, Z, np.ones(1))[0])
 
@@ -106,19 +106,17 @@ def trace(frame: Frame, Z: Array, times: Array, effort: Effort = _FULL) -> Array
         return np.empty((times.size, *shape))
     r = frame.sigma.shape[-1]
     if math.isinf(frame.depth) and max(shape[-2:]) > r:  # row and column spaces are frozen
-        core = Frame.of(_diagonal(frame.sigma), frame.depth, r)
+        core = Frame.of(diagonal_matrix(frame.sigma, r, r), frame.depth, r)
         inside = trace(core, frame.split(Z).inside, times, effort)
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
     scale = frame.sigma[..., :1, None]  # of each member of a stack its own
-    frame = Frame.of(frame.join(Parts(_diagonal(frame.sigma), None, None)) / scale, frame.depth, r)
-    W = np.broadcast_to(frame.join(Parts(_diagonal(frame.sigma), None, None)), shape)
+    frame = Frame.of(
+        frame.join(Parts(diagonal_matrix(frame.sigma, r, r), None, None)) / scale, frame.depth, r
+    )
+    W = np.broadcast_to(frame.join(Parts(diagonal_matrix(frame.sigma, r, r), None, None)), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)
     return np.asarray(scale * _integrate(W, P, times, frame.depth, r, effort))
-
-
-def _diagonal(sigma: Array) -> Array:
-    return np.asarray(sigma[..., :, None] * np.eye(sigma.shape[-1]))
 
 
 def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, effort: Effort) -> Array:

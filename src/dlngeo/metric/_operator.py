@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import svd_product
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.divided_differences import degree, unit
 from dlngeo.spectral.frame import (
@@ -130,7 +131,7 @@ def inner(
     if frame.depth == 1:
         total = (Z1 * Z2).sum(axis=(-2, -1))
         stack = np.broadcast_shapes(total.shape, frame.shape[:-2])
-        return np.broadcast_to(total, stack).copy()
+        return np.broadcast_to(total, stack).copy()[()]
     require_invertible(frame)
     one, two = frame.split(Z1), frame.split(Z2)
     root = np.sqrt(frame.eigenvalues)  # each factor alone: products may leave the range
@@ -143,7 +144,7 @@ def inner(
         if one.left is not None and two.left is not None:
             share = border[..., None, :]
             total = total + ((one.left * share) * (two.left * share)).sum(axis=(-2, -1))
-    return np.asarray(total)
+    return total
 
 
 def gradient(
@@ -205,7 +206,7 @@ def log_volume_density(
     with np.errstate(over="ignore"):  # of eigenvalues that are scaled below
         frame, () = prepare(W, {}, depth, rank, widths)
     if frame.depth == 1:
-        return np.zeros(frame.shape[:-2])
+        return np.zeros(frame.shape[:-2])[()]
     size = unit(frame.sigma)
     scaled = frame.at(frame.sigma / size)
     require_invertible(scaled)
@@ -215,7 +216,7 @@ def log_volume_density(
         with np.errstate(divide="ignore"):
             total = total + (m + n - 2 * r) * np.log(scaled.border).sum(axis=-1)
     total = total + (m + n - r) * r * degree(frame.depth) * np.log(size[..., 0])
-    return np.asarray(-0.5 * total)
+    return -0.5 * total
 
 
 def ito_drift(
@@ -257,4 +258,4 @@ def drift(frame: Frame) -> Array:
         speed = frame.sigma
     else:
         speed = (frame.depth - 1) * frame.sigma ** (1 - 2 / frame.depth)
-    return np.asarray((frame.U * speed[..., None, :]) @ frame.Vt)
+    return svd_product(frame.U, speed, frame.Vt)

@@ -20,7 +20,7 @@ from dlngeo._checks import Array
 from dlngeo.spectral.frame import Frame
 
 
-def shortest(start: Frame, end: Frame, times: Array) -> tuple[float, Array, Array]:
+def rank_one_geodesic(start: Frame, end: Frame, times: Array) -> tuple[float, Array, Array]:
     """Length, velocity at the start, and points at the times of the shortest path, 1 < N < ∞."""
     N, sigma = start.depth, float(start.sigma[0])
     root = math.sqrt(N)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,9 +22,10 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, flows, langevin
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import frobenius
+from dlngeo._paths.run import Callback
 from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
-from dlngeo.energies import Energy, MatrixCompletion
+from dlngeo.energies import Energy
 from dlngeo.statistics import Estimate, mean
 
 Observable = Literal["singular_values", "energy", "effective_rank"]
@@ -99,12 +100,13 @@ def beside_flow(
     weight_decay: float = 0.0,
     dt: float,
     n_steps: int,
-    n_paths: int,
+    n_paths: int | None = None,
     rng: RNG = None,
     save_every: int | None = None,
     upstairs: bool | None = None,
-    method: Literal["auto", "weak2", "root", "euler"] = "auto",
+    method: str = "auto",
     workers: int = 1,
+    callback: Callback | None = None,
 ) -> Comparison:
     r"""Simulate the Langevin equation, and integrate both flows from the same start.
 
@@ -115,7 +117,7 @@ def beside_flow(
     ----------
     energy, start, depth, beta, kappa, weight_decay
         As for :func:`dlngeo.langevin.simulate`. Weight decay is part of E here, in all three.
-    dt, n_steps, n_paths, rng, save_every, upstairs, method, workers
+    dt, n_steps, n_paths, rng, save_every, upstairs, method, workers, callback
         Likewise.
 
     Returns
@@ -146,6 +148,7 @@ def beside_flow(
         upstairs=upstairs,
         method=method,
         workers=workers,
+        callback=callback,
     )
     return beside(energy, ensemble)
 
@@ -154,8 +157,11 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     _checks.instance(ensemble, "ensemble", Ensemble)
     made, t = ensemble.provenance, ensemble.together().t
+    if (ensemble.W[:, 0] != ensemble.W[:1, 0]).any():
+        raise ValueError("ensemble must have one start for all its paths, as a flow has one")
     # Beside an ensemble that ended at once the flows have their start alone, as it has.
-    span = (0.0, max(float(t[-1]), _LEAST))
+    least = float(t[0] + max(_LEAST, np.spacing(t[0])))
+    span = (float(t[0]), max(float(t[-1]), least))
     start, common = (
         ensemble.W[0, 0],
         {
@@ -185,12 +191,9 @@ class Position(NamedTuple):
 def is_hyperbola(energy: Energy) -> bool:
     """Whether the energy is (14.1): a 2 × 2 matrix whose diagonal is observed to be 1, 1."""
     _checks.instance(energy, "energy", Energy)
-    return (
-        isinstance(energy, MatrixCompletion)
-        and energy.shape == (2, 2)
-        and bool((energy.mask == np.eye(2)).all())
-        and bool((np.diagonal(energy.observed) == 1).all())
-    )
+    mask: Any = getattr(energy, "mask", None)
+    observed: Any = getattr(energy, "observed", None)
+    return np.array_equal(mask, np.eye(2)) and bool((np.diagonal(observed) == 1).all())
 
 
 def on_hyperbola(W: ArrayLike) -> Position:

@@ -11,17 +11,14 @@ Source: E. Hairer, C. Lubich and G. Wanner, "Geometric Numerical Integration", I
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.integrate import DenseOutput, OdeSolver
+from scipy.integrate import DenseOutput
 
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
-from dlngeo.solvers._step_control import problem, scaled_error, tolerances
-
-RHS = Callable[[Any, Array], Array]
+from dlngeo.solvers._step_control import RHS, AdaptiveSolver, scaled_error
 
 _ROOT = math.sqrt(3) / 6
 _A = np.array([[1 / 4, 1 / 4 - _ROOT], [1 / 4 + _ROOT, 1 / 4]])
@@ -63,7 +60,7 @@ def gauss_step(fun: RHS, t: Any, y: Array, f: Array, h: Any) -> tuple[Array, boo
     return y, False
 
 
-class GaussLegendre(OdeSolver):
+class GaussLegendre(AdaptiveSolver):
     """Gauss-Legendre of order 4 (two stages) with automatic step size.
 
     Each step is taken as two halves, and once as a whole for an estimate of the error; the halves
@@ -95,54 +92,11 @@ class GaussLegendre(OdeSolver):
     asked for: it costs as much, is of order 4, and keeps what steps keep.
     """
 
-    def __init__(
-        self,
-        fun: RHS,
-        t0: float,
-        y0: Array,
-        t_bound: float,
-        max_step: float = np.inf,
-        rtol: float = 1e-3,
-        atol: float = 1e-6,
-        vectorized: bool = False,
-        first_step: float | None = None,
-        **extraneous: Any,
-    ) -> None:
-        problem(fun, t0, y0, t_bound, vectorized)
-        super().__init__(fun, t0, y0, t_bound, vectorized)
-        self.t: float
-        self.y: Array
-        self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
-        self.max_step, self.rejected = max_step, 0
-        self.f: Array = self.fun(self.t, self.y)
-        self._knots: tuple[Knot, ...] = ()
+    _knots: tuple[Knot, ...] = ()
+
+    def _first_step(self) -> float:
         size, speed = (float(frobenius(v[None])) if v.size else 0.0 for v in (self.y, self.f))
-        guess = 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
-        self._h = first_step if first_step is not None else guess
-
-    def _step_impl(self) -> tuple[bool, str | None]:
-        with np.errstate(over="ignore", invalid="ignore"):  # such a step is rejected
-            return self._try_step()
-
-    def _try_step(self) -> tuple[bool, str | None]:
-        least = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
-        while True:
-            h, remaining = min(self._h, self.max_step), abs(self.t_bound - self.t)
-            h = remaining if 1.1 * h >= remaining else h
-            if h < least and h < remaining:
-                return False, "the step size fell below the spacing between numbers"
-            error, state = self._attempt(h * self.direction)
-            if error <= 1:
-                break
-            self.rejected += 1
-            self._h = h * (max(0.2, 0.9 / error**0.2) if math.isfinite(error) else 0.5)
-        middle, f_middle, y = state
-        self._h = h * min(4.0, 0.9 / error**0.2 if error > 0 else 4.0)
-        t = self.t + h * self.direction if h < remaining else self.t_bound
-        half = self.t + 0.5 * h * self.direction
-        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
-        self.t, self.y, self.f = t, y, self.fun(t, y)
-        return True, None
+        return 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
 
     def _attempt(self, h: float) -> tuple[float, tuple[Array, Array, Array]]:
         """The scaled error of two half steps, infinite where a stage was not solved."""
@@ -158,6 +112,18 @@ class GaussLegendre(OdeSolver):
         if not solved or not np.isfinite(y).all():
             return failed
         return scaled_error(y - whole, self.y, y, self.rtol, self.atol), (middle, f_middle, y)
+
+    def _shorter(self, h: float, error: float) -> float:
+        return h * (max(0.2, 0.9 / error**0.2) if math.isfinite(error) else 0.5)
+
+    def _accept(
+        self, h: float, error: float, t: float, attempt: tuple[Array, Array, Array]
+    ) -> None:
+        middle, f_middle, y = attempt
+        self._h = h * min(4.0, 0.9 / error**0.2 if error > 0 else 4.0)
+        half = self.t + 0.5 * h * self.direction
+        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
+        self.t, self.y, self.f = t, y, self.fun(t, y)
 
     def _dense_output_impl(self) -> DenseOutput:
         return StepsOutput(self.fun, self._knots, self.t, self.y)

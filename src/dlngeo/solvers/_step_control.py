@@ -1,9 +1,14 @@
-"""What a solver is told about its steps, asked and warned of as SciPy's own solvers do."""
+"""Solvers whose step follows an estimate of its error: what RKC and Gauss-Legendre share.
+
+What they are told is asked and warned of as SciPy's own solvers do. A solver of this kind proposes
+a step, takes it and says how far it is off, in units of the tolerance; here is the loop that
+accepts the step or tries a shorter one.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +18,79 @@ from scipy.integrate import OdeSolver
 from dlngeo import _checks
 from dlngeo._checks import Array
 
+RHS = Callable[[Any, Array], Array]
+
 LEAST_RTOL = 100 * float(np.finfo(float).eps)
+TOO_SMALL = "the step size fell below the spacing between numbers"
+
+
+class AdaptiveSolver(OdeSolver):
+    """An ``OdeSolver`` that takes steps of its own choice, with SciPy's common options.
+
+    A solver gives the first step, the longest one it can take now, the step itself and its error,
+    and what becomes of the step size where the step is rejected or accepted.
+    """
+
+    def __init__(
+        self,
+        fun: RHS,
+        t0: float,
+        y0: Array,
+        t_bound: float,
+        max_step: float = np.inf,
+        rtol: float = 1e-3,
+        atol: float = 1e-6,
+        vectorized: bool = False,
+        first_step: float | None = None,
+        **extraneous: Any,
+    ) -> None:
+        problem(fun, t0, y0, t_bound, vectorized)
+        super().__init__(fun, t0, y0, t_bound, vectorized)
+        self.t: float
+        self.y: Array
+        self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
+        self.max_step, self.rejected = max_step, 0
+        self.f: Array = self.fun(self.t, self.y)
+        self._h = first_step if first_step is not None else self._first_step()
+
+    def _first_step(self) -> float:
+        raise NotImplementedError
+
+    def _longest(self) -> float:
+        """The step to try, before the end of the span is looked at."""
+        return min(self._h, self.max_step)
+
+    def _attempt(self, h: float) -> tuple[float, Any]:
+        """The scaled error of a step of signed size h, and what the solver keeps of it."""
+        raise NotImplementedError
+
+    def _shorter(self, h: float, error: float) -> float:
+        """The step to try after one of size h was rejected."""
+        raise NotImplementedError
+
+    def _accept(self, h: float, error: float, t: float, attempt: Any) -> None:
+        """Take the step of size h to time t, and choose the next."""
+        raise NotImplementedError
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        with np.errstate(over="ignore", invalid="ignore"):  # such a step is rejected
+            return self._try_step()
+
+    def _try_step(self) -> tuple[bool, str | None]:
+        least = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
+        while True:
+            h, remaining = self._longest(), abs(self.t_bound - self.t)
+            h = remaining if 1.1 * h >= remaining else h
+            if h < least and h < remaining:
+                return False, TOO_SMALL
+            error, attempt = self._attempt(h * self.direction)
+            if error <= 1:
+                break
+            self.rejected += 1
+            self._h = self._shorter(h, error)
+        t = self.t + h * self.direction if h < remaining else self.t_bound
+        self._accept(h, error, t, attempt)
+        return True, None
 
 
 def problem(fun: Any, t0: float, y0: ArrayLike, t_bound: float, vectorized: bool) -> None:
@@ -28,21 +105,17 @@ def problem(fun: Any, t0: float, y0: ArrayLike, t_bound: float, vectorized: bool
 
 
 def tolerances(
-    solver: OdeSolver,
+    solver: AdaptiveSolver,
     max_step: float,
     rtol: ArrayLike,
     atol: ArrayLike,
     first_step: float | None,
     extraneous: Iterable[str],
 ) -> tuple[Array, Array]:
-    """The tolerances a solver uses, once all that it is told has been looked at.
-
-    Call it from the solver's ``__init__``: warnings name the line that made the solver.
-    """
+    """The tolerances a solver uses, once all that it is told has been looked at."""
     unused = ", ".join(f"`{name}`" for name in extraneous)
     if unused:
-        text = f"The following arguments have no effect for a chosen solver: {unused}."
-        warnings.warn(text, stacklevel=3)
+        _warn(solver, f"The following arguments have no effect for a chosen solver: {unused}.")
     if not _checks.real(max_step, "max_step") > 0:
         raise ValueError(f"max_step must be > 0, not {max_step!r}")
     if first_step is not None:
@@ -51,17 +124,23 @@ def tolerances(
             raise ValueError(
                 f"first_step must be > 0 and at most {span:g}, the time span; it is {first_step!r}"
             )
-    return _relative(rtol), _absolute(atol, solver.n)
+    relative = _relative(rtol)
+    if (relative < LEAST_RTOL).any():
+        _warn(solver, f"rtol is too small; its floor {LEAST_RTOL:.3g} is taken instead")
+    return np.maximum(relative, LEAST_RTOL), _absolute(atol, solver.n)
+
+
+def _warn(solver: AdaptiveSolver, text: str) -> None:
+    """Warn of the line that made the solver."""
+    inits = 1 if type(solver).__init__ is AdaptiveSolver.__init__ else 2
+    warnings.warn(text, stacklevel=3 + inits)
 
 
 def _relative(value: ArrayLike) -> Array:
     rtol = _checks.real_array(value, "rtol")
     if not (rtol > 0).all():
         raise ValueError(f"rtol must be > 0, not {_checks.shown(value)}")
-    if (rtol < LEAST_RTOL).any():
-        text = f"rtol is too small; its floor {LEAST_RTOL:.3g} is taken instead"
-        warnings.warn(text, stacklevel=4)
-    return np.maximum(rtol, LEAST_RTOL)
+    return rtol
 
 
 def _absolute(value: ArrayLike, size: int) -> Array:

@@ -1,4 +1,4 @@
-r"""How two singular values pull at one another through the entropy, and how the pulls change.
+r"""The entropic force between two singular values, and how it changes.
 
 At full rank S = ½ Σ_{k<l} log K(σ_k, σ_l) + (Σ_p(d_p - r)/N) Σ_k log σ_k, up to a constant, and
 
@@ -29,15 +29,15 @@ def signed_log_ratio(a: Array, b: Array) -> Array:
     return np.where(b < a, -1.0, 1.0) * log_ratio(a, b)
 
 
-def total_pull(t: Array, depth: float) -> Array:
+def total_force(t: Array, depth: float) -> Array:
     """Σ_{l≠k} φ(t_kl) for t_kl = log(σ_l/σ_k), (..., r, r): what pushes σ_k up."""
-    pull = pair_pull(t, depth)
+    force = pair_force(t, depth)
     diagonal = np.arange(t.shape[-1])
-    pull[..., diagonal, diagonal] = 0.0
-    return np.asarray(pull.sum(axis=-1))
+    force[..., diagonal, diagonal] = 0.0
+    return np.asarray(force.sum(axis=-1))
 
 
-def pair_pull(t: Array, depth: float) -> Array:
+def pair_force(t: Array, depth: float) -> Array:
     """φ(t); at depth inf the limit of φ/N, (1 - 𝓛(t))/2."""
     if math.isinf(depth):
         return np.asarray(0.5 * (1 - _langevin(t)))
@@ -49,18 +49,18 @@ def pair_pull(t: Array, depth: float) -> Array:
     return np.where(np.abs(t) > 1, apart, near)
 
 
-def mutual_pulls(a: Array, b: Array, depth: float) -> tuple[Array, Array]:
+def mutual_forces(a: Array, b: Array, depth: float) -> tuple[Array, Array]:
     """φ(t) and φ(-t) for t = log(b/a), a >= b >= 0: how b pushes a up, and a pushes b."""
     if summed(depth):
         top = root(a, int(depth))
         ratio = root(b, int(depth)) / np.where(top > 0, top, 1.0)
-        up, down = whole_pulls(ratio, int(depth))
+        up, down = whole_depth_forces(ratio, int(depth))
         return up, ratio * down
     t = signed_log_ratio(a, b)
-    return pair_pull(t, depth), pair_pull(-t, depth)
+    return pair_force(t, depth), pair_force(-t, depth)
 
 
-def whole_pulls(ratio: Array, depth: int) -> tuple[Array, Array]:
+def whole_depth_forces(ratio: Array, depth: int) -> tuple[Array, Array]:
     r"""φ(t) and φ(-t)/x for x = e^{2t/N} <= 1 at whole N: quotients of positive sums.
 
     :math:`\varphi(t) = \sum_j (N-1-j)x^j/\sum_j x^j`, :math:`\varphi(-t) = \sum_j jx^j/\sum_j x^j`.
@@ -77,7 +77,7 @@ def whole_pulls(ratio: Array, depth: int) -> tuple[Array, Array]:
     return up, down
 
 
-def pull_fall(t: Array, s: Array, gap: Array, depth: float) -> Array:
+def force_fall(t: Array, s: Array, gap: Array, depth: float) -> Array:
     """-φ[t, s]/N, the divided difference of φ at two places ``gap`` = ±(t - s) apart, |gap| < 1.
 
     Positive. At depth inf 𝓛[t, s]/2.
@@ -156,8 +156,8 @@ def entropy_curvature(sigma: Array, depth: float, spare: float) -> Curvature:
         third = -0.5 / ((a + b)[..., :, None, :] * (a + b)[..., None, :, :])
     else:
         t = signed_log_ratio(a, b)
-        share = pair_pull(t, depth) / (1.0 if math.isinf(depth) else depth)
-        fall = pull_fall(t, t, np.zeros_like(t), depth)
+        share = pair_force(t, depth) / (1.0 if math.isinf(depth) else depth)
+        fall = force_fall(t, t, np.zeros_like(t), depth)
         slope, cross = share / a, -fall / a / b
         own = (fall - share) / a / a
         between = -_pair_gap(t, share, depth) / a / b
@@ -226,7 +226,7 @@ def _third_party(sigma: Array, t: Array, share: Array, depth: float) -> Array:
     # (log a - log b)/(a - b)
     logs = 1 / (larger * np.where(close > 0, -np.expm1(-close) / _nonzero(close), 1.0))
     tk, tl = (np.where(apart, 0.0, x) for x in (t[..., :, None, :], t[..., None, :, :]))
-    fall = pull_fall(tk, tl, np.where(apart, 0.0, gap), depth)
+    fall = force_fall(tk, tl, np.where(apart, 0.0, gap), depth)
     near = fall * (logs / a)[..., :, :, None] - share[..., None, :, :] / a[..., None] / b[..., None]
     return np.where(apart, far, near)
 

@@ -15,9 +15,9 @@ from scipy.special import gammaln
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array
-from dlngeo._linalg import svd
+from dlngeo._linalg import svd, svd_product
 from dlngeo.spectral.divided_differences import degree, quotient, unit
-from dlngeo.spectral.entropic_force import signed_log_ratio, total_pull
+from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 
 Widths = Sequence[int] | None
 
@@ -96,7 +96,7 @@ class State(NamedTuple):
         doubt = None if depth == 1 else _rank.doubt(point, sigma, r)
         if r < min(m, n):
             U, sigma, Vt = U[..., :r], sigma[..., :r], Vt[..., :r, :]
-            point = (U * sigma[..., None, :]) @ Vt
+            point = svd_product(U, sigma, Vt)
         if math.isinf(depth):
             return cls(U, sigma, Vt, point, depth, n - r, 0.0), doubt
         if widths is None:
@@ -139,7 +139,7 @@ class State(NamedTuple):
             )
         t = signed_log_ratio(sigma[..., :, None], sigma[..., None, :])
         power = 1.0 if math.isinf(depth) else 1 - 2 / depth
-        return np.asarray(sigma**power * (total_pull(t, depth) + self.spare))
+        return np.asarray(sigma**power * (total_force(t, depth) + self.spare))
 
     def gradient(self) -> Array:
         """The Riemannian gradient of S."""
@@ -147,7 +147,7 @@ class State(NamedTuple):
 
     def matrix(self, diagonal: Array) -> Array:
         """U diag(...) Vᵀ."""
-        return np.asarray((self.U * diagonal[..., None, :]) @ self.Vt)
+        return svd_product(self.U, diagonal, self.Vt)
 
 
 def continuous(
@@ -167,7 +167,7 @@ def continuous(
     """
     state, doubt = State.doubted(W, depth, rank, widths)
     if doubt is None:
-        return function(state)
+        return np.asarray(function(state))[()]
     return _rank.settled(
         lambda sigma: function(state._replace(sigma=sigma)), doubt, core, stated=stated
-    )
+    )[()]

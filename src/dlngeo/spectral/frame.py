@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import Array
-from dlngeo._linalg import svd, transpose
+from dlngeo._linalg import svd, svd_product, transpose
 from dlngeo.spectral.divided_differences import quotient, table
 
 Widths = Sequence[int] | None
@@ -105,7 +105,7 @@ class Frame(NamedTuple):
         """W itself at full rank, else the nearest matrix of the frame's rank."""
         if self.sigma.shape[-1] == min(W.shape[-2:]):
             return W
-        return np.asarray((self.U * self.sigma[..., None, :]) @ self.Vt)
+        return svd_product(self.U, self.sigma, self.Vt)
 
     def at(self, sigma: Array) -> Frame:
         """The frame of the same directions with other singular values."""
@@ -122,11 +122,11 @@ def prepare(
     vectors: dict[str, ArrayLike],
     depth: float,
     rank: int | None,
-    widths: Widths,
+    widths: Widths = None,
     name: str = "W",
 ) -> tuple[Frame, tuple[Array, ...]]:
     """Arguments checked, and the frame of W, for what is singular where the rank is lower."""
-    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, name, 4)
+    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, name)
     if doubt is not None:
         _rank.refuse(doubt, name)
     return frame, arrays
@@ -138,32 +138,26 @@ def continuous(
     vectors: dict[str, ArrayLike],
     depth: float,
     rank: int | None,
-    widths: Widths,
+    widths: Widths = None,
+    *,
+    finite: bool = True,
 ) -> Array:
-    """function(frame of W, vectors), a matrix continuous in W, refused where rounding moves it."""
+    """function(frame of W, vectors), a matrix continuous in W, refused where rounding moves it.
+
+    ``finite``: refused too where it exceeds the range of floating point.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        result = steady(function, W, vectors, depth, rank, widths)
-    if not np.isfinite(result).all():
+        frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths)
+        if doubt is None:
+            result = function(frame, *arrays)
+        else:
+            result = _rank.settled(lambda sigma: function(frame.at(sigma), *arrays), doubt, 2)
+    if finite and not np.isfinite(result).all():
         raise np.linalg.LinAlgError(
             "the result exceeds the range of floating point; the largest entry of W is "
             f"{np.abs(W).max():g}"
         )
     return result
-
-
-def steady(
-    function: Callable[..., Array],
-    W: ArrayLike,
-    vectors: dict[str, ArrayLike],
-    depth: float,
-    rank: int | None,
-    widths: Widths,
-) -> Array:
-    """:func:`continuous`, of a result that may exceed the range of floating point."""
-    frame, arrays, doubt = _arguments(W, vectors, depth, rank, widths, "W", 5)
-    if doubt is None:
-        return function(frame, *arrays)
-    return _rank.settled(lambda sigma: function(frame.at(sigma), *arrays), doubt, 2)
 
 
 def _arguments(
@@ -172,8 +166,7 @@ def _arguments(
     depth: float,
     rank: int | None,
     widths: Widths,
-    name: str,
-    level: int,
+    name: str = "W",
 ) -> tuple[Frame, tuple[Array, ...], _rank.Doubt | None]:
     point, depth = _checks.matrix(W, name), _checks.depth(depth)
     shape = point.shape[-2:]
@@ -184,7 +177,7 @@ def _arguments(
             f"at depth inf a {shape[0]} x {shape[1]} matrix of rank {r} keeps its row and column "
             "spaces: 𝒜 vanishes, and g is infinite, on all that leaves them",
             FrozenSpaceWarning,
-            stacklevel=level,
+            stacklevel=4,
         )
     U, sigma, Vt = svd(point)
     doubt = None if depth == 1 else _rank.doubt(point, sigma, r)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from dlngeo.stability._commuting import commuting_exponent, critical_steps
 from dlngeo.stability._edge import (
     EdgeRun,
-    StabilityMap,
     TwoCycle,
     descend,
     imbalance_change,
     minimal_sharpness,
-    stability_map,
     two_cycle,
 )
 from dlngeo.stability._lyapunov import (
     LyapunovEstimate,
-    commuting_exponent,
-    critical_steps,
+    StabilityMap,
     lyapunov,
+    stability_map,
     sum_of_exponents,
     tangent_kernel,
 )

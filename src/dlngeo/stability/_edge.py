@@ -22,19 +22,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks, flows, hessian
-from dlngeo._checks import RNG, Array, Weights
+from dlngeo._callbacks import Callback
+from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
 from dlngeo._results.trajectory import Trajectory
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.stability._lyapunov import (
-    lyapunov,
-    positive,
-)
+from dlngeo.stability._batches import positive
 from dlngeo.weights import end_to_end
 from dlngeo.weights import gradient as lifted_gradient
-
-# ---------------------------------------------------------------------------- gradient descent
 
 
 class EdgeRun(NamedTuple):
@@ -43,6 +39,12 @@ class EdgeRun(NamedTuple):
     trajectory: Trajectory
     sharpness: Array
     edge: float
+
+    def __repr__(self) -> str:
+        return (
+            f"EdgeRun(sharpness {self.sharpness.shape} up to {self.sharpness.max():.4g}, edge "
+            f"{self.edge:.4g}, {self.trajectory})"
+        )
 
 
 @one_blas_thread
@@ -53,12 +55,13 @@ def descend(
     n_steps: int,
     *,
     save_every: int = 1,
+    callback: Callback | None = None,
 ) -> EdgeRun:
     r"""Gradient descent, its sharpness :math:`\lambda_{max}(\nabla^2 E\circ\varphi)` beside 2/η.
 
     Parameters
     ----------
-    energy, weights, step, n_steps, save_every
+    energy, weights, step, n_steps, save_every, callback
         As for :func:`dlngeo.flows.gradient_descent`.
 
     Returns
@@ -67,7 +70,9 @@ def descend(
         ``sharpness`` has the shape (time, ...) of ``trajectory.energy``.
     """
     require_stacks(energy, end_to_end(weights), "weights")
-    run = flows.gradient_descent(energy, weights, step, n_steps, save_every=save_every)
+    run = flows.gradient_descent(
+        energy, weights, step, n_steps, save_every=save_every, callback=callback
+    )
     sharpness = hessian.sharpness(energy, run.weights or ())
     return EdgeRun(run, sharpness, 2 / float(step))
 
@@ -125,6 +130,12 @@ class TwoCycle(NamedTuple):
     transverse: Array
     stable: Array
 
+    def __repr__(self) -> str:
+        if np.ndim(self.stable) == 0:
+            values = ", ".join(f"{name}={value:.6g}" for name, value in self._asdict().items())
+            return f"TwoCycle({values})"
+        return f"TwoCycle({self.stable.shape} orbits, {self.stable.sum()} of them stable)"
+
 
 def two_cycle(sigma: ArrayLike, step: ArrayLike) -> TwoCycle:
     r"""The period-2 orbit of gradient descent on ½(σ - w_2w_1)² from w_1 = w_2 = z.
@@ -163,64 +174,3 @@ def two_cycle(sigma: ArrayLike, step: ArrayLike) -> TwoCycle:
     stable = (np.abs(multiplier) < 1) & (np.abs(transverse) < 1)
     root = np.sqrt(eta)
     return TwoCycle(1 / high / root, high / root, multiplier, transverse, stable)
-
-
-# ------------------------------------------------------------ stochastic gradient descent
-
-
-class StabilityMap(NamedTuple):
-    """The largest Lyapunov exponent over (step, batch), with standard errors: (S, B) arrays."""
-
-    steps: Array
-    batches: tuple[int, ...]
-    exponents: Array
-    standard_errors: Array
-
-    @property
-    def stable(self) -> Array:
-        """Whether the exponent is negative beyond three standard errors."""
-        negative: Array = self.exponents + 3 * self.standard_errors < 0
-        return negative
-
-
-def stability_map(
-    kernel: ArrayLike,
-    steps: ArrayLike,
-    batches: Sequence[int],
-    *,
-    outputs: int = 1,
-    n_steps: int = 2000,
-    n_chains: int = 50,
-    rng: RNG = None,
-) -> StabilityMap:
-    """The largest Lyapunov exponent of SGD for every step and batch size.
-
-    Parameters
-    ----------
-    kernel, outputs, n_steps, n_chains, rng
-        As for :func:`lyapunov`.
-    steps : (S,) array of numbers > 0
-    batches : B batch sizes, the number of samples for gradient descent
-
-    Returns
-    -------
-    StabilityMap
-    """
-    eta = np.atleast_1d(positive(steps, "steps"))
-    batches = _checks.sequence(batches, "batches", "a sequence of integers")
-    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
-    generator = _checks.rng(rng)
-    estimates = [
-        lyapunov(
-            kernel,
-            eta,
-            outputs=outputs,
-            batch=b,
-            n_steps=n_steps,
-            n_chains=n_chains,
-            rng=generator,
-        )
-        for b in sizes
-    ]
-    top, errors = (np.stack([e[j][..., 0] for e in estimates], axis=-1) for j in (0, 1))
-    return StabilityMap(eta, sizes, top, errors)

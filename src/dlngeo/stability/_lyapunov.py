@@ -11,90 +11,21 @@ Source: Chemnitz, Engel, Kuehn and Kuntz, the part on Lyapunov exponents of inte
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import bisect, minimize_scalar
 
-from dlngeo import _checks
+from dlngeo import _callbacks, _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import product, transpose
 from dlngeo._threads import one_blas_thread
-
-_MOST_BATCHES = 200_000
-
-
-# ------------------------------------------------------- one direction: samples that commute
-
-
-def commuting_exponent(curvatures: ArrayLike, step: ArrayLike, *, batch: int = 1) -> Array:
-    r"""Lyapunov exponent of SGD if all samples' gradients are parallel, as for scalar data.
-
-    .. math:: \lambda(\eta) = \mathbb E_B\ln|1 - \eta\bar\kappa_B|,
-       \qquad \bar\kappa_B = \tfrac1b\sum_{i\in B}\kappa_i
-
-    Parameters
-    ----------
-    curvatures : (n,) array of numbers κ_i = ‖∇f(x_i)‖² >= 0, not all zero
-        For a scalar network f = w_h⋯w_1 x: κ_i = x_i² Σ_p Π_{k≠p} w_k².
-    step : array of numbers η > 0
-    batch : int
-        Samples of a step, drawn without replacement; n means gradient descent.
-
-    Returns
-    -------
-    array of the shape of step
-        -inf where one step can annihilate the error.
-
-    Notes
-    -----
-    Source: Chemnitz, Engel, Kuehn and Kuntz; closed form derived.
-    """
-    kappa, eta = _batch_means(_curvatures(curvatures), batch), positive(step, "step")
-    with np.errstate(divide="ignore"):
-        exponent: Array = np.log(np.abs(1 - eta[..., None] * kappa)).mean(axis=-1)
-    return exponent
-
-
-def critical_steps(curvatures: ArrayLike, *, batch: int = 1) -> Array:
-    """All steps η > 0 at which :func:`commuting_exponent` changes its sign, in increasing order.
-
-    SGD is stable below the first and unstable beyond the last; between them stable and unstable
-    steps alternate. Parameters as for :func:`commuting_exponent`.
-
-    Notes
-    -----
-    Between two poles 1/κ_B the exponent is concave and comes from -∞ and goes there: it has two
-    zeros or none.
-    """
-    kappa = _batch_means(_curvatures(curvatures), batch)
-    poles = np.unique(1 / kappa[kappa > 0])
-
-    def exponent(eta: float) -> float:
-        with np.errstate(divide="ignore"):
-            return float(np.log(np.abs(1 - eta * kappa)).mean())
-
-    zeros: list[float] = []
-    for left, right in itertools.pairwise(poles):
-        top = minimize_scalar(
-            lambda x: -exponent(x),
-            bounds=(left, right),
-            method="bounded",
-            options={"xatol": 1e-9 * (right - left)},
-        ).x
-        if exponent(top) > 0:
-            zeros += [_bisect(exponent, left, top), _bisect(exponent, top, right)]
-    far = 2 * poles[-1]
-    while exponent(far) <= 0:
-        far *= 2
-    return np.array([*zeros, _bisect(exponent, poles[-1], far)])
-
-
-# ------------------------------------------------------------- many directions: random products
+from dlngeo.stability._batches import MOST_BATCHES, batch_size, batches, positive
+from dlngeo.stability._commuting import commuting_exponent
 
 
 def tangent_kernel(weights: Sequence[ArrayLike], X: ArrayLike) -> Array:
@@ -135,6 +66,14 @@ class LyapunovEstimate(NamedTuple):
     exponents: Array
     standard_errors: Array
 
+    def __repr__(self) -> str:
+        top = self.exponents.max(initial=-math.inf)
+        error = self.standard_errors.max(initial=0.0)
+        return (
+            f"LyapunovEstimate(exponents {self.exponents.shape} up to {top:.4g}, standard errors "
+            f"up to {error:.2g})"
+        )
+
 
 @one_blas_thread
 def lyapunov(
@@ -147,6 +86,7 @@ def lyapunov(
     n_steps: int = 2000,
     n_chains: int = 50,
     rng: RNG = None,
+    callback: Callback | None = None,
 ) -> LyapunovEstimate:
     r"""Lyapunov exponents of SGD at an interpolating minimum, from random products by QR.
 
@@ -173,6 +113,9 @@ def lyapunov(
     n_steps, n_chains : int
         Each chain is run for a tenth of n_steps first.
     rng : anything that ``numpy.random.default_rng`` takes
+    callback : callable or None
+        ``callback(count, exponents)`` after each counted step, with the estimate so far; it may
+        raise StopIteration, and that estimate is returned. Not called where no chain is run.
 
     Returns
     -------
@@ -188,30 +131,43 @@ def lyapunov(
     eta = positive(step, "step")
     G = _features(kernel, outputs)
     n, rank = G.shape[0], G.shape[2]
-    batch, k = _batch(batch, n), _checks.integer(n_exponents, "n_exponents", 1)
+    batch, k = batch_size(batch, n), _checks.integer(n_exponents, "n_exponents", 1)
     n_steps = _checks.integer(n_steps, "n_steps", 1)
     n_chains = _checks.integer(n_chains, "n_chains", 2)
     if k > rank:
         raise ValueError(f"n_exponents must be at most the rank {rank} of the kernel, not {k}")
+    _callbacks.checked(callback)
     if batch == n:
         return _full_batch(G, eta, k)
-    if rank == 1 and math.comb(n, batch) <= _MOST_BATCHES:
+    if rank == 1 and math.comb(n, batch) <= MOST_BATCHES:
         top = commuting_exponent((G**2).sum(axis=(1, 2)), eta, batch=batch)[..., None]
         return LyapunovEstimate(top, np.zeros_like(top))
-    generator = _checks.rng(rng)
-    Q = np.linalg.qr(generator.standard_normal((n_chains, rank, k))).Q
-    Q = np.broadcast_to(Q, (*eta.shape, *Q.shape))
-    pace = eta[..., None, None, None] / batch
-    burn_in, sums = n_steps // 10, np.zeros((*eta.shape, n_chains, k))
-    for count in range(-burn_in, n_steps):
-        drawn = G[_draw(generator, n, batch, n_chains)].reshape(n_chains, -1, rank)
-        Q, growth = _orthogonalise(Q - pace * (transpose(drawn) @ (drawn @ Q)))
-        if count >= 0:
-            sums += growth
-    means = sums / n_steps
+    growths = _growths(G, eta, batch, (n_chains, rank, k), _checks.rng(rng))
+    sums, count = np.zeros((*eta.shape, n_chains, k)), 0
+    for count, growth in zip(range(1 - n_steps // 10, n_steps + 1), growths, strict=False):
+        if count < 1:
+            continue
+        sums += growth
+        if callback is not None and _callbacks.stops(callback, count, (sums / count).mean(axis=-2)):
+            break
+    means = sums / count
     with np.errstate(invalid="ignore"):
         errors = means.std(axis=-2, ddof=1) / math.sqrt(n_chains)
     return LyapunovEstimate(means.mean(axis=-2), np.where(np.isnan(errors), 0.0, errors))
+
+
+def _growths(
+    G: Array, eta: Array, batch: int, shape: tuple[int, int, int], generator: np.random.Generator
+) -> Iterator[Array]:
+    """log|diag R| of each step of the chains, (*eta.shape, chains, exponents), without end."""
+    n_chains, rank, _ = shape
+    Q = np.linalg.qr(generator.standard_normal(shape)).Q
+    Q = np.broadcast_to(Q, (*eta.shape, *Q.shape))
+    pace = eta[..., None, None, None] / batch
+    while True:
+        drawn = G[_draw(generator, len(G), batch, n_chains)].reshape(n_chains, -1, rank)
+        Q, growth = _orthogonalise(Q - pace * (transpose(drawn) @ (drawn @ Q)))
+        yield growth
 
 
 def sum_of_exponents(
@@ -242,13 +198,76 @@ def sum_of_exponents(
     eta, G = positive(step, "step"), _features(kernel, outputs)
     n, rank = G.shape[0], G.shape[2]
     total = np.zeros(eta.shape)
-    batches = _batches(n, _batch(batch, n))
-    for indices in batches:
+    every = batches(n, batch_size(batch, n))
+    for indices in every:
         drawn = G[indices].reshape(-1, rank)
         values = np.linalg.svd(drawn, compute_uv=False) ** 2
         with np.errstate(divide="ignore"):
             total += np.log(np.abs(1 - eta[..., None] / batch * values)).sum(axis=-1)
-    return total / len(batches)
+    return total / len(every)
+
+
+class StabilityMap(NamedTuple):
+    """The largest Lyapunov exponent over (step, batch), with standard errors: (S, B) arrays."""
+
+    steps: Array
+    batches: tuple[int, ...]
+    exponents: Array
+    standard_errors: Array
+
+    @property
+    def stable(self) -> Array:
+        """Whether the exponent is negative beyond three standard errors."""
+        negative: Array = self.exponents + 3 * self.standard_errors < 0
+        return negative
+
+    def __repr__(self) -> str:
+        return (
+            f"StabilityMap({len(self.steps)} steps, batches {_checks.shown(self.batches)}: "
+            f"{self.stable.sum()} of {self.stable.size} stable)"
+        )
+
+
+def stability_map(
+    kernel: ArrayLike,
+    steps: ArrayLike,
+    batches: Sequence[int],
+    *,
+    outputs: int = 1,
+    n_steps: int = 2000,
+    n_chains: int = 50,
+    rng: RNG = None,
+    callback: Callback | None = None,
+) -> StabilityMap:
+    """The largest Lyapunov exponent of SGD for every step and batch size.
+
+    Parameters
+    ----------
+    kernel, outputs, n_steps, n_chains, rng
+        As for :func:`lyapunov`.
+    steps : (S,) array of numbers > 0
+    batches : B batch sizes, the number of samples for gradient descent
+    callback : callable or None
+        ``callback(count, exponents)`` after each batch size, with its exponents (S,); it may raise
+        StopIteration to leave out the batch sizes that follow.
+
+    Returns
+    -------
+    StabilityMap
+    """
+    eta = np.atleast_1d(positive(steps, "steps"))
+    batches = _checks.sequence(batches, "batches", "a sequence of integers")
+    sizes = tuple(_checks.integer(b, f"batches[{k}]", 1) for k, b in enumerate(batches))
+    generator = _checks.rng(rng)
+    _callbacks.checked(callback)
+    runs = partial(lyapunov, kernel, eta, outputs=outputs, n_steps=n_steps, n_chains=n_chains)
+    estimates: list[LyapunovEstimate] = []
+    for b in sizes:
+        estimates.append(runs(batch=b, rng=generator))
+        if _callbacks.stops(callback, len(estimates), estimates[-1].exponents[..., 0]):
+            break
+    top, errors = (np.stack([e[j][..., 0] for e in estimates], axis=-1) for j in (0, 1))
+    return StabilityMap(eta, sizes[: len(estimates)], top, errors)
 
 
 # ------------------------------------------------------------------------------------- pieces
@@ -298,44 +317,3 @@ def _draw(generator: np.random.Generator, n: int, batch: int, chains: int) -> Ar
     if batch == 1:
         return generator.integers(n, size=(chains, 1))
     return generator.permuted(np.tile(np.arange(n), (chains, 1)), axis=1)[:, :batch]
-
-
-def _batch(batch: int, n: int) -> int:
-    size = _checks.integer(batch, "batch", 1)
-    if size > n:
-        raise ValueError(f"batch must be at most {n}, the number of samples; it is {size}")
-    return size
-
-
-def _batches(n: int, batch: int) -> Array:
-    count = math.comb(n, batch)
-    if count > _MOST_BATCHES:
-        raise ValueError(
-            f"{n} samples have {count} batches of {batch}, too many to average over exactly"
-        )
-    return np.array(list(itertools.combinations(range(n), batch)))
-
-
-def _batch_means(kappa: Array, batch: int) -> Array:
-    means: Array = kappa[_batches(kappa.size, _batch(batch, kappa.size))].mean(axis=-1)
-    return means
-
-
-def _bisect(f: Callable[[float], float], left: float, right: float) -> float:
-    """The zero between; one end may be -∞."""
-    return float(bisect(f, left, right, xtol=1e-300, rtol=4 * np.finfo(float).eps, maxiter=5000))
-
-
-def _curvatures(value: ArrayLike) -> Array:
-    kappa = _checks.real_array(value, "curvatures")
-    if kappa.ndim != 1 or not (kappa >= 0).all() or not (kappa > 0).any():
-        raise ValueError("curvatures must be a vector of numbers >= 0, not all of them zero")
-    return kappa
-
-
-def positive(value: ArrayLike, name: str) -> Array:
-    """An array of finite numbers > 0."""
-    array = _checks.real_array(value, name)
-    if not (array > 0).all():
-        raise ValueError(f"{name} must be > 0; its smallest entry is {array.min():g}")
-    return array

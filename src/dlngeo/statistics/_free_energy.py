@@ -100,8 +100,8 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     Raises
     ------
     ValueError
-        As for :func:`free_energy`, and where paths ended early (:meth:`Ensemble.together` ends all
-        with the first).
+        As for :func:`free_energy`, and where paths ended early
+        (:meth:`dlngeo.langevin.Ensemble.together` ends all with the first).
     numpy.linalg.LinAlgError
         Where F has no gradient or Laplacian at a frame.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.spectral.square_frames import Frames, Parts, pairs, row_sums, size
+from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums, size
 
 EPS = np.finfo(float).eps
 
@@ -17,7 +17,7 @@ def as_matrices(table):
 @pytest.mark.parametrize("d", [1, 2, 3, 6])
 def test_inside_outside_and_diagonal(d, stack, rng):
     Y, B = rng.standard_normal((2, *stack, d, d))
-    frames = Frames.of(Y)
+    frames = SquareSVD.of(Y)
     U, lam, V = frames.U, frames.lam, frames.Vt.mT
     assert (np.diff(lam, axis=-1) <= 0).all()
     assert_allclose((U * lam[..., None, :]) @ V.mT, Y, atol=1e-14)
@@ -31,7 +31,7 @@ def test_inside_outside_and_diagonal(d, stack, rng):
 def test_graded_frames_know_small_values(d):
     scale = 10.0 ** -np.arange(0, 4 * d, 4)
     Y = scale[:, None] * (np.eye(d) + 0.1 * np.random.default_rng(0).standard_normal((1, d, d)))
-    product = np.prod(Frames.of(Y, graded=True).lam)
+    product = np.prod(SquareSVD.of(Y, graded=True).lam)
     _, logarithm = np.linalg.slogdet(Y[0] / scale[:, None])
     assert_allclose(product, np.exp(logarithm) * scale.prod(), rtol=1e-13)
 
@@ -39,7 +39,7 @@ def test_graded_frames_know_small_values(d):
 @pytest.mark.parametrize("d", [1, 2, 3, 7])
 def test_parts_and_row_sums(d, rng):
     table = rng.standard_normal((d, d, 4))
-    parts = Parts.of(table)
+    parts = PairTable.of(table)
     k, l = pairs(d)  # noqa: E741
     assert all(parts.upper[i, 2] == table[k[i], l[i], 2] for i in range(len(k)))
     assert all(parts.lower[i, 2] == table[l[i], k[i], 2] for i in range(len(k)))
@@ -52,11 +52,11 @@ def test_parts_and_row_sums(d, rng):
 def test_same_bits_in_any_company(d, rng):
     Y, B = rng.standard_normal((2, 17, d, d))
     upper, lower = rng.standard_normal((2, d * (d - 1) // 2, 17))
-    frames = Frames.of(Y)
+    frames = SquareSVD.of(Y)
     inside = frames.inside(B)
     out, norms, sums = frames.outside(inside), size(B), row_sums(upper, lower)
     for n in range(1, 18):
-        few = Frames.of(Y[:n])
+        few = SquareSVD.of(Y[:n])
         for one, other in zip(few, frames, strict=True):
             assert np.array_equal(one, other[:n])
         table = few.inside(B[:n])

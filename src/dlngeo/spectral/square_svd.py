@@ -1,4 +1,4 @@
-"""Singular frames of a stack of square matrices, and tables in them with the paths last.
+"""The SVD of a stack of square matrices, and tables in its frames with the paths last.
 
 What a stochastic step does in the frames is arithmetic on pairs k < l of singular values. Tables
 ``(d, d, ...)`` with the stack's dimensions last turn it into few operations on long rows, each of
@@ -16,12 +16,12 @@ import numpy as np
 
 from dlngeo import _linalg
 from dlngeo._checks import Array
-from dlngeo._linalg import transpose
-from dlngeo.spectral import two_by_two as planar
+from dlngeo._linalg import svd_product, transpose
+from dlngeo.spectral import two_by_two
 from dlngeo.spectral.two_by_two import paths_first, paths_last
 
 
-class Frames(NamedTuple):
+class SquareSVD(NamedTuple):
     """Y = U diag(lam) Vt, lam falling; stacks ``(..., d, d)`` and ``(..., d)``."""
 
     U: Array
@@ -29,13 +29,13 @@ class Frames(NamedTuple):
     Vt: Array
 
     @classmethod
-    def of(cls, Y: Array, graded: bool = False) -> Frames:
-        """The frames of Y; ``graded``: small singular values to their own rounding.
+    def of(cls, Y: Array, graded: bool = False) -> SquareSVD:
+        """The decomposition of Y; ``graded``: small singular values to their own rounding.
 
         Where Y is not finite, lam is NaN.
         """
         if Y.shape[-1] == 2:
-            return cls(*planar.svd(Y))
+            return cls(*two_by_two.svd(Y))
         there = np.asarray(np.isfinite(Y).all(axis=(-2, -1)))
         if not there.all():
             Y = np.where(there[..., None, None], Y, 0.0)
@@ -65,7 +65,7 @@ class Frames(NamedTuple):
     def diagonal(self, values: Array) -> Array:
         """U diag(values) Vᵀ of rows (d, ...)."""
         if self.lam.shape[-1] != 2:
-            return np.asarray((self.U * paths_first(values, 1)[..., None, :]) @ self.Vt)
+            return svd_product(self.U, paths_first(values, 1), self.Vt)
         U, Vt = _table(self.U), _table(self.Vt)
         one, two = U[:, 0] * values[0], U[:, 1] * values[1]
         return _stack(one[:, None] * Vt[0] + two[:, None] * Vt[1])
@@ -85,7 +85,7 @@ def pairs(d: int) -> tuple[Array, Array]:
     return np.triu_indices(d, 1)
 
 
-class Parts(NamedTuple):
+class PairTable(NamedTuple):
     """A table by its diagonal (d, ...) and its rows (pair, ...) above and below."""
 
     diagonal: Array
@@ -93,14 +93,14 @@ class Parts(NamedTuple):
     lower: Array
 
     @classmethod
-    def of(cls, table: Array) -> Parts:
-        """The parts of a table."""
+    def of(cls, table: Array) -> PairTable:
+        """The diagonal and the pairs of a table."""
         k, l = pairs(len(table))  # noqa: E741
         diagonal = np.arange(len(table))
         return cls(table[diagonal, diagonal], table[k, l], table[l, k])
 
     def table(self) -> Array:
-        """The table of these parts."""
+        """The whole table."""
         d = len(self.diagonal)
         k, l = pairs(d)  # noqa: E741
         table = np.empty((d, *self.diagonal.shape))
@@ -116,7 +116,7 @@ def row_sums(upper: Array, lower: Array) -> Array:
         return np.zeros((1, *upper.shape[1:]))
     if d == 2:
         return np.concatenate([upper, lower])
-    table = Parts(np.zeros((d, *upper.shape[1:])), upper, lower).table()
+    table = PairTable(np.zeros((d, *upper.shape[1:])), upper, lower).table()
     total = table[:, 0] + table[:, 1]
     for column in range(2, d):
         total += table[:, column]

@@ -1,11 +1,11 @@
-"""Strings against matrix products: which patterns are critical, and which are tightened."""
+"""Intervals against matrix products: which patterns are critical, and which are tightened."""
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dlngeo.critical_points import _strings as strings
+from dlngeo.critical_points import _intervals
 
 rooms = st.lists(st.integers(0, 3), min_size=1, max_size=5)
 seeds = st.integers(0, 2**32 - 1)
@@ -21,7 +21,7 @@ def path(blocks, first, last):
 
 
 def turn(bridges, inputs):
-    """Σ_Qᵀ in the bases of the strings."""
+    """Σ_Qᵀ in the bases of the intervals."""
     return np.eye(bridges + inputs, bridges)
 
 
@@ -37,9 +37,9 @@ def loose(blocks, back):
 
 
 @given(room=rooms, bridges=st.integers(0, 3), inputs=st.integers(0, 2), seed=seeds)
-def test_all_strings_are_critical_and_fill_the_layers(room, bridges, inputs, seed):
-    drawn = strings.draw(room, bridges, inputs, np.random.default_rng(seed), None)
-    blocks = strings.blocks(drawn, room)
+def test_all_intervals_are_critical_and_fill_the_layers(room, bridges, inputs, seed):
+    drawn = _intervals.draw(room, bridges, inputs, np.random.default_rng(seed), None)
+    blocks = _intervals.blocks(drawn, room)
     depth, back = len(room) + 1, turn(bridges, inputs)
     sizes = [bridges + inputs, *room, bridges]
     assert [Z.shape for Z in blocks] == list(zip(sizes[1:], sizes[:-1], strict=True))
@@ -48,7 +48,7 @@ def test_all_strings_are_critical_and_fill_the_layers(room, bridges, inputs, see
     for Z in blocks:  # at most one arrow into each node and one out
         assert Z.sum(axis=0, initial=0).max(initial=0) <= 1
         assert Z.sum(axis=1, initial=0).max(initial=0) <= 1
-    assert strings.is_loose(drawn, depth) == loose(blocks, back)
+    assert _intervals.is_loose(drawn, depth) == loose(blocks, back)
 
 
 @given(room=rooms, bridges=st.integers(0, 3), inputs=st.integers(0, 2), seed=seeds)
@@ -60,20 +60,20 @@ def test_tightened_or_not_on_request(tightened, room, bridges, inputs, seed):
     )
     if not possible:
         with pytest.raises(ValueError, match="tightened"):
-            strings.draw(room, bridges, inputs, generator, tightened)
+            _intervals.draw(room, bridges, inputs, generator, tightened)
         return
-    drawn = strings.draw(room, bridges, inputs, generator, tightened)
-    blocks = strings.blocks(drawn, room)
+    drawn = _intervals.draw(room, bridges, inputs, generator, tightened)
+    blocks = _intervals.blocks(drawn, room)
     assert loose(blocks, turn(bridges, inputs)) != tightened
 
 
 @given(room=rooms, bridges=st.integers(0, 3), inputs=st.integers(0, 2), seed=seeds)
 def test_a_cut_empties_one_block_and_no_other(room, bridges, inputs, seed):
     generator, depth = np.random.default_rng(seed), len(room) + 1
-    drawn = strings.draw(room, bridges, inputs, generator, None)
-    before = strings.blocks(drawn, room)
+    drawn = _intervals.draw(room, bridges, inputs, generator, None)
+    before = _intervals.blocks(drawn, room)
     layer = int(generator.integers(1, depth + 1))
-    after = strings.blocks(strings.cut(drawn, depth, layer), room)
+    after = _intervals.blocks(_intervals.cut(drawn, depth, layer), room)
     for p, (Z, Y) in enumerate(zip(before, after, strict=True), start=1):
         assert Y.sum() == (0 if p == layer else Z.sum())
 
@@ -84,8 +84,8 @@ def test_saddles_with_fewer_than_two_zero_blocks_are_drawn(room, bridges, inputs
     assume(min(room) >= 2)
     generator = np.random.default_rng(seed)
     zeros = [
-        sum(not Z.any() for Z in strings.blocks(drawn, room))
-        for drawn in (strings.draw(room, bridges, inputs, generator, None) for _ in range(50))
+        sum(not Z.any() for Z in _intervals.blocks(drawn, room))
+        for drawn in (_intervals.draw(room, bridges, inputs, generator, None) for _ in range(50))
     ]
     if len(room) >= 4:
         assert min(zeros) < 2

@@ -1,4 +1,4 @@
-r"""Which blocks Z make a critical point: strings through the layers (Wendin and Altafini, 4.4).
+r"""Which blocks Z make a critical point: interval decompositions (Wendin and Altafini, 4.4).
 
 At a critical point of rank r < d_y the blocks Z_1, ..., Z_N of (33) satisfy, and need satisfy no
 more than,
@@ -6,12 +6,13 @@ more than,
 .. math:: Z_{j-1}\cdots Z_1\, \Sigma_Q^T\, Z_N\cdots Z_{j+1} = 0 \quad (j = 1, \dots, N)
 
 (corrected: two zero blocks are enough, not needed). Read Σ_Qᵀ as an arrow from the output back to
-the input: the blocks with it run in a circle, and the condition says that no path of all arrows but
-one is left. Such maps fall apart into *strings*, in bases of the hidden layers fit for it: each
-basis vector goes to the next layer's, or to zero. A string through the output goes on at the input
-(a *bridge*); with ``back`` arrows before and ``on`` after, the condition reads back + on <= N - 2.
-All other strings start at a free input or in a hidden layer and may have any length; none reaches
-the output. Drawing strings at random draws every critical point.
+the input: the blocks with it are a representation of a cyclic quiver, and the condition says that
+no path of all arrows but one is left. Such a representation is a sum of *intervals*: in bases of
+the hidden layers fit for it each basis vector goes to the next layer's, or to zero. An interval
+through the output goes on at the input (a *bridge*); with ``back`` arrows before and ``on`` after,
+the condition reads back + on <= N - 2. All other intervals start at a free input or in a hidden
+layer and may have any length; none reaches the output. Drawing intervals at random draws every
+critical point.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import numpy as np
 from dlngeo._checks import Array, Weights
 
 
-class Strings(NamedTuple):
-    """Strings by the hidden layers 1..N-1 that they visit.
+class Intervals(NamedTuple):
+    """Intervals by the hidden layers 1..N-1 that they visit.
 
     Bridges ``(back, on)`` visit N - back, ..., N - 1 and 1, ..., on; inputs 1, ..., on; segments
-    ``(low, high)`` what their name says. Each node of a hidden layer lies on one string.
+    ``(low, high)`` what their name says. Each node of a hidden layer lies in one interval.
     """
 
     bridges: list[tuple[int, int]]
@@ -41,19 +42,19 @@ def draw(
     inputs: int,
     generator: np.random.Generator,
     tightened: bool | None,
-) -> Strings:
-    """Random strings through hidden layers of ``room`` nodes each.
+) -> Intervals:
+    """Random intervals through hidden layers of ``room`` nodes each.
 
     Parameters
     ----------
     room : N - 1 sizes
-    bridges, inputs : numbers of strings through the output and from free inputs
+    bridges, inputs : numbers of intervals through the output and from free inputs
     tightened : None, or whether the point is to be non-strict as far as Z decides
 
     Raises
     ------
     ValueError
-        If there are no such strings.
+        If there are no such intervals.
     """
     depth = len(room) + 1
     if tightened and depth == 2 and bridges and room[0]:
@@ -62,7 +63,7 @@ def draw(
         raise ValueError(
             "all critical points of this rank are tightened: it is the least width's, or no smaller"
         )
-    free, strings = list(room), Strings([], [], [])
+    free, intervals = list(room), Intervals([], [], [])
 
     def take(layers: range, most: int) -> int:
         """Walk over layers while they have room, ``most`` at most; how many were taken."""
@@ -73,61 +74,61 @@ def draw(
         return min(most, len(layers))
 
     def bridge(back: int, on: int) -> None:
-        strings.bridges.append((take(range(depth - 1, 0, -1), back), take(range(1, depth), on)))
+        intervals.bridges.append((take(range(depth - 1, 0, -1), back), take(range(1, depth), on)))
 
     def segment(low: int, most: int) -> None:
-        strings.segments.append((low, low - 1 + take(range(low, depth), most)))
+        intervals.segments.append((low, low - 1 + take(range(low, depth), most)))
 
     if tightened is False:
         low, high = sorted(generator.choice(np.arange(1, depth + 1), 2, replace=False).tolist())
         bridge(depth - high, low - 1)
         segment(low, high - low)
-    while len(strings.bridges) < bridges:
+    while len(intervals.bridges) < bridges:
         arrows = int(generator.integers(depth - 1))
         back = int(generator.integers(arrows + 1))
         bridge(back, arrows - back)
     for _ in range(inputs):
-        strings.inputs.append(take(range(1, depth), int(generator.integers(depth))))
+        intervals.inputs.append(take(range(1, depth), int(generator.integers(depth))))
     for low in range(1, depth):
         while free[low - 1]:
             segment(low, int(generator.integers(1, depth - low + 1)))
-    if tightened and is_loose(strings, depth):
+    if tightened and is_loose(intervals, depth):
         for layer in generator.choice(np.arange(1, depth + 1), 3, replace=False).tolist():
-            strings = cut(strings, depth, layer)
-    return strings
+            intervals = cut(intervals, depth, layer)
+    return intervals
 
 
-def is_loose(strings: Strings, depth: int) -> bool:
+def is_loose(intervals: Intervals, depth: int) -> bool:
     """Whether the point is not tightened.
 
     It is not where for some p < q both Z_{q-1} ⋯ Z_{p+1} and Z_{p-1} ⋯ Z_1 Σ_Qᵀ Z_N ⋯ Z_{q+1} are
-    not zero: one string runs through the hidden layers p..q-1, and a bridge from q to p - 1.
+    not zero: one interval runs through the hidden layers p..q-1, and a bridge from q to p - 1.
     """
-    runs = [*strings.segments, *((1, on) for on in strings.inputs)]
-    for back, on in strings.bridges:
+    runs = [*intervals.segments, *((1, on) for on in intervals.inputs)]
+    for back, on in intervals.bridges:
         runs += [(depth - back, depth - 1), (1, on)]
     return any(
         low <= high and low <= on + 1 and high >= depth - back - 1
         for low, high in runs
-        for back, on in strings.bridges
+        for back, on in intervals.bridges
     )
 
 
-def cut(strings: Strings, depth: int, layer: int) -> Strings:
-    """The strings with Z_layer set to zero."""
-    result = Strings([], [], [])
+def cut(intervals: Intervals, depth: int, layer: int) -> Intervals:
+    """The intervals with Z_layer set to zero."""
+    result = Intervals([], [], [])
 
     def forward(on: int) -> int:
         if layer <= on:
             result.segments.append((layer, on))
         return min(on, layer - 1)
 
-    for back, on in strings.bridges:
+    for back, on in intervals.bridges:
         if layer > depth - back:
             result.segments.append((depth - back, layer - 1))
         result.bridges.append((min(back, depth - layer), forward(on)))
-    result.inputs.extend(forward(on) for on in strings.inputs)
-    for low, high in strings.segments:
+    result.inputs.extend(forward(on) for on in intervals.inputs)
+    for low, high in intervals.segments:
         if low < layer <= high:
             result.segments.extend([(low, layer - 1), (layer, high)])
         else:
@@ -135,14 +136,14 @@ def cut(strings: Strings, depth: int, layer: int) -> Strings:
     return result
 
 
-def blocks(strings: Strings, room: list[int]) -> Weights:
-    """The blocks J_1, ..., J_N of zeros and ones in bases along the strings.
+def blocks(intervals: Intervals, room: list[int]) -> Weights:
+    """The blocks J_1, ..., J_N of zeros and ones in bases along the intervals.
 
     Input and output have the bridges as their first basis vectors, the input the free ones after
     them: J_1 is room_1 × (bridges + inputs), J_N bridges × room_{N-1}.
     """
     depth, used = len(room) + 1, [0] * len(room)
-    sizes = [len(strings.bridges) + len(strings.inputs), *room, len(strings.bridges)]
+    sizes = [len(intervals.bridges) + len(intervals.inputs), *room, len(intervals.bridges)]
     result: list[Array] = [np.zeros((sizes[p + 1], sizes[p])) for p in range(depth)]
 
     def run(layers: range, node: int | None) -> int | None:
@@ -155,13 +156,13 @@ def blocks(strings: Strings, room: list[int]) -> Weights:
             node = new
         return node
 
-    for k, (back, on) in enumerate(strings.bridges):
+    for k, (back, on) in enumerate(intervals.bridges):
         last = run(range(depth - back, depth), None)
         if last is not None:
             result[-1][k, last] = 1
         run(range(1, on + 1), k)
-    for k, on in enumerate(strings.inputs, start=len(strings.bridges)):
+    for k, on in enumerate(intervals.inputs, start=len(intervals.bridges)):
         run(range(1, on + 1), k)
-    for low, high in strings.segments:
+    for low, high in intervals.segments:
         run(range(low, high + 1), None)
     return tuple(result)

@@ -1,0 +1,93 @@
+"""The protocol of an energy E(W) of the end-to-end matrix: what a network is trained to minimise.
+
+An energy has three methods, each batched over the leading dimensions of W: ``value``, the Euclidean
+``gradient`` E'(W) of Menon (3.7), and ``hessian``, the second derivative applied to a matrix. The
+:class:`Energy` protocol says so, and any object of yours that keeps it works everywhere;
+:func:`check` tells whether it does. What else it can say of itself, it may: the parts below are
+optional, and an energy of yours that has them is treated as those of the library are.
+
+``shape``
+    (m, n): the shape of W. Without it an energy takes matrices of any shape that it is given.
+``hessian_norm``
+    The norm of E''(W) where it is the same at every W. Langevin paths bound their steps by it;
+    without it they estimate the norm at each W by products with E''.
+``spectral``
+    For an energy of the singular values alone: a function of σ ``(..., r)``, inf among them, to
+    E(diag σ) ``(...)`` and its derivatives ``(..., r)``. None says that the energy sees more.
+    Without it, invariance is tried at random matrices.
+``null_space()``
+    A :class:`NullSpace`: what E does not see of W. It decides whether a Gibbs measure is finite;
+    without it nothing is said unless E is of the singular values alone. (Directions along which E
+    is constant are found from E'' and E, for all energies alike.)
+``fits()``
+    The :class:`Fits` of E = 0 where they are an affine set, for the least nuclear norm.
+``kind``, ``from_config(energy, shape)``, ``to_config()``
+    A name, and the way from and to plain numbers: see :data:`KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from dlngeo._checks import Array
+
+Spectral: TypeAlias = Callable[[Array], tuple[Array, Array]]
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """A twice differentiable function of an m × n matrix, evaluated on stacks ``(..., m, n)``."""
+
+    def value(self, W: Array) -> Array:
+        """E(W), of shape ``(...)``."""
+        ...
+
+    def gradient(self, W: Array) -> Array:
+        """E'(W), the matrix of partial derivatives, of shape ``(..., m, n)``."""
+        ...
+
+    def hessian(self, W: Array, Z: Array) -> Array:
+        """The derivative of E' at W in direction Z, of the broadcast shape of W and Z."""
+        ...
+
+
+class NullSpace(NamedTuple):
+    """What an energy, bounded from below and on bounded sets, does not see of W.
+
+    Attributes
+    ----------
+    entries : (m, n) array of bool
+        In suitable orthonormal bases of the inputs and of the outputs, E goes to infinity with
+        every entry but these.
+    exact : bool
+        Whether E depends on none of these entries. False: they hold what is not seen, and more.
+    spaces : tuple of (int, int)
+        Dimensions and generic ranks of linear spaces of matrices, along an open part of which E
+        stays bounded: what is known to be unseen where ``exact`` is False.
+    """
+
+    entries: Array
+    exact: bool = True
+    spaces: tuple[tuple[int, int], ...] = ()
+
+
+class Fits(NamedTuple):
+    """The affine set of all W with E(W) = 0, and multipliers of its normal space.
+
+    Attributes
+    ----------
+    project : callable
+        W to the nearest fit.
+    normal : callable
+        A matrix to its part normal to the set.
+    multipliers : callable
+        A normal matrix to its coefficients, one a measurement.
+    pair : callable
+        A normal matrix to its product with any fit.
+    """
+
+    project: Callable[[Array], Array]
+    normal: Callable[[Array], Array]
+    multipliers: Callable[[Array], Array]
+    pair: Callable[[Array], float]

@@ -1,0 +1,200 @@
+r"""Schemes for the Riemannian Langevin equation downstairs: one step each, for stacks of states.
+
+In the root chart Euler-Maruyama and the scheme of weak order 2 by S. Ninomiya and M. Ninomiya
+(Finance Stoch. 13, 2009, 415-443); in the entries of W Euler-Maruyama, which alone serves at
+infinite depth. In all of them the smallest λ is reflected where the determinant changes sign.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from dlngeo._checks import Array
+from dlngeo._equation import Equation
+from dlngeo.langevin.lipschitz import bound, lipschitz_ahead
+from dlngeo.langevin.root_chart import RootChart, orientation, reflected, runge_kutta, within_range
+from dlngeo.spectral.divided_differences import quotient
+from dlngeo.spectral.entropic_force import mutual_forces
+from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums, size
+
+
+class Ready(NamedTuple):
+    """What a step takes over: the frames of the states, E'(W), and the signs of det W to keep."""
+
+    frames: SquareSVD
+    slope: Array | None
+    orientation: Array | None
+
+    def reflected(self, new: Array, way: Array, least: Array) -> Array:
+        """Reflected where a way this long may have changed the determinant's sign (Weyl)."""
+        if self.orientation is None:
+            return new
+        return reflected(new, self.orientation, way >= 0.999 * least)
+
+
+class Downstairs:
+    """What the schemes on d × d matrices share: frames are W, and det W keeps its sign."""
+
+    upstairs: ClassVar[bool] = False
+
+    def __init__(self, equation: Equation, d: int) -> None:
+        self.equation, self.shape = equation, (d, d)
+        self.noise_size = d * d
+
+    def keep(self, W: Array) -> Array | None:
+        """The signs of det W, (path,); nothing at depth 1, where there is no boundary."""
+        return None if self.equation.depth == 1 else orientation(W)
+
+    def read(self, frames: Array) -> tuple[Array, None]:
+        """W, and no weights."""
+        return frames, None
+
+
+class RootEuler(Downstairs):
+    """Euler-Maruyama in the root chart."""
+
+    depths: ClassVar[str] = "finite"
+
+    def __init__(self, equation: Equation, d: int) -> None:
+        super().__init__(equation, d)
+        self._chart = RootChart(equation)
+
+    def start(self, W: Array) -> Array:
+        """The root of W."""
+        return self._chart.to_root(W)
+
+    def record(self, state: Array) -> Array:
+        """W of roots."""
+        return self._chart.from_root(state)
+
+    def prepare(self, state: Array, kept: Array | None = None) -> tuple[Array, Ready]:
+        """A Lipschitz constant of the drift, and what a step takes over."""
+        energy, depth, decay = self._chart.energy, self._chart.depth, self.equation.weight_decay
+        frames = self._chart.frames(state)
+        if energy is None:
+            return np.full(len(state), float(decay)), Ready(frames, None, kept)
+        W = self._chart.end_to_end(frames)
+        slope, top = energy.gradient(W), frames.lam[:, 0]
+        rate = bound(energy, W, slope, top**depth, depth)
+        spread = math.sqrt(2 * self.equation.temperature / depth)
+        return lipschitz_ahead(rate, top, depth, spread) + decay, Ready(frames, slope, kept)
+
+    def step(
+        self, state: Array, normals: Array, dt: float | Array, ready: Ready | None = None
+    ) -> Array:
+        """One step."""
+        h, ready = _column(dt), ready or self.prepare(state)[1]
+        B = np.sqrt(h) * normals.reshape(-1, *self.shape)
+        move = self._chart.velocity(ready.frames, B, h, ito=True, slope=ready.slope)
+        return self._arrived(state + move, state, ready)
+
+    def _arrived(self, new: Array, state: Array, ready: Ready) -> Array:
+        new = within_range(new, size(new), self._chart.depth)
+        return ready.reflected(new, size(new - state), ready.frames.lam[:, -1])
+
+
+class WeakTwo(RootEuler):
+    """Ninomiya and Ninomiya's scheme: the flow of Z_1, then of Z_2, random combinations of fields.
+
+    Z_1 = √h S_1·V, Z_2 = h V_0 + √h S_2·V with Var S_1 = 1/2, Var S_2 = 3/2, Cov = -1/2, so that
+    S_1 + S_2 is the step's Brownian increment. Both flows by the classical Runge-Kutta method: its
+    error is of fifth order in √h with odd moments, so it costs h³ in the mean.
+    """
+
+    def __init__(self, equation: Equation, d: int) -> None:
+        super().__init__(equation, d)
+        self.noise_size = 2 * d * d
+
+    def step(
+        self, state: Array, normals: Array, dt: float | Array, ready: Ready | None = None
+    ) -> Array:
+        """One step."""
+        h, chart, ready = _column(dt), self._chart, ready or self.prepare(state)[1]
+        B, X = np.moveaxis(normals.reshape(-1, 2, *self.shape), 1, 0) * np.sqrt(h)
+        one = X / math.sqrt(2)
+        two = B - one
+        frames, middle = ready.frames, state
+        if self.equation.kappa:
+            first = chart.velocity(frames, one, None, ito=False)
+            middle = runge_kutta(state, lambda Y: chart.field(Y, one, None, ito=False), first)
+            frames = chart.frames(middle)
+        first = chart.velocity(frames, two, h, ito=False)
+        new = runge_kutta(middle, lambda Y: chart.field(Y, two, h, ito=False), first)
+        return self._arrived(new, state, ready)
+
+
+class EulerDownstairs(Downstairs):
+    """Euler-Maruyama in the entries of W."""
+
+    depths: ClassVar[str] = "any"
+
+    def start(self, W: Array) -> Array:
+        """W itself."""
+        return W
+
+    def record(self, state: Array) -> Array:
+        """W itself."""
+        return state
+
+    def prepare(self, state: Array, kept: Array | None = None) -> tuple[Array, Ready]:
+        """A Lipschitz constant of the drift, and what a step takes over."""
+        energy, depth, decay = self.equation.energy, self.equation.depth, self.equation.shrinkage
+        frames = SquareSVD.of(state, graded=True)
+        if energy is None:
+            return np.full(len(state), float(decay)), Ready(frames, None, kept)
+        slope, top = energy.gradient(state), frames.lam[:, 0]
+        rate = bound(energy, state, slope, top, depth, 2.0)
+        spread = math.sqrt(2 * self.equation.temperature)
+        if math.isinf(depth):
+            rate = lipschitz_ahead(rate, top, depth, spread)
+        else:
+            rate = lipschitz_ahead(rate, top ** (1 / depth), depth, spread / math.sqrt(depth))
+        return rate + decay, Ready(frames, slope, kept)
+
+    def step(
+        self, state: Array, normals: Array, dt: float | Array, ready: Ready | None = None
+    ) -> Array:
+        """One step."""
+        h = np.atleast_1d(np.asarray(dt, dtype=float))
+        ready = ready or self.prepare(state)[1]
+        frames, slope, depth = ready.frames, ready.slope, self.equation.depth
+        sigma = frames.values()
+        k, l = pairs(len(sigma))  # noqa: E741
+        between = np.sqrt(quotient(sigma[k], sigma[l], depth))
+        beside = np.sqrt(quotient(sigma, sigma, depth))
+        B = normals.reshape(-1, *self.shape)
+        X = PairTable.of(frames.inside(B) * np.sqrt(2 * self.equation.temperature * h))
+        if slope is not None:
+            E = PairTable.of(frames.inside(slope))
+            X = PairTable(
+                X.diagonal - h * beside * E.diagonal,
+                X.upper - h * between * E.upper,
+                X.lower - h * between * E.lower,
+            )
+        diagonal = beside * X.diagonal + h * self._radial(sigma)
+        A = PairTable(diagonal, between * X.upper, between * X.lower)
+        new = state + frames.outside(A.table())
+        return ready.reflected(new, size(new - state), sigma[-1])
+
+    def _radial(self, sigma: Array) -> Array:
+        """The drift but for the energy's: diagonal in the frames."""
+        equation, depth, decay = self.equation, self.equation.depth, self.equation.shrinkage
+        if depth == 1:
+            return -decay * sigma
+        infinite = math.isinf(depth)
+        force: Array | float = equation.kappa * (1.0 if infinite else depth - 1)
+        if equation.entropy:
+            k, l = pairs(len(sigma))  # noqa: E741
+            force = force + row_sums(*mutual_forces(sigma[k], sigma[l], depth))
+        power = sigma if infinite else sigma ** (1 - 2 / depth)
+        radial = power * force / equation.beta - decay * sigma
+        # at depth 2 and below there is no drift at a singular W
+        return np.asarray(np.where(sigma > 0, radial, np.nan) if 1 < depth <= 2 else radial)
+
+
+def _column(dt: float | Array) -> Array:
+    """Times (path,), or one, against matrices (path, d, d)."""
+    return np.reshape(np.asarray(dt, dtype=float), (-1, 1, 1))
