@@ -95,6 +95,17 @@ def test_options_replace_what_the_file_says(call, config, tmp_path, monkeypatch)
     assert asked[0].upstairs is True
 
 
+def test_scheme_is_chosen_by_its_name(call, config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call("simulate", config, "--method", "euler", "--out", out) == 0
+    assert json.loads((out / "summary.json").read_text())["config"]["method"] == "euler"
+    capsys.readouterr()
+    assert call("simulate", config, "--method", "root", "--out", out) == 2
+    assert 'with method = "euler", not method = "root"' in only_line(capsys)
+    assert call("simulate", config, "--method", "nope", "--out", tmp_path / "x") == 2
+    assert "method must be 'auto', 'weak2'" in only_line(capsys)
+
+
 def test_rerun_takes_finished_paths_from_the_folder(call, config, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert call("simulate", config, "--out", out) == 0

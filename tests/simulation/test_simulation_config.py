@@ -11,6 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from dlngeo.energies import KINDS
+from dlngeo.langevin.schemes import SCHEMES
 from dlngeo.simulation import config
 
 GOOD = """
@@ -118,6 +120,51 @@ def test_replaced_changes_what_is_given_alone():
     assert other.start == settings.start
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_energy_goes_to_toml_and_back(kind, rng):
+    X, Y, A = rng.standard_normal((3, 2, 2))
+    labels = [[1, -1], [-1, 1]]
+    data = {
+        "completion": {"table": [[1, math.nan], [math.nan, 2]]},
+        "quadratic": {"target": A},  # an array, as Python may give it
+        "regression": {"X": X, "Y": Y},
+        "sensing": {"measurements": [A, X], "values": [1, 2.5]},
+        "logistic": {"X": X, "Y": labels},
+    }
+    settings = config.from_toml(GOOD).replaced(energy={"kind": kind, **data[kind]})
+    again = config.from_toml(config.to_toml(settings))
+    W = settings.matrix() + 0.3
+    assert again.build_energy().value(W) == settings.build_energy().value(W)
+    assert config.difference(again, settings) == ("", "", "")
+
+
+def test_difference_is_of_what_is_said_not_of_how():
+    one = config.from_toml(GOOD)
+    listed = config.from_toml(
+        changed("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[1, 1, 2.0], [0, 0, 1]]")
+    )
+    assert config.difference(one, listed) == ("", "", "")
+    assert config.difference(one, one.replaced(beta=3)) == ("beta", "beta = 10.0", "beta = 3.0")
+    key, theirs, ours = config.difference(one, one.replaced(upstairs=True, save_every=2))
+    assert (key, theirs, ours) == ("upstairs", "upstairs = false", "upstairs = true")
+    key, theirs, ours = config.difference(one, one.replaced(save_every=2))
+    assert (key, theirs, ours) == ("save_every", "save_every not given", "save_every = 2")
+    target = one.replaced(energy={"kind": "quadratic", "target": np.eye(2)})
+    assert config.difference(one, target)[0] == "kind"
+
+
+@pytest.mark.parametrize("method", ["auto", *SCHEMES])
+def test_a_scheme_is_asked_for_by_its_name(method):
+    upstairs = method in SCHEMES and SCHEMES[method].upstairs
+    line = f'method = "{method}"'
+    if upstairs:
+        with pytest.raises(ValueError, match="method must be 'auto' or of "):
+            config.from_toml(with_line(line))
+        line += "\nupstairs = true"
+    asked = config.from_toml(with_line(line))
+    assert asked.method == config.from_toml(config.to_toml(asked)).method == method
+
+
 # -------------------------------------------------------------------------------------- what is bad
 
 
@@ -152,10 +199,18 @@ def test_replaced_changes_what_is_given_alone():
             'start = "I"',
             "start must be a list of rows [[…], …], not",
         ),
-        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0]]", "one shape; they have (2, 2) and (1"),
+        (
+            "start = [[1.0, 2], [0, 1.5]]",
+            "start = [[1.0]]",
+            "shape (1, 1) asked for; its",
+        ),
         ("start = [[1.0, 2], [0, 1.5]]", "start = [[nan, 2], [0, 1]]", "start must be finite"),
-        ('kind = "completion"', "", "energy.kind must be one of completion, quadratic, not None"),
-        ('"completion"', '"cubic"', "energy.kind must be one of completion, quadratic, not 'cu"),
+        (
+            'kind = "completion"',
+            "",
+            "energy.kind must be one of completion, quadratic, regression,",
+        ),
+        ('"completion"', '"cubic"', "sensing, logistic, not 'cubic'"),
         ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
         ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
         (
@@ -173,8 +228,10 @@ def test_replaced_changes_what_is_given_alone():
         (
             "table = [[1.0, nan], [nan, 2.0]]",
             "triplets = [[0, 2, 1]]",
-            "rows and columns from 0 to 1, as start has; they run from 0 to 2",
+            "rows from 0 to 1 and columns from 0 to 1; they run from 0 to 2",
         ),
+        ("dt = 0.01", 'dt = 0.01\nmethod = "rk4"', "method must be 'auto', 'weak2', "),
+        ("dt = 0.01", "dt = 0.01\nmethod = 2", "method must be "),
         ("[energy]", "[energies]", "unknown key 'energies'"),
         ("depth = 3", "depth 3", "line 2"),
     ],

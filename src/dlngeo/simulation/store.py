@@ -116,6 +116,7 @@ def _group(config: Config, paths: range) -> Group:
         first_path=paths.start,
         rng=config.seed,
         upstairs=config.upstairs,
+        method=config.method,
         save_every=config.save_every,
     )
     return {
