@@ -43,4 +43,4 @@ def test_example_can_be_pasted(example):
 
 
 def test_the_main_functions_have_examples():
-    assert len(EXAMPLES) >= 40
+    assert len(EXAMPLES) >= 80
