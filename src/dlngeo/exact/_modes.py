@@ -122,6 +122,16 @@ def singular_value(t: ArrayLike, s: ArrayLike, sigma: ArrayLike, depth: float) -
     Notes
     -----
     Source: Wendin and Altafini, (61) with s = z^h; Menon, (4.11), (14.7) for a diagonal W.
+
+    Examples
+    --------
+    >>> import math
+    >>> import dlngeo as dln
+    >>> round(float(dln.exact.singular_value(math.inf, 0.5, 3.0, 2)), 6)  # it learns the target
+    3.0
+    >>> T = dln.exact.passage_time(0.5, 2.0, 3.0, 2)
+    >>> round(float(dln.exact.singular_value(T, 0.5, 3.0, 2)), 6)
+    2.0
     """
     depth = _depth(depth)
     t, s, sigma = _broadcast(t, _non_negative(s, "s"), sigma)
@@ -152,6 +162,16 @@ def passage_time(start: ArrayLike, end: ArrayLike, sigma: ArrayLike, depth: floa
     Notes
     -----
     Source: Wendin and Altafini, (61); time as a hypergeometric function of z^h / σ.
+
+    Examples
+    --------
+    At depth 2 the logistic law, log(10)/(2σ):
+
+    >>> import math
+    >>> import dlngeo as dln
+    >>> T = dln.exact.passage_time(0.5, 2.0, 3.0, 2)
+    >>> round(float(T) * 6, 6) == round(math.log(10), 6)
+    True
     """
     depth = _depth(depth)
     start, end = _non_negative(start, "start"), _non_negative(end, "end")

@@ -93,6 +93,23 @@ def gradient_flow(
     A run that diverges or stalls has status -1, says where, and keeps its last good state: so has
     one whose energy or velocity is beyond the range of floating point at the start, which it keeps.
     Source: Menon, (3.4)-(3.6), (4.11), (4.21), (14.7); Wendin and Altafini, (9), (24)-(25).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> start = dln.balanced.lift([[1.0, 0.5], [0.0, 1.0]], 2)
+    >>> up = dln.flows.gradient_flow(energy, start, (0, 8), rtol=1e-4)
+    >>> up.singular_values[-1].round(2).tolist()
+    [3.0, 1.0]
+
+    Downstairs the same from W and a depth, which need not be whole:
+
+    >>> W = dln.weights.end_to_end(start)
+    >>> down = dln.flows.gradient_flow(energy, W, (0, 8), depth=2, rtol=1e-4)
+    >>> bool(np.allclose(up.W[-1], down.W[-1], atol=1e-2))
+    True
     """
     gamma = _checks.non_negative(weight_decay, "weight_decay")
     system: System
@@ -146,6 +163,16 @@ def adjacency_flow(
     -----
     Every product is one of whole n_v × n_v matrices: :func:`gradient_flow` gives the same path for
     a fraction of the work. Source: Wendin and Altafini, (12), (25).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> A = dln.adjacency.from_weights(dln.balanced.lift([[1.0, 0.5], [0.0, 1.0]], 2))
+    >>> run = dln.flows.adjacency_flow(energy, A, (2, 2, 2), (0, 8), rtol=1e-4)
+    >>> run.singular_values[-1].round(2).tolist()
+    [3.0, 1.0]
     """
     gamma, dims = _checks.non_negative(weight_decay, "weight_decay"), _checks.widths(widths)
     system = AdjacencyFlow(Equation(energy, len(dims) - 1, weight_decay=gamma), A, dims)
@@ -198,6 +225,17 @@ def free_energy_flow(
     -----
     The Riemannian Langevin equation without noise in the observable (κ = 0), (12.7).
     Source: Menon, (6.7), (12.13).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> run = dln.flows.free_energy_flow(energy, np.diag([1.0, 0.5]), (0, 20), depth=2, beta=10.0)
+    >>> W = run.W[-1]
+    >>> slope = dln.entropy.free_energy_gradient(energy, W, 2, 10.0)
+    >>> bool(np.abs(slope).max() < 1e-3)
+    True
     """
     equation = Equation.of(energy, depth, beta, 0.0, weight_decay)
     system = FreeEnergyFlow(equation, W, rank, widths)

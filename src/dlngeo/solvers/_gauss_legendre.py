@@ -89,6 +89,17 @@ class GaussLegendre(AdaptiveSolver):
     Stages are solved by fixed-point iteration, so a stiff flow takes short steps: for conservation,
     not for speed. Dense output takes a step of its own, from the knot before, to each time it is
     asked for: it costs as much, is of order 4, and keeps what steps keep.
+
+    Examples
+    --------
+    Of a rotation it keeps the radius:
+
+    >>> from scipy.integrate import solve_ivp
+    >>> import dlngeo as dln
+    >>> field = lambda t, y: [y[1], -y[0]]
+    >>> run = solve_ivp(field, (0, 10), [1.0, 0.0], method=dln.solvers.GaussLegendre, rtol=1e-3)
+    >>> bool(abs((run.y[:, -1] ** 2).sum() - 1) < 1e-12)
+    True
     """
 
     _knots: tuple[Knot, ...] = ()

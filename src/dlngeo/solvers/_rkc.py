@@ -180,6 +180,14 @@ class RKC(AdaptiveSolver):
     -----
     For Jacobians whose eigenvalues are real and negative, or lie close to that axis, with growing
     directions where the flow leaves a saddle. Dense output is the cubic Hermite interpolant.
+
+    Examples
+    --------
+    >>> from scipy.integrate import solve_ivp
+    >>> import dlngeo as dln
+    >>> run = solve_ivp(lambda t, y: -1000 * y, (0, 10), [1.0], method=dln.solvers.RKC, rtol=1e-4)
+    >>> run.success, run.nfev < 2000  # RK45 needs 21,000 evaluations
+    (True, True)
     """
 
     def __init__(

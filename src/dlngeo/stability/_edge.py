@@ -154,6 +154,13 @@ def two_cycle(sigma: ArrayLike, step: ArrayLike) -> TwoCycle:
     Notes
     -----
     At ησ = 1 both points are the fixed point z = √σ.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> found = dln.stability.two_cycle(1.0, 1.1)
+    >>> round(float(found.multiplier), 6), bool(found.stable)  # 9 - 2(1 + 1.1)²
+    (0.18, True)
     """
     sigma, eta = positive(sigma, "sigma"), positive(step, "step")
     a = eta * sigma
