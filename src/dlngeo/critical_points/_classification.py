@@ -93,6 +93,14 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     -----
     The Hessian is not formed. Source: Wendin and Altafini, Prop. 18 corrected (tightened is said
     exactly; two layers have no tightened saddles); with bottlenecks.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> weights = dln.critical_points.sample([3.0, 2.0, 1.0], (3, 3, 3), (0, 2), rng=0)
+    >>> found = dln.critical_points.classify(weights, [3.0, 2.0, 1.0])
+    >>> found.kind, found.signature, round(float(found.value), 6)
+    ('strict saddle', (0, 2), 2.0)
     """
     layers, values = prepare(weights, sigma)
     tol = _checks.positive(tol, "tol")

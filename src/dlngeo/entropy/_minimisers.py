@@ -91,6 +91,17 @@ def minimise_free_energy(
     those returned is a finding of the search, as ``hits`` of ``searches`` says. At a point of rank
     d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
     Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> found = dln.entropy.minimise_free_energy(energy, 2, 50.0)
+    >>> found.family, found.ranks.tolist()
+    ('points', [2])
+    >>> bool(np.allclose(found.points[0], np.diag([3.002, 1.002]), atol=1e-3))
+    True
     """
     F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
     starts, callback = _checks.integer(starts, "starts", 1), _callbacks.checked(callback)

@@ -90,6 +90,13 @@ def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) 
     Notes
     -----
     Source: derived; the metric is Menon's, (4.16), (7.15) corrected, (14.10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> dln.metric.log(np.diag([4.0, 1.0]), np.diag([9.0, 1.0]), 2).round(6).tolist()
+    [[4.0, 0.0], [0.0, 0.0]]
     """
     velocities = []
     for found in _each(W0, W1, depth, rank):
@@ -120,6 +127,14 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     Notes
     -----
     Source: derived; by Menon, Theorem 13, it is the distance of the fibres over W0 and W1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> far = dln.metric.distance(np.diag([4.0, 1.0]), np.diag([9.0, 1.0]), 2)
+    >>> round(float(far), 6)  # √2 (√9 - √4)
+    1.414214
     """
     lengths = []
     for found in _each(W0, W1, depth, rank):
