@@ -77,7 +77,7 @@ def effective_rank(
     total = p.sum(axis=-1, keepdims=True)
     p = p / np.where(total > 0, total, 1.0)
     entropy = -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
-    return np.where(total[..., 0] > 0, np.exp(entropy), 0.0)
+    return np.where(total[..., 0] > 0, np.exp(entropy), 0.0)[()]
 
 
 def schatten_norm(sigma: ArrayLike, p: float) -> Array:

@@ -23,7 +23,7 @@ from dlngeo.completion.baselines import (
     Mask,
     Method,
     Progress,
-    Split,
+    TrainTestSplit,
     column_mean,
     hold_out,
     rmse,
@@ -57,7 +57,7 @@ class Completion:
     centre, spread : float
         Mean and standard deviation of the training entries.
     widths : tuple of int
-    split : Split
+    split : TrainTestSplit
     """
 
     table: Array
@@ -73,7 +73,7 @@ class Completion:
     centre: float
     spread: float
     widths: tuple[int, ...]
-    split: Split
+    split: TrainTestSplit
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -219,8 +219,8 @@ def _labelled(table: Any) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
 
 def _where_there_are_data(matrix: Array, observed: Mask) -> Array:
     """NaN in rows and columns of which nothing was observed: they would show the start."""
-    known = observed.any(axis=1, keepdims=True) & observed.any(axis=0, keepdims=True)
-    return np.where(known, matrix, np.nan)
+    reached = observed.any(axis=1, keepdims=True) & observed.any(axis=0, keepdims=True)
+    return np.where(reached, matrix, np.nan)
 
 
 def _standard(values: Array) -> tuple[float, float]:

@@ -73,8 +73,12 @@ def free_energy_at(energy: Energy, state: State, beta: float, gamma: float) -> A
     value = energy.value(state.point) - state.entropy() / beta
     if gamma == 0:
         return np.asarray(value)
-    penalty = (state.sigma ** (2 / state.depth)).sum(axis=-1)
-    return np.asarray(value + gamma * state.depth / 2 * penalty)
+    return np.asarray(value + decay_energy(state.sigma, state.depth, gamma))
+
+
+def decay_energy(sigma: Array, depth: float, gamma: float) -> Array:
+    """The weight decay (γN/2) Σ_k σ_k^{2/N} of balanced weights."""
+    return np.asarray(gamma * depth / 2 * (sigma ** (2 / depth)).sum(axis=-1))
 
 
 def free_energy_gradient(

@@ -124,7 +124,7 @@ def limit_density(x: ArrayLike, depth: float) -> Array:
     place = _place(np.log(x[inside]), depth)
     density[inside] = np.exp(log_curve(place, depth)[1])
     density[x == 0] = np.inf
-    return density
+    return density[()]
 
 
 def limit_edge_scale(depth: float) -> float:

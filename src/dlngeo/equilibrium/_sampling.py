@@ -139,7 +139,7 @@ def log_density(
             volume = (np.log(-np.expm1(-2 * u / depth)) + 2 / depth * larger).sum(axis=-1)
             if setting.extra:
                 volume = volume + setting.extra / depth * np.log(sigma).sum(axis=-1)
-    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)
+    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)[()]
 
 
 def sample_singular_values(

@@ -1,13 +1,8 @@
-r"""Gradient flows solved in closed form: the oracles of the integrators.
+r"""Decoupled paths and single modes in closed form (survey, sections 5.2 and 5.4; (55), (61)).
 
-Decoupled networks move one path at a time, (55). If all layers of a path start equal, its motion is
-the scalar equation (61), :math:`\dot z = z^{h-1}(\sigma - z^h)`, solved here for every depth
-through its implicit hypergeometric form (:mod:`dlngeo.exact._growth`) and at depth 2 outright. A
-path of two unequal layers is (62), whose sum and difference obey Riccati equations. Whole matrices
-have a closed form at depth 2 if W_2ᵀW_2 - W_1W_1ᵀ is a multiple of the identity (Fukumizu 1998;
-Saxe, McClelland and Ganguli 2014; Braun, Dominé, Fitzgerald and Saxe 2022; Dominé et al. 2025): a
-matrix Riccati equation. Sections 5.2, 5.4 and 6.2 of Wendin and Altafini. The energy is
-½‖W - Φ‖² throughout.
+The scalar equation :math:`\dot z = z^{h-1}(\sigma - z^h)` is solved at every depth through its
+implicit hypergeometric form (:mod:`dlngeo.exact._growth`), at depths 1 and 2 outright. Here are
+the cases: depth, sign of the target, units, and what leaves the range of floating point.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The imbalances G_p of a network are quadratic in the weights, and a Runge-Kutta method with
 b_i a_ij + b_j a_ji = b_i b_j conserves what is quadratic and conserved (Cooper, 1987): G_p then
-drifts by rounding alone, provided that the stage equations are solved to rounding. Users find the
-solver in :mod:`dlngeo.solvers`.
+drifts by rounding alone, provided that the stage equations are solved to rounding.
 
 Source: E. Hairer, C. Lubich and G. Wanner, "Geometric Numerical Integration", II.1.3 and IV.2.
 """

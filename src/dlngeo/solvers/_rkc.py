@@ -1,11 +1,7 @@
-"""Solvers that SciPy lacks: Runge-Kutta-Chebyshev, explicit, for stiff real negative spectra.
+"""Runge-Kutta-Chebyshev: explicit, for stiff problems whose Jacobian has a real negative spectrum.
 
-The gradient flow of a network is stiff, but its Jacobian is minus a Hessian, so the eigenvalues are
-real. RKC spends s evaluations a step on a stability interval of length 0.65 s²: no linear systems,
-and the cost grows with the square root of the stiffness. :class:`RKC` is a
-``scipy.integrate.OdeSolver`` and goes where SciPy's own do, ``solve_ivp(..., method=RKC)``; the
-step itself, :func:`rkc_step`, is a function of states of any shape, so ensembles can take it too.
-:class:`GaussLegendre` stands beside it, for exact conservation.
+RKC spends s evaluations a step on a stability interval of length 0.65 s². The step itself,
+:func:`rkc_step`, is a function of states of any shape; :class:`RKC` chooses its size and stages.
 
 Source: B. P. Sommeijer, L. F. Shampine and J. G. Verwer, "RKC: an explicit solver for parabolic
 PDEs", J. Comput. Appl. Math. 88 (1998) 315-326; second order, damping 2/13.

@@ -20,10 +20,9 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array
-from dlngeo.tables import _array_files as array_files
-from dlngeo.tables import _delimited as delimited
-from dlngeo.tables import _layouts as layouts
-from dlngeo.tables import _triplets as triplets
+from dlngeo.tables import _array_files, _layouts, _triplets
+from dlngeo.tables._delimited import records
+from dlngeo.tables._layouts import Arranged, Lines, Options
 from dlngeo.tables._numerals import Numerals
 
 DATASETS = {
@@ -123,7 +122,7 @@ def from_triplets(
         if gaps:
             raise ValueError(f"{name}: {side}[{gaps[0]}] must be a label; it is missing")
     numbers = np.atleast_1d(_incomplete.array(values, f"the values of {name}"))
-    found = triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
+    found = _triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
     return _table(name, found)
 
 
@@ -146,7 +145,7 @@ def read(
     path : path of a text file, ``.npy`` or ``.npz``
         An ``.npz`` holds one array, or ``i``, ``j``, ``values`` and maybe ``shape``, or a matrix
         that ``scipy.sparse.save_npz`` wrote. A file of any other name is text if a delimiter is
-        told.
+        given.
     layout : {"auto", "table", "triplets"}
     header : bool or None
         Whether the first line holds names. None, here and below: the reading rule decides, or
@@ -183,42 +182,40 @@ def read(
     """
     _checks.choice(layout, "layout", ("auto", "table", "triplets"))
     _checks.instance(path, "path", str, os.PathLike)
-    told = _told(layout, header, labels, columns)
+    options = _options(layout, header, labels, columns)
     numerals = Numerals(_checks.text(decimal, "decimal"), _words(missing))
     if delimiter is not None:
         _checks.text(delimiter, "delimiter")
     path, skip = Path(path), _checks.integer(skip, "skip", 0)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz") and delimiter is None:
-        plain = told._replace(layout="auto") == layouts.Told() and not (skip or _words(missing))
+        plain = options._replace(layout="auto") == Options() and not (skip or _words(missing))
         if not plain or decimal != ".":
             raise ValueError(f"{path}: only --layout belongs to NumPy files, other options to text")
-        return _table(str(path), array_files.read(path, layout))
+        return _table(str(path), _array_files.read(path, layout))
     if suffix not in _TEXT and delimiter is None:
         raise ValueError(
             f"{path}: must be a {', '.join(_TEXT)}, .npy or .npz file; other names are read as "
-            "text where --delimiter is told"
+            "text where --delimiter is given"
         )
-    lines = layouts.Lines(
-        str(path), delimited.records(path, delimiter, decimal, skip), numerals, told
-    )
-    found = None if told.layout == "triplets" else layouts.table(lines, told)
-    return _table(str(path), triplets.read(lines, told) if found is None else found)
+    lines = Lines(str(path), records(path, delimiter, decimal, skip), numerals, options)
+    found = None if options.layout == "triplets" else _layouts.table(lines, options)
+    return _table(str(path), _triplets.read(lines, options) if found is None else found)
 
 
-def _told(
+def _options(
     layout: str,
     header: bool | None,
     labels: int | None,
     columns: str | Sequence[str | int] | None,
-) -> layouts.Told:
+) -> Options:
     """What is said of how lines and columns are laid out, once it is of the right kinds."""
     if header is not None:
         _checks.flag(header, "header")
     if labels is not None:
         labels = _checks.integer(labels, "labels", 0)
     if columns is None:
-        return layouts.Told(layout, header, labels, None)
+        return Options(layout, header, labels, None)
     if layout == "table" or labels is not None:
         raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
     if isinstance(columns, str):
@@ -226,7 +223,7 @@ def _told(
     names = []
     for k, column in enumerate(_checks.sequence(columns, "columns", "names or numbers")):
         names.append(str(_checks.instance(column, f"columns[{k}]", str, int)).strip())
-    return layouts.Told("triplets", header, None, tuple(names))
+    return Options("triplets", header, None, tuple(names))
 
 
 def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
@@ -236,6 +233,6 @@ def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(words))
 
 
-def _table(name: str, found: layouts.Arranged) -> Table:
+def _table(name: str, found: Arranged) -> Table:
     layout = "triplets" if found.reading.startswith("triplets") else "table"
     return Table(name, found.values, found.rows, found.columns, "", layout, found.reading)

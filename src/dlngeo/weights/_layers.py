@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._linalg import frobenius, layer_widths, prefix_products, product, transpose
 from dlngeo.energies import Energy, require_stacks
 
 # ------------------------------------------------------------------ maps to and from the weights
@@ -23,8 +23,7 @@ from dlngeo.energies import Energy, require_stacks
 
 def widths(weights: Sequence[ArrayLike]) -> tuple[int, ...]:
     """The layer widths (d_0, ..., d_N), input first."""
-    layers = _checks.weights(weights)
-    return (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    return layer_widths(_checks.weights(weights))
 
 
 def end_to_end(weights: Sequence[ArrayLike]) -> Array:
@@ -110,7 +109,7 @@ def gradient(energy: Energy, weights: Sequence[ArrayLike]) -> Weights:
     [[-2.0, 0.0], [0.0, 2.0]]
     """
     layers = _checks.weights(weights)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     require_stacks(energy, prefixes[-1], "weights", hessian=False)
     return pull_back(energy.gradient(prefixes[-1]), layers, prefixes)
 
@@ -149,7 +148,7 @@ def end_to_end_velocity(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     [[5.0, 0.0], [0.0, -5.0]]
     """
     layers = _checks.weights(weights)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     require_stacks(energy, prefixes[-1], "weights", hessian=False)
     velocities = pull_back(-energy.gradient(prefixes[-1]), layers, prefixes)
     return push_forward(velocities, layers, prefixes)

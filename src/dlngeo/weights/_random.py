@@ -9,7 +9,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array, Weights
-from dlngeo._linalg import orthonormalise, transpose
+from dlngeo._linalg import orthonormalise, svd_product, transpose
 
 
 def random(
@@ -69,9 +69,9 @@ def random_balanced(
     generator = _checks.rng(rng)
     rank = min(widths)
     gaussian = generator.standard_normal((*size, widths[-1], widths[0]))
-    lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., None, :rank]
+    lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., :rank]
     frames = [haar_frame(d, rank, generator, size) for d in widths]
-    return tuple((Q * lam) @ transpose(P) for P, Q in itertools.pairwise(frames))
+    return tuple(svd_product(Q, lam, transpose(P)) for P, Q in itertools.pairwise(frames))
 
 
 def random_decoupled(
@@ -100,8 +100,8 @@ def random_decoupled(
     layers = []
     for P, Q in itertools.pairwise(frames):
         r = min(P.shape[-1], Q.shape[-1])
-        diagonal = scale * generator.standard_normal((*size, 1, r))
-        layers.append((Q[..., :r] * diagonal) @ transpose(P[..., :r]))
+        diagonal = scale * generator.standard_normal((*size, r))
+        layers.append(svd_product(Q[..., :r], diagonal, transpose(P[..., :r])))
     return tuple(layers)
 
 
