@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._results.brief import brief
 from dlngeo.balanced.charts import to_svd
 from dlngeo.balanced.tangent import chebyshev_square, profiles
 
@@ -33,6 +34,9 @@ class OrthonormalBasis(NamedTuple):
     l: Weights  # noqa: E741
     u: Weights
     outside: Weights
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def orthonormal_basis(weights: Sequence[ArrayLike], *, rank: int | None = None) -> OrthonormalBasis:

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, prefix_products, product, transpose
+from dlngeo._results.brief import brief
 from dlngeo.critical_points._parametrisation import (
     conjugate,
     dropped_by,
@@ -50,6 +51,9 @@ class Classification(NamedTuple):
     kind: Any
     signature: Any
     value: Any
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) -> Classification:

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._results.brief import brief
 
 Signature: TypeAlias = tuple[int, ...]
 
@@ -37,6 +38,9 @@ class ArcMinimum(NamedTuple):
     alpha: float
     value: float
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Graph(NamedTuple):
     """All signatures, their critical values, and the arcs along which the loss falls throughout.
@@ -48,6 +52,9 @@ class Graph(NamedTuple):
     signatures: list[Signature]
     values: Array
     descends: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def check_target(sigma: ArrayLike, widths: Sequence[int] | None = None) -> Array:

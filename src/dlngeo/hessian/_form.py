@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _linalg
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import layer_widths, prefix_products, transpose
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.hessian._lanczos import extremes
@@ -37,6 +38,9 @@ class Extremes(NamedTuple):
 
     least: Array
     greatest: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:

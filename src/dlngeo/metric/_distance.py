@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd, svd_product
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 from dlngeo.metric._discrete_geodesics import discrete_geodesic
 from dlngeo.metric._geodesics import trace
@@ -57,6 +58,9 @@ class Connection(NamedTuple):
     velocity: Array | None
     path: Array
     touches_boundary: bool
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @one_blas_thread
