@@ -16,7 +16,7 @@ from dlngeo.energies._sensing import MatrixSensing
 
 
 class NamedEnergy(Energy, Protocol):
-    """An energy with a name, from and to plain numbers (see :data:`KINDS`)."""
+    """An energy with a name, from and to plain numbers (``KINDS``: kind to class)."""
 
     kind: str
     shape: tuple[int, int]
@@ -53,7 +53,7 @@ def from_config(energy: Mapping[str, Any], shape: tuple[int, int] | None = None)
     Parameters
     ----------
     energy : mapping
-        ``kind``, one of :data:`KINDS`, and the data that belong to it: ``table`` or ``triplets``
+        ``kind``, one of ``KINDS``, and the data that belong to it: ``table`` or ``triplets``
         for ``"completion"``, ``target`` for ``"quadratic"``, ``X`` and ``Y`` for ``"regression"``
         and ``"logistic"``, ``measurements`` and ``values`` for ``"sensing"``; lists of rows of
         numbers, nan among them where nothing is observed.
