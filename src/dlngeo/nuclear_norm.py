@@ -106,6 +106,17 @@ def minimum_nuclear_norm(
     -----
     Douglas-Rachford splitting of ‖·‖_* and the affine set; each iterate is one singular value
     decomposition. Source: Wendin and Altafini, section 7.
+
+    Examples
+    --------
+    Of all matrices with this first column and that corner, the one of rank one:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1.0, 1.0], [1.0, np.nan]])
+    >>> found = dln.nuclear_norm.minimum_nuclear_norm(energy)
+    >>> found.W.round(3).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     tol = _checks.positive(tol, "tol")
     max_iterations = _checks.integer(max_iterations, "max_iterations", 1)

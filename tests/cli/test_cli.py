@@ -149,8 +149,9 @@ def test_options_of_reading_reach_the_file(call, tmp_path, monkeypatch):
         raise RuntimeError("seen")
 
     monkeypatch.setattr(study, "complete", stop)
-    told = ["--columns", "U,I,V", "--decimal", ",", "--delimiter", ";", "--missing", "-9"]
-    assert call("complete", path, *told, "--skip", "1", "--header", "--out", tmp_path / "o") == 1
+    options = ["--columns", "U,I,V", "--decimal", ",", "--delimiter", ";", "--missing", "-9"]
+    options += ["--skip", "1", "--header"]
+    assert call("complete", path, *options, "--out", tmp_path / "o") == 1
     assert_array_equal(seen[0].values, [[1.5, 2], [np.nan, 4]])
     assert (seen[0].rows, seen[0].columns) == (("a", "b"), ("x", "y"))
 

@@ -19,8 +19,8 @@ from dlngeo._results import ensemble
 from dlngeo._store import groups
 from dlngeo._store.files import held
 from dlngeo.completion import study
-from dlngeo.simulation import config as simulation_config
-from dlngeo.simulation import store as simulation_store
+from dlngeo.simulation import store
+from dlngeo.simulation.config import PRESETS, preset, to_toml
 from environments import other_kernel
 
 __all__ = ["call"]  # a fixture
@@ -31,19 +31,19 @@ SHORT = ["--paths", "5", "--steps", "6"]
 def test_help_of_simulate_names_the_presets(call, capsys):
     assert call("simulate", "--help") == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in simulation_config.PRESETS)
+    assert all(name in said for name in PRESETS)
 
 
 @pytest.fixture
 def config(tmp_path):
     """A small configuration file."""
     path = tmp_path / "mine.toml"
-    told = simulation_config.preset("repulsion").replaced(paths=4, steps=5)
-    path.write_text(simulation_config.to_toml(told))
+    settings = preset("repulsion").replaced(paths=4, steps=5)
+    path.write_text(to_toml(settings))
     return path
 
 
-@pytest.mark.parametrize("name", list(simulation_config.PRESETS))
+@pytest.mark.parametrize("name", list(PRESETS))
 def test_every_preset_runs(call, tmp_path, capsys, name):
     out = tmp_path / "out"
     assert call("simulate", "--preset", name, *SHORT, "--out", out) == 0
@@ -80,11 +80,11 @@ def test_file_and_its_copy_in_the_output_give_the_same_numbers(call, config, tmp
 def test_options_replace_what_the_file_says(call, config, tmp_path, monkeypatch):
     asked = []
 
-    def stop(told, out, **options):
-        asked.append(told)
+    def stop(settings, out, **options):
+        asked.append(settings)
         raise RuntimeError("seen")
 
-    monkeypatch.setattr(simulation_store, "run", stop)
+    monkeypatch.setattr(store, "run", stop)
     wanted = {
         "paths": 7, "steps": 8, "dt": 0.5, "beta": 2.0, "kappa": 0.25, "depth": 2.0,
         "weight_decay": 0.125, "seed": 9,
@@ -93,6 +93,17 @@ def test_options_replace_what_the_file_says(call, config, tmp_path, monkeypatch)
     assert call("simulate", config, *options, "--upstairs", "--out", tmp_path / "out") == 1
     assert {key: getattr(asked[0], key) for key in wanted} == wanted
     assert asked[0].upstairs is True
+
+
+def test_scheme_is_chosen_by_its_name(call, config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call("simulate", config, "--method", "euler", "--out", out) == 0
+    assert json.loads((out / "summary.json").read_text())["config"]["method"] == "euler"
+    capsys.readouterr()
+    assert call("simulate", config, "--method", "root", "--out", out) == 2
+    assert 'with method = "euler", not method = "root"' in only_line(capsys)
+    assert call("simulate", config, "--method", "nope", "--out", tmp_path / "x") == 2
+    assert "method must be 'auto', 'weak2'" in only_line(capsys)
 
 
 def test_rerun_takes_finished_paths_from_the_folder(call, config, tmp_path, monkeypatch):
@@ -261,12 +272,12 @@ def test_modes_of_all_files_follow_the_umask(call, config, tmp_path):
 def test_interrupted_simulation_is_one_line_and_an_exit_code(
     call, config, tmp_path, monkeypatch, capsys, how, code, word
 ):
-    def interrupt(told, out, progress, **options):
+    def interrupt(settings, out, progress, **options):
         progress(2)
         os.kill(os.getpid(), how)
         time.sleep(60)
 
-    monkeypatch.setattr(simulation_store, "run", interrupt)
+    monkeypatch.setattr(store, "run", interrupt)
     before = signal.getsignal(how)
     assert call("simulate", config, "--out", tmp_path / "out") == code
     said = only_line(capsys)
@@ -319,13 +330,13 @@ def test_summary_tells_where_the_paths_were_made(call, config, tmp_path, monkeyp
 
 def test_signal_that_is_ignored_stays_ignored(call, config, tmp_path, monkeypatch):
     # as for a program in the background of a shell, or under nohup
-    run = simulation_store.run
+    run = store.run
 
     def interrupt(*args, **options):
         os.kill(os.getpid(), signal.SIGINT)
         return run(*args, **options)
 
-    monkeypatch.setattr(simulation_store, "run", interrupt)
+    monkeypatch.setattr(store, "run", interrupt)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert call("simulate", config, "--out", tmp_path / "out") == 0
@@ -336,13 +347,13 @@ def test_signal_that_is_ignored_stays_ignored(call, config, tmp_path, monkeypatc
 SLOW = """
 import sys, time
 from dlngeo import cli
-from dlngeo.simulation import store as simulation_store
-simulate = simulation_store._group
-simulation_store.GROUP = 4
+from dlngeo.simulation import store
+simulate = store._group
+store.GROUP = 4
 def slow(*args):
     time.sleep(float(pause))
     return simulate(*args)
-simulation_store._group = slow
+store._group = slow
 pause, sys.argv[1:] = sys.argv[1], sys.argv[2:]
 cli.main()
 """
@@ -351,10 +362,11 @@ cli.main()
 @pytest.fixture(scope="module")
 def whole():
     """All paths of the run that is stopped again and again."""
-    told = simulation_config.preset("hyperbola").replaced(paths=320, steps=10)
+    settings = preset("hyperbola").replaced(paths=320, steps=10)
     run = langevin.simulate(
-        told.build_energy(), told.matrix(), depth=3, beta=told.beta, dt=told.dt, n_steps=10,
-        weight_decay=told.weight_decay, n_paths=320, rng=0,
+        settings.build_energy(), settings.matrix(), depth=3, beta=settings.beta, dt=settings.dt,
+        n_steps=10,
+        weight_decay=settings.weight_decay, n_paths=320, rng=0,
     )  # fmt: skip
     return run.W
 
@@ -409,10 +421,11 @@ def test_two_runs_into_one_folder_are_not_mixed(tmp_path):
     seed = codes.index(0)
     refused = said[1 - seed]
     assert "out is being written by" in refused or "of another run, with seed" in refused
-    told = simulation_config.preset("hyperbola").replaced(steps=20, seed=seed)
+    settings = preset("hyperbola").replaced(steps=20, seed=seed)
     alone = langevin.simulate(
-        told.build_energy(), told.matrix(), depth=3, beta=told.beta, dt=told.dt, n_steps=20,
-        weight_decay=told.weight_decay, n_paths=96, rng=seed,
+        settings.build_energy(), settings.matrix(), depth=3, beta=settings.beta, dt=settings.dt,
+        n_steps=20,
+        weight_decay=settings.weight_decay, n_paths=96, rng=seed,
     )  # fmt: skip
     with np.load(out / "paths.npz") as written:
         np.testing.assert_array_equal(written["W"], alone.W)

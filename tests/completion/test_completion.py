@@ -10,9 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dlngeo import completion, tables
-from dlngeo.completion import _training as training
-from dlngeo.completion import baselines
-from dlngeo.completion import report as completion_report
+from dlngeo.completion import _training, baselines, report
 from dlngeo.energies import MatrixCompletion
 from dlngeo.flows import gradient_flow
 
@@ -102,20 +100,20 @@ def test_odd_shapes_are_completed(shape, rng):
     result = completion.complete(table, **QUICK)
     assert result.completed.shape == shape
     assert np.isfinite(result.completed).all()
-    assert completion_report.verdict(result)
+    assert report.verdict(result)
 
 
 def test_rows_and_columns_without_data_stay_empty(table):
     table = table.copy()
     table[4] = table[:, [2, 9]] = np.nan
     result = completion.complete(table, **QUICK)
-    summary = completion_report.summary(result)
+    summary = report.summary(result)
     empty = np.zeros(table.shape, bool)
     empty[4] = empty[:, [2, 9]] = True
     assert_array_equal(np.isnan(result.completed), empty)
     assert_array_equal(np.isnan(result.filled), empty)
     assert (summary["rows_without_data"], summary["columns_without_data"]) == (["4"], ["2", "9"])
-    assert completion_report.gaps_left(result) == (
+    assert report.gaps_left(result) == (
         "Left empty, having no data: 1 row (4) and 2 columns (2, 9)."
     )
 
@@ -170,7 +168,7 @@ def test_another_unit_changes_nothing_but_the_unit(table, result):
     # a power of two is exact in floating point, so even the steps are the same
     other = completion.complete(8 * table, **QUICK)
     assert_array_equal(other.completed, 8 * result.completed)
-    assert completion_report.verdict(other) == completion_report.verdict(result)
+    assert report.verdict(other) == report.verdict(result)
 
 
 def test_training_ends_where_validation_was_best(result):
@@ -197,13 +195,13 @@ def test_a_plateau_is_not_the_end(all_folds, seed, observed):
 
 def test_every_training_entry_validates_once(all_folds, table, monkeypatch):
     seen = []
-    original = training._validate
+    original = _training._validate
 
     def spy(setting, fit, groups, *progress):
         seen.append((fit, groups))
         return original(setting, fit, groups, *progress)
 
-    monkeypatch.setattr(training, "_validate", spy)
+    monkeypatch.setattr(_training, "_validate", spy)
     result = completion.complete(table, **QUICK)
     assert result.choice.folds == len(seen) == 10
     for fit, (group,) in seen:
@@ -220,8 +218,8 @@ def test_a_large_table_validates_on_a_tenth_in_one_run():
     assert result.choice.folds == 1
     assert result.choice.entries == result.split.train.sum() > 2000
     # times are those of a run on all training entries: nine tenths of them ran longer by as much
-    _, curve = training._validate(
-        training.Setting(
+    _, curve = _training._validate(
+        _training.Setting(
             (table - result.centre) / result.spread,
             tuple(W[0] for W in result.trajectory.weights),
             1e-2, QUICK["rtol"], 1e4, lambda stage, fraction: None,
@@ -232,7 +230,7 @@ def test_a_large_table_validates_on_a_tenth_in_one_run():
 
 
 def test_time_times_entries_is_kept():
-    choice = training.Choice(6.0, 50, np.array([6.0]), np.array([1.0]), 1, "")
+    choice = _training.Choice(6.0, 50, np.array([6.0]), np.array([1.0]), 1, "")
     assert choice.time_for(75) == 4.0
 
 
@@ -252,11 +250,11 @@ def test_without_held_out_entries_there_is_no_error(table):
     result = completion.complete(table, holdout=0, **QUICK)
     assert_array_equal(result.completed, result.network.completed)
     assert result.entries == np.isfinite(table).sum()
-    summary = completion_report.summary(result)
+    summary = report.summary(result)
     assert set(summary["held_out_rmse"].values()) == {None}
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert completion_report.verdict(result).startswith("Nothing was held out")
-    assert [row[1] for row in completion_report.rows(result)] == ["-", "-", "-"]
+    assert report.verdict(result).startswith("Nothing was held out")
+    assert [row[1] for row in report.rows(result)] == ["-", "-", "-"]
 
 
 # ------------------------------------------------------------------------------------- what is sure
@@ -277,7 +275,7 @@ TIMES = np.array([0.0, 1.0, 2.0, 5.0, 20.0, 100.0, 200.0, 1000.0])
 )
 def test_doubt_about_the_time(curves, said):
     squares = np.array(curves, dtype=float)
-    doubt = training._doubt(TIMES, squares, int(squares.mean(axis=0).argmin()))
+    doubt = _training._doubt(TIMES, squares, int(squares.mean(axis=0).argmin()))
     assert said in doubt
     assert bool(said) == bool(doubt)
 
@@ -285,9 +283,9 @@ def test_doubt_about_the_time(curves, said):
 def test_doubt_is_said(result):
     sure = dataclasses.replace(result, choice=dataclasses.replace(result.choice, doubt=""))
     unsure = dataclasses.replace(result, choice=dataclasses.replace(result.choice, doubt="so"))
-    assert "uncertain" not in completion_report.verdict(sure)
-    assert completion_report.verdict(unsure).endswith("How long to train is uncertain: so.")
-    assert completion_report.summary(unsure)["network"]["uncertain"] == "so"
+    assert "uncertain" not in report.verdict(sure)
+    assert report.verdict(unsure).endswith("How long to train is uncertain: so.")
+    assert report.summary(unsure)["network"]["uncertain"] == "so"
 
 
 # ------------------------------------------------------------------------------------------- labels
@@ -377,7 +375,7 @@ def test_words_are_refused():
 
 
 def test_summary_agrees_with_the_data(table, result):
-    summary = completion_report.summary(result, [("data", "small")])
+    summary = report.summary(result, [("data", "small")])
     observed = np.isfinite(table)
     assert summary["data"] == "small"
     assert summary["shape"] == [20, 15]
@@ -390,7 +388,7 @@ def test_summary_agrees_with_the_data(table, result):
 
 
 def test_summary_of_the_network_agrees_with_its_matrix(table, result):
-    network = completion_report.summary(result)["network"]
+    network = report.summary(result)["network"]
     fitted = result.network.completed
     fit = (fitted - table)[result.split.train]
     sigma = np.linalg.svd((fitted - result.centre) / result.spread, compute_uv=False)
@@ -409,7 +407,7 @@ def test_summary_of_the_network_agrees_with_its_matrix(table, result):
 def test_rank_of_a_rank_one_matrix_is_one(result):
     matrix = result.centre + np.outer(np.arange(1.0, 21), np.ones(15))
     one = dataclasses.replace(result.column_mean, completed=matrix)
-    assert completion_report.rank_of(result, one) == pytest.approx(1)
+    assert report.rank_of(result, one) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -427,7 +425,7 @@ def test_verdict_is_honest(result, mean, svd, said):
         column_mean=dataclasses.replace(result.column_mean, rmse=mean),
         truncated_svd=dataclasses.replace(result.truncated_svd, rmse=svd),
     )
-    assert said in completion_report.verdict(made_up)
+    assert said in report.verdict(made_up)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.0])
@@ -437,7 +435,7 @@ def test_a_constant_table_is_completed_as_the_constant(value):
     result = completion.complete(table, **QUICK)
     assert_allclose(result.completed, value, rtol=1e-14)
     assert result.network.rmse <= 1e-15
-    assert "held-out error" in completion_report.verdict(result)
+    assert "held-out error" in report.verdict(result)
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e200])
@@ -454,12 +452,12 @@ def test_a_table_must_be_a_matrix(shape):
 
 def test_a_network_that_stays_at_its_start_says_so(table):
     result = completion.complete(table, **QUICK | {"t_max": 1e-9})
-    assert "hardly left its start" in completion_report.verdict(result)
+    assert "hardly left its start" in report.verdict(result)
 
 
 def test_validation_of_a_deep_network_ends(monkeypatch):
     """From a small start it may hardly move for longer than anybody waits."""
-    monkeypatch.setattr(training, "_STEPS", 50)
+    monkeypatch.setattr(_training, "_STEPS", 50)
     table = np.outer([1.0, 2.0, 3.0, 1.5], [1.0, 0.5, 2.0])
     found = completion.complete(table, depth=8, holdout=0)
     assert np.isfinite(found.completed).all() and found.choice.doubt

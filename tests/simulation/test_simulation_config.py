@@ -11,6 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from dlngeo.energies import KINDS
+from dlngeo.langevin.schemes import SCHEMES
 from dlngeo.simulation import config
 
 GOOD = """
@@ -36,11 +38,16 @@ def changed(old, new):
 
 def test_file_says_everything(tmp_path):
     (tmp_path / "run.toml").write_text(GOOD)
-    told = config.read(tmp_path / "run.toml")
-    assert (told.depth, told.beta, told.dt, told.steps) == (3.0, 10.0, 0.01, 20)
-    assert (told.kappa, told.weight_decay, told.paths, told.seed) == (1.0, 0.0, 256, 0)
-    assert_array_equal(told.matrix(), [[1, 2], [0, 1.5]])
-    energy = told.build_energy()
+    settings = config.read(tmp_path / "run.toml")
+    assert (settings.depth, settings.beta, settings.dt, settings.steps) == (3.0, 10.0, 0.01, 20)
+    assert (settings.kappa, settings.weight_decay, settings.paths, settings.seed) == (
+        1.0,
+        0.0,
+        256,
+        0,
+    )
+    assert_array_equal(settings.matrix(), [[1, 2], [0, 1.5]])
+    energy = settings.build_energy()
     assert_array_equal(energy.mask, [[True, False], [False, True]])
     assert_array_equal(energy.observed, [[1, 0], [0, 2]])
 
@@ -62,14 +69,14 @@ def test_quadratic_target():
 
 @pytest.mark.parametrize("name", list(config.PRESETS))
 def test_presets_go_to_toml_and_back(name):
-    told = config.preset(name)
-    again = config.from_toml(config.to_toml(told))
-    assert config.to_toml(again) == config.to_toml(told)
-    for field in dataclasses.fields(told):
+    settings = config.preset(name)
+    again = config.from_toml(config.to_toml(settings))
+    assert config.to_toml(again) == config.to_toml(settings)
+    for field in dataclasses.fields(settings):
         if field.name != "energy":  # it may hold NaN
-            assert getattr(again, field.name) == getattr(told, field.name)
-    W = told.matrix() + 0.3
-    assert again.build_energy().value(W) == told.build_energy().value(W)
+            assert getattr(again, field.name) == getattr(settings, field.name)
+    W = settings.matrix() + 0.3
+    assert again.build_energy().value(W) == settings.build_energy().value(W)
 
 
 finite = st.floats(-1e3, 1e3)
@@ -87,7 +94,7 @@ positive = st.floats(1e-300, 1e300)
 def test_any_numbers_go_to_toml_and_back(entries, depth, beta, dt, seed, save_every):
     start = [list(entries[2:]), list(entries[:2])]
     assume(np.linalg.matrix_rank(start) == 2)
-    told = config.Config(
+    settings = config.Config(
         energy={"kind": "quadratic", "target": start[::-1]},
         start=start,
         depth=depth,
@@ -97,7 +104,7 @@ def test_any_numbers_go_to_toml_and_back(entries, depth, beta, dt, seed, save_ev
         seed=seed,
         save_every=save_every,
     )
-    assert config.from_toml(config.to_toml(told)) == told
+    assert config.from_toml(config.to_toml(settings)) == settings
 
 
 def test_whole_numbers_and_decimals_are_one_configuration():
@@ -107,10 +114,55 @@ def test_whole_numbers_and_decimals_are_one_configuration():
 
 
 def test_replaced_changes_what_is_given_alone():
-    told = config.from_toml(GOOD)
-    other = told.replaced(beta=2.0, paths=None, upstairs=True, kappa=0.0)
+    settings = config.from_toml(GOOD)
+    other = settings.replaced(beta=2.0, paths=None, upstairs=True, kappa=0.0)
     assert (other.beta, other.paths, other.upstairs, other.kappa) == (2.0, 256, True, 0.0)
-    assert other.start == told.start
+    assert other.start == settings.start
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_energy_goes_to_toml_and_back(kind, rng):
+    X, Y, A = rng.standard_normal((3, 2, 2))
+    labels = [[1, -1], [-1, 1]]
+    data = {
+        "completion": {"table": [[1, math.nan], [math.nan, 2]]},
+        "quadratic": {"target": A},  # an array, as Python may give it
+        "regression": {"X": X, "Y": Y},
+        "sensing": {"measurements": [A, X], "values": [1, 2.5]},
+        "logistic": {"X": X, "Y": labels},
+    }
+    settings = config.from_toml(GOOD).replaced(energy={"kind": kind, **data[kind]})
+    again = config.from_toml(config.to_toml(settings))
+    W = settings.matrix() + 0.3
+    assert again.build_energy().value(W) == settings.build_energy().value(W)
+    assert config.difference(again, settings) == ("", "", "")
+
+
+def test_difference_is_of_what_is_said_not_of_how():
+    one = config.from_toml(GOOD)
+    listed = config.from_toml(
+        changed("table = [[1.0, nan], [nan, 2.0]]", "triplets = [[1, 1, 2.0], [0, 0, 1]]")
+    )
+    assert config.difference(one, listed) == ("", "", "")
+    assert config.difference(one, one.replaced(beta=3)) == ("beta", "beta = 10.0", "beta = 3.0")
+    key, theirs, ours = config.difference(one, one.replaced(upstairs=True, save_every=2))
+    assert (key, theirs, ours) == ("upstairs", "upstairs = false", "upstairs = true")
+    key, theirs, ours = config.difference(one, one.replaced(save_every=2))
+    assert (key, theirs, ours) == ("save_every", "save_every not given", "save_every = 2")
+    target = one.replaced(energy={"kind": "quadratic", "target": np.eye(2)})
+    assert config.difference(one, target)[0] == "kind"
+
+
+@pytest.mark.parametrize("method", ["auto", *SCHEMES])
+def test_a_scheme_is_asked_for_by_its_name(method):
+    upstairs = method in SCHEMES and SCHEMES[method].upstairs
+    line = f'method = "{method}"'
+    if upstairs:
+        with pytest.raises(ValueError, match="method must be 'auto' or of "):
+            config.from_toml(with_line(line))
+        line += "\nupstairs = true"
+    asked = config.from_toml(with_line(line))
+    assert asked.method == config.from_toml(config.to_toml(asked)).method == method
 
 
 # -------------------------------------------------------------------------------------- what is bad
@@ -147,10 +199,18 @@ def test_replaced_changes_what_is_given_alone():
             'start = "I"',
             "start must be a list of rows [[…], …], not",
         ),
-        ("start = [[1.0, 2], [0, 1.5]]", "start = [[1.0]]", "one shape; they have (2, 2) and (1"),
+        (
+            "start = [[1.0, 2], [0, 1.5]]",
+            "start = [[1.0]]",
+            "shape (1, 1) asked for; its",
+        ),
         ("start = [[1.0, 2], [0, 1.5]]", "start = [[nan, 2], [0, 1]]", "start must be finite"),
-        ('kind = "completion"', "", "energy.kind must be one of completion, quadratic, not None"),
-        ('"completion"', '"cubic"', "energy.kind must be one of completion, quadratic, not 'cu"),
+        (
+            'kind = "completion"',
+            "",
+            "energy.kind must be one of completion, quadratic, regression,",
+        ),
+        ('"completion"', '"cubic"', "sensing, logistic, not 'cubic'"),
         ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
         ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
         (
@@ -168,8 +228,10 @@ def test_replaced_changes_what_is_given_alone():
         (
             "table = [[1.0, nan], [nan, 2.0]]",
             "triplets = [[0, 2, 1]]",
-            "rows and columns from 0 to 1, as start has; they run from 0 to 2",
+            "rows from 0 to 1 and columns from 0 to 1; they run from 0 to 2",
         ),
+        ("dt = 0.01", 'dt = 0.01\nmethod = "rk4"', "method must be 'auto', 'weak2', "),
+        ("dt = 0.01", "dt = 0.01\nmethod = 2", "method must be "),
         ("[energy]", "[energies]", "unknown key 'energies'"),
         ("depth = 3", "depth 3", "line 2"),
     ],
@@ -245,8 +307,8 @@ def test_whole_numbers_beyond_what_toml_promises_are_refused_but_in_a_seed():
     for huge in (10**400, 10**9000):  # beyond what Python itself prints
         with pytest.raises(ValueError, match=r"steps must be .* not an integer of [49]0+1 digits"):
             config.preset("hyperbola").replaced(steps=huge)
-    told = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
-    assert told.start[0][0] == 1e20
+    settings = config.from_toml(with_line("start = [[100000000000000000000, 0], [0, 1]]"))
+    assert settings.start[0][0] == 1e20
 
 
 @pytest.mark.parametrize("dt", ["1e308", "1e100", "1e-110"])
@@ -335,6 +397,6 @@ def test_unknown_preset_is_refused():
 def test_example_of_the_page_is_a_configuration():
     page = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
-    told = config.from_toml(text)
-    assert told.kappa == 1.0 and told.seed == 0  # as the comment says
-    assert told.build_energy().mask.sum() == 2
+    settings = config.from_toml(text)
+    assert settings.kappa == 1.0 and settings.seed == 0  # as the comment says
+    assert settings.build_energy().mask.sum() == 2

@@ -9,21 +9,21 @@ from dlngeo._results import ensemble
 from dlngeo.simulation import beside, config, figures, store
 
 
-def drawn(told, folder, title="a title"):
-    result = store.run(told, folder)
-    return figures.comparison_figure(told, result, title), result
+def drawn(settings, folder, title="a title"):
+    result = store.run(settings, folder)
+    return figures.comparison_figure(settings, result, title), result
 
 
 @pytest.fixture(scope="module")
 def hyperbola(tmp_path_factory):
-    told = config.preset("hyperbola").replaced(paths=20, steps=30)
-    return drawn(told, tmp_path_factory.mktemp("run"))
+    settings = config.preset("hyperbola").replaced(paths=20, steps=30)
+    return drawn(settings, tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
 def repulsion(tmp_path_factory):
-    told = config.preset("repulsion").replaced(paths=6, steps=10)
-    return drawn(told, tmp_path_factory.mktemp("run"))
+    settings = config.preset("repulsion").replaced(paths=6, steps=10)
+    return drawn(settings, tmp_path_factory.mktemp("run"))
 
 
 def panel(figure, title):
@@ -98,18 +98,18 @@ def test_distance_from_the_flow_begins_at_zero(repulsion):
     [{"paths": 1}, {"kappa": 0.0}, {"save_every": 5, "upstairs": True}, {"depth": 1.0}],
 )
 def test_odd_runs_are_drawn(tmp_path, changes):
-    told = config.preset("hyperbola").replaced(paths=3, steps=5).replaced(**changes)
-    drawn(told, tmp_path)[0].draw_without_rendering()
+    settings = config.preset("hyperbola").replaced(paths=3, steps=5).replaced(**changes)
+    drawn(settings, tmp_path)[0].draw_without_rendering()
 
 
 def test_run_that_could_not_be_followed_is_drawn_as_far_as_all_paths_go(hyperbola):
-    told, run = config.preset("hyperbola"), hyperbola[1].ensemble
+    settings, run = config.preset("hyperbola"), hyperbola[1].ensemble
     for frame in (0, 7):
         W, ends = run.W.copy(), run.ends.copy()
         W[3, frame + 1 :], ends[3] = np.nan, run.t[frame]
         cut = ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
-        broken = beside(told.build_energy(), cut)
-        figure = figures.comparison_figure(told, broken, "short")
+        broken = beside(settings.build_energy(), cut)
+        figure = figures.comparison_figure(settings, broken, "short")
         figure.draw_without_rendering()
         said = f"short\n1 path ended early: all is shown up to t = {run.t[frame]:g}"
         assert figure.get_suptitle() == said

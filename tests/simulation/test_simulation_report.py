@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose
 from dlngeo._results import ensemble
 from dlngeo.simulation import Comparison, beside, config, report, store
 
-TOLD = config.preset("hyperbola").replaced(paths=4, steps=6)
+SETTINGS = config.preset("hyperbola").replaced(paths=4, steps=6)
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return store.run(TOLD, tmp_path_factory.mktemp("run"))
+    return store.run(SETTINGS, tmp_path_factory.mktemp("run"))
 
 
 def with_ends(result, ends):
@@ -60,10 +60,10 @@ def test_hyperbola_of_the_flows(result):
 
 
 def test_summary_is_json_and_holds_the_ends(result):
-    summary = report.summary(TOLD, result, [("dlngeo", "x")])
+    summary = report.summary(SETTINGS, result, [("dlngeo", "x")])
     again = json.loads(json.dumps(summary, allow_nan=False))
     assert again["dlngeo"] == "x"
-    assert again["config"]["beta"] == TOLD.beta
+    assert again["config"]["beta"] == SETTINGS.beta
     assert again["config"]["energy"]["table"] == [[1.0, "nan"], ["nan", 1.0]]
     sigma = result.ensemble.singular_values[:, -1]
     assert_allclose(again["ensemble"]["singular_values"]["mean"], sigma.mean(axis=0))
@@ -71,7 +71,7 @@ def test_summary_is_json_and_holds_the_ends(result):
         again["ensemble"]["singular_values"]["error"], sigma.std(axis=0, ddof=1) / 2, rtol=1e-12
     )
     assert again["ensemble"]["beta_energy"] == pytest.approx(
-        TOLD.beta * result.ensemble.energy[:, -1].mean()
+        SETTINGS.beta * result.ensemble.energy[:, -1].mean()
     )
     assert_allclose(again["free_energy_flow"]["W"], result.free_energy_flow.W[-1])
     apart = result.ensemble.W[:, -1] - result.free_energy_flow.W[-1]
@@ -82,16 +82,16 @@ def test_summary_is_json_and_holds_the_ends(result):
 
 
 def test_other_energies_have_no_hyperbola(tmp_path):
-    told = config.preset("repulsion").replaced(paths=2, steps=3, depth=2.5)
-    summary = report.summary(told, store.run(told, tmp_path))
+    settings = config.preset("repulsion").replaced(paths=2, steps=3, depth=2.5)
+    summary = report.summary(settings, store.run(settings, tmp_path))
     assert "hyperbola" not in summary
 
 
 def test_one_path_has_no_standard_error(tmp_path):
-    told = TOLD.replaced(paths=1)
-    result = store.run(told, tmp_path)
+    settings = SETTINGS.replaced(paths=1)
+    result = store.run(settings, tmp_path)
     assert all("±" not in row[1] for row in report.rows(result))
-    json.dumps(report.summary(told, result), allow_nan=False)
+    json.dumps(report.summary(settings, result), allow_nan=False)
 
 
 def test_rows_are_the_ends(result):
@@ -106,18 +106,18 @@ def test_rows_are_the_ends(result):
 
 
 def test_headline_names_what_was_run():
-    assert report.headline("mine", TOLD) == (
+    assert report.headline("mine", SETTINGS) == (
         "mine: depth 3, β = 60, κ = 1, γ = 0.05; 4 paths of 6 steps to t = 0.3, seed 0"
     )
-    up = TOLD.replaced(upstairs=True, weight_decay=0.0)
+    up = SETTINGS.replaced(upstairs=True, weight_decay=0.0)
     assert report.headline("x", up).startswith("x: upstairs, depth 3, β = 60, κ = 1; 4 paths")
 
 
 @pytest.mark.parametrize("kappa", [0.0, 1.0])
 def test_verdict_is_one_line_with_the_numbers(tmp_path, kappa):
-    told = TOLD.replaced(kappa=kappa)
-    result = store.run(told, tmp_path)
-    said = report.verdict(told, result)
+    settings = SETTINGS.replaced(kappa=kappa)
+    result = store.run(settings, tmp_path)
+    said = report.verdict(settings, result)
     assert "\n" not in said
     expected = result.departure()[-1] if kappa == 0 else result.band("effective_rank").value[-1]
     assert f"{expected:.2g}" in said or f"{expected:.4g}" in said
@@ -127,15 +127,17 @@ def test_verdict_is_one_line_with_the_numbers(tmp_path, kappa):
 @pytest.fixture
 def cut(result):
     """The same, its second path followed to the third frame only, its third to the fifth."""
-    run, told = result.ensemble, TOLD.build_energy()
+    run, energy = result.ensemble, SETTINGS.build_energy()
     W, ends = run.W.copy(), run.ends.copy()
     for path, frame in ((1, 2), (2, 4)):
         W[path, frame + 1 :], ends[path] = np.nan, run.t[frame]
-    return beside(told, ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance))
+    return beside(
+        energy, ensemble.build(run.equation, run.t, W, None, ends, "lost", run.provenance)
+    )
 
 
 def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
-    summary = json.loads(json.dumps(report.summary(TOLD, cut), allow_nan=False))
+    summary = json.loads(json.dumps(report.summary(SETTINGS, cut), allow_nan=False))
     assert (summary["paths_ended_early"], summary["frames"]) == (2, 3)
     assert summary["t"] == result.ensemble.t[2]
     assert summary["notes"] == ["the ensemble: lost"]
@@ -144,7 +146,7 @@ def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
         result.ensemble.singular_values[:, 2].mean(axis=0),
     )
     assert summary["ensemble"]["beta_energy"] == pytest.approx(
-        TOLD.beta * result.ensemble.energy[:, 2].mean()
+        SETTINGS.beta * result.ensemble.energy[:, 2].mean()
     )
     assert summary["free_energy_flow"]["t"] == summary["gradient_flow"]["t"] == summary["t"]
     rows = {row[0]: row[1:] for row in report.rows(cut)}
@@ -152,7 +154,7 @@ def test_paths_that_end_early_cut_the_report_and_are_counted(result, cut):
     assert middle == pytest.approx(result.ensemble.energy[:, 2].mean(), rel=1e-3)
     assert report.columns(cut)[0] == f"at t = {result.ensemble.t[2]:g}"
     assert report.columns(result)[0] == "at the end"
-    said = report.verdict(TOLD, cut)
+    said = report.verdict(SETTINGS, cut)
     assert (
         said.startswith(f"At t = {result.ensemble.t[2]:g} ") and "Cut short: the ensemble" in said
     )

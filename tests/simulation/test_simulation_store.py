@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo import _environment, langevin
-from dlngeo import _random as noise
+from dlngeo import _environment, _random, langevin
 from dlngeo._results import ensemble
-from dlngeo._store import groups as stored
-from dlngeo._store import sealed as seals
+from dlngeo._store import groups as grouping
+from dlngeo._store import sealed
 from dlngeo.simulation import config, store
 
 SIMULATE = langevin.simulate
-TOLD = config.preset("hyperbola").replaced(paths=5, steps=8)
+SETTINGS = config.preset("hyperbola").replaced(paths=5, steps=8)
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +23,13 @@ def pairs(monkeypatch):
     monkeypatch.setattr(store, "GROUP", 2)
 
 
-def whole(told):
+def whole(settings):
     """All paths in one call."""
     return SIMULATE(
-        told.build_energy(), told.matrix(), depth=told.depth, beta=told.beta, kappa=told.kappa,
-        weight_decay=told.weight_decay, dt=told.dt, n_steps=told.steps, n_paths=told.paths,
-        rng=told.seed, upstairs=told.upstairs,
+        settings.build_energy(), settings.matrix(), depth=settings.depth, beta=settings.beta,
+        kappa=settings.kappa, weight_decay=settings.weight_decay, dt=settings.dt,
+        n_steps=settings.steps, n_paths=settings.paths,
+        rng=settings.seed, upstairs=settings.upstairs,
     )  # fmt: skip
 
 
@@ -52,9 +52,9 @@ def names(folder):
 
 @pytest.mark.parametrize(("upstairs", "depth"), [(False, 2.5), (True, 3), (True, 11)])
 def test_groups_are_one_run_in_parts(tmp_path, upstairs, depth):
-    told, reports = TOLD.replaced(upstairs=upstairs, depth=depth), []
-    result = store.run(told, tmp_path, progress=reports.append).ensemble
-    wanted = whole(told)
+    settings, reports = SETTINGS.replaced(upstairs=upstairs, depth=depth), []
+    result = store.run(settings, tmp_path, progress=reports.append).ensemble
+    wanted = whole(settings)
     assert reports == [2, 4, 5]
     assert names(tmp_path) == ["000000-000001.npz", "000002-000003.npz", "000004-000004.npz"]
     for name in ("t", "W", "energy", "singular_values", "effective_rank"):
@@ -78,20 +78,20 @@ def test_interrupted_run_goes_on_and_nothing_is_run_twice(tmp_path, calls, monke
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(langevin, "simulate", interrupted)
-        store.run(TOLD, tmp_path)
+        store.run(SETTINGS, tmp_path)
     assert names(tmp_path) == ["000000-000001.npz"]
-    result = store.run(TOLD, tmp_path)
+    result = store.run(SETTINGS, tmp_path)
     assert calls == [0, 2, 4]
-    assert_array_equal(result.ensemble.W, whole(TOLD).W)
+    assert_array_equal(result.ensemble.W, whole(SETTINGS).W)
 
 
 def test_more_paths_begin_with_those_that_are_there(tmp_path, calls):
-    store.run(TOLD.replaced(paths=4), tmp_path)
-    more = TOLD.replaced(paths=7)
+    store.run(SETTINGS.replaced(paths=4), tmp_path)
+    more = SETTINGS.replaced(paths=7)
     result = store.run(more, tmp_path)
     assert calls == [0, 2, 4, 6]
     del calls[:]
-    fewer = store.run(TOLD.replaced(paths=2), tmp_path)
+    fewer = store.run(SETTINGS.replaced(paths=2), tmp_path)
     assert calls == []
     assert_array_equal(result.ensemble.W, whole(more).W)
     assert_array_equal(fewer.ensemble.W, result.ensemble.W[:2])
@@ -103,9 +103,9 @@ def test_write_that_fails_leaves_no_group(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
         patch.setattr(np, "savez", full)
-        store.run(TOLD, tmp_path)
+        store.run(SETTINGS, tmp_path)
     assert names(tmp_path) == []
-    assert_array_equal(store.run(TOLD, tmp_path).ensemble.W, whole(TOLD).W)
+    assert_array_equal(store.run(SETTINGS, tmp_path).ensemble.W, whole(SETTINGS).W)
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ def test_write_that_fails_leaves_no_group(tmp_path, monkeypatch):
     ],
 )
 def test_folder_of_another_run_is_refused_and_left_alone(tmp_path, changes, wanted):
-    store.run(TOLD, tmp_path)
+    store.run(SETTINGS, tmp_path)
     before = {path.name: path.read_bytes() for path in (tmp_path / "groups").iterdir()}
     with pytest.raises(ValueError, match=wanted):
-        store.run(TOLD.replaced(**changes), tmp_path)
+        store.run(SETTINGS.replaced(**changes), tmp_path)
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "groups").iterdir()}
 
 
 def test_refused_start_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="numerical rank is 1"):
-        store.run(TOLD.replaced(start=[[1.0, 1.0], [1.0, 1.0]]), tmp_path / "out")
+        store.run(SETTINGS.replaced(start=[[1.0, 1.0], [1.0, 1.0]]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -141,28 +141,28 @@ def path_three_ends_early(monkeypatch):
         W, ends = run.W.copy(), run.ends.copy()
         lost = np.arange(first, first + len(W)) == 3
         W[lost, 3:], ends[lost] = np.nan, run.t[2]
-        told = {**run.provenance, "cut": 7}
-        return ensemble.build(run.equation, run.t, W, None, ends, "lost", told)
+        provenance = {**run.provenance, "cut": 7}
+        return ensemble.build(run.equation, run.t, W, None, ends, "lost", provenance)
 
     monkeypatch.setattr(langevin, "simulate", ended)
 
 
 def test_path_that_ends_early_is_kept_with_its_end(tmp_path, path_three_ends_early, monkeypatch):
-    first = store.run(TOLD, tmp_path).ensemble
+    first = store.run(SETTINGS, tmp_path).ensemble
     monkeypatch.undo()
     monkeypatch.setattr(store, "GROUP", 2)
-    again = store.run(TOLD, tmp_path).ensemble  # from disk
+    again = store.run(SETTINGS, tmp_path).ensemble  # from disk
     for run in (first, again):
         assert_array_equal(run.status, [0, 0, 0, -1, 0])
         assert run.ends[3] == run.t[2] and (run.ends[[0, 1, 2, 4]] == run.t[-1]).all()
-        assert_array_equal(run.W[[0, 1, 2, 4]], whole(TOLD).W[[0, 1, 2, 4]])
+        assert_array_equal(run.W[[0, 1, 2, 4]], whole(SETTINGS).W[[0, 1, 2, 4]])
         assert np.isnan(run.W[3, 3:]).all() and np.isfinite(run.W[3, :3]).all()
         assert run.message.startswith(f"1 of 5 paths ended early: path 3 at t = {run.t[2]:g};")
         assert run.message.endswith(", 21 of 40 in parts")
 
 
 def test_flows_go_as_far_as_all_paths(tmp_path, path_three_ends_early):
-    result = store.run(TOLD, tmp_path)
+    result = store.run(SETTINGS, tmp_path)
     for flow in result.flows.values():
         assert_array_equal(flow.t, result.ensemble.t[:3])
     (note,) = result.notes
@@ -170,9 +170,9 @@ def test_flows_go_as_far_as_all_paths(tmp_path, path_three_ends_early):
 
 
 def test_saved_paths_are_the_ensemble_and_both_flows(tmp_path):
-    told = TOLD.replaced(upstairs=True)
-    result = store.run(told, tmp_path)
-    store.save(told, result, tmp_path)
+    settings = SETTINGS.replaced(upstairs=True)
+    result = store.run(settings, tmp_path)
+    store.save(settings, result, tmp_path)
     assert store.kept(tmp_path) is not None
     with np.load(tmp_path / "paths.npz") as kept:
         assert_array_equal(kept["W"], result.ensemble.W)
@@ -183,44 +183,44 @@ def test_saved_paths_are_the_ensemble_and_both_flows(tmp_path):
         assert_array_equal(kept["ends"], np.full(5, result.ensemble.t[-1]))
         product = kept["W_3"] @ kept["W_2"] @ kept["W_1"]
         assert np.abs(product - kept["W"]).max() < 1e-13
-    assert config.to_toml(config.read(tmp_path / "config.toml")) == config.to_toml(told)
+    assert config.to_toml(config.read(tmp_path / "config.toml")) == config.to_toml(settings)
 
 
 def test_seconds_are_those_of_this_run(tmp_path):
-    store.run(TOLD, tmp_path)
-    total = store.seconds(TOLD, tmp_path)
-    assert 0 < store.seconds(TOLD.replaced(paths=2), tmp_path) < total < 60
+    store.run(SETTINGS, tmp_path)
+    total = store.seconds(SETTINGS, tmp_path)
+    assert 0 < store.seconds(SETTINGS.replaced(paths=2), tmp_path) < total < 60
 
 
 def test_result_of_more_paths_is_not_overwritten(tmp_path):
-    store.save(TOLD, store.run(TOLD, tmp_path), tmp_path)
+    store.save(SETTINGS, store.run(SETTINGS, tmp_path), tmp_path)
     before = (tmp_path / "paths.npz").read_bytes()
     wanted = "holds the result of 5 paths, which 3 would overwrite; give --paths 5 or more, or"
     with pytest.raises(ValueError, match=wanted):
-        store.run(TOLD.replaced(paths=3), tmp_path)
+        store.run(SETTINGS.replaced(paths=3), tmp_path)
     assert (tmp_path / "paths.npz").read_bytes() == before
-    assert len(store.run(TOLD.replaced(paths=7), tmp_path).ensemble.W) == 7
+    assert len(store.run(SETTINGS.replaced(paths=7), tmp_path).ensemble.W) == 7
 
 
 def test_paths_of_an_unfinished_run_are_enough_for_a_smaller_one(tmp_path):
-    store.run(TOLD, tmp_path)  # was stopped before its result was written
-    assert len(store.run(TOLD.replaced(paths=3), tmp_path).ensemble.W) == 3
+    store.run(SETTINGS, tmp_path)  # was stopped before its result was written
+    assert len(store.run(SETTINGS.replaced(paths=3), tmp_path).ensemble.W) == 3
 
 
 def test_result_of_another_run_is_not_overwritten(tmp_path):
-    store.save(TOLD, store.run(TOLD, tmp_path), tmp_path)
+    store.save(SETTINGS, store.run(SETTINGS, tmp_path), tmp_path)
     shutil.rmtree(tmp_path / "groups")
     with pytest.raises(ValueError, match=r"the result of another run, with beta = 60\.0, not beta"):
-        store.run(TOLD.replaced(beta=2.0), tmp_path)
-    assert_array_equal(store.run(TOLD, tmp_path).ensemble.W, whole(TOLD).W)
+        store.run(SETTINGS.replaced(beta=2.0), tmp_path)
+    assert_array_equal(store.run(SETTINGS, tmp_path).ensemble.W, whole(SETTINGS).W)
 
 
 def test_long_values_that_differ_are_named_only(tmp_path):
     size, options = np.eye(9), {"paths": 2, "steps": 3}
     energy = {"kind": "quadratic", "target": size.tolist()}
-    told = config.preset("repulsion").replaced(energy=energy, start=size.tolist(), **options)
-    store.run(told, tmp_path)
-    other = told.replaced(start=(2 * size).tolist())
+    settings = config.preset("repulsion").replaced(energy=energy, start=size.tolist(), **options)
+    store.run(settings, tmp_path)
+    other = settings.replaced(start=(2 * size).tolist())
     with pytest.raises(ValueError, match="of another run, with another start; choose") as caught:
         store.run(other, tmp_path)
     assert len(str(caught.value)) < 300
@@ -246,19 +246,19 @@ triplets = [[0, 0, 1], [1, 1, 1.0]]
 def test_run_of_version_0_1_is_gone_on_with(tmp_path, calls):
     # its groups call their configuration "told", and its TOML was written in another hand
     energy = {"kind": "completion", "triplets": [[0, 0, 1.0], [1, 1, 1]]}
-    told = TOLD.replaced(energy=energy)
-    store.save(told, store.run(told.replaced(paths=4), tmp_path), tmp_path)
+    settings = SETTINGS.replaced(energy=energy)
+    store.save(settings, store.run(settings.replaced(paths=4), tmp_path), tmp_path)
     (tmp_path / "config.toml").write_text(OLD.replace("paths = 1", "paths = 4"))
     for file in (tmp_path / "groups").iterdir():
-        arrays = seals.read(file, "group")
+        arrays = sealed.read(file, "group")
         del arrays["config"]
-        seals.write(file, {"told": OLD, **arrays})
+        sealed.write(file, {"told": OLD, **arrays})
     before = {file: file.read_bytes() for file in (tmp_path / "groups").iterdir()}
-    assert_array_equal(store.run(told, tmp_path).ensemble.W, whole(told).W)
+    assert_array_equal(store.run(settings, tmp_path).ensemble.W, whole(settings).W)
     assert calls == [0, 2, 4]
     assert before == {file: file.read_bytes() for file in before}
     with pytest.raises(ValueError, match=r"another run, with beta = 60\.0, not beta = 7\.0"):
-        store.run(told.replaced(beta=7.0), tmp_path)
+        store.run(settings.replaced(beta=7.0), tmp_path)
 
 
 # ------------------------------------------------------------------------------------ environments
@@ -270,18 +270,18 @@ def elsewhere(monkeypatch):
 
     def move():
         other = {**_environment.numerics(), "kernel": "Zen9", "dlngeo": "9.9"}
-        for module in (stored, noise):
+        for module in (grouping, _random):
             monkeypatch.setattr(module, "numerics", lambda: other)
 
     return move
 
 
 def test_paths_of_another_environment_are_refused_by_what_differs(tmp_path, elsewhere, calls):
-    store.run(TOLD.replaced(paths=2), tmp_path)
+    store.run(SETTINGS.replaced(paths=2), tmp_path)
     ours = _environment.numerics()
     elsewhere()
     with pytest.raises(ValueError) as caught:
-        store.run(TOLD, tmp_path)
+        store.run(SETTINGS, tmp_path)
     said = str(caught.value)
     assert f"dlngeo {ours['dlngeo']}, now 9.9; kernel {ours['kernel']}, now Zen9. Choose" in said
     assert "--mix-environments" in said
@@ -289,17 +289,17 @@ def test_paths_of_another_environment_are_refused_by_what_differs(tmp_path, else
 
 
 def test_told_to_mix_environments_a_run_goes_on_and_says_so(tmp_path, elsewhere, calls):
-    store.run(TOLD.replaced(paths=2), tmp_path)
+    store.run(SETTINGS.replaced(paths=2), tmp_path)
     elsewhere()
-    result = store.run(TOLD, tmp_path, mix_environments=True)
+    result = store.run(SETTINGS, tmp_path, mix_environments=True)
     assert calls == [0, 2, 4]
-    assert_array_equal(result.ensemble.W, whole(TOLD).W)  # here nothing really differs
+    assert_array_equal(result.ensemble.W, whole(SETTINGS).W)  # here nothing really differs
     assert "in several environments (dlngeo " in result.ensemble.message
     assert result.ensemble.message.endswith(", now Zen9)")
-    again = store.run(TOLD, tmp_path, mix_environments=True)
+    again = store.run(SETTINGS, tmp_path, mix_environments=True)
     assert again.ensemble.message == result.ensemble.message
     with pytest.raises(ValueError, match="another environment"):
-        store.run(TOLD, tmp_path)
+        store.run(SETTINGS, tmp_path)
 
 
 # ------------------------------------------------------------------------------------------- damage
@@ -311,7 +311,7 @@ def sound(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sound")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "GROUP", 2)
-        store.run(TOLD, folder)
+        store.run(SETTINGS, folder)
     return folder / "groups"
 
 
@@ -330,21 +330,21 @@ def groups(sound, tmp_path, monkeypatch):
 def refusal(groups):
     """The one line with which the groups are refused."""
     with pytest.raises(ValueError) as caught:
-        store.run(TOLD, groups.parent)
+        store.run(SETTINGS, groups.parent)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def sealed(file, arrays):
+def forged(file, arrays):
     """A file of these arrays with a good seal, as no accident makes it."""
-    seals.write(file, arrays)
+    sealed.write(file, arrays)
 
 
 FIRST, SECOND, THIRD = "000000-000001.npz", "000002-000003.npz", "000004-000004.npz"
 
 
 def test_sound_groups_are_read(groups):
-    assert_array_equal(store.run(TOLD, groups.parent).ensemble.W, whole(TOLD).W)
+    assert_array_equal(store.run(SETTINGS, groups.parent).ensemble.W, whole(SETTINGS).W)
 
 
 def test_no_byte_can_be_flipped(groups, rng):
@@ -421,7 +421,7 @@ def test_groups_cannot_be_swapped_renamed_or_doubled(groups):
         {"paths": [0]},
         {"paths": "01"},
         {"config": 3.0},
-        {"config": np.array([TOLD, None], dtype=object)},  # a pickle
+        {"config": np.array([SETTINGS, None], dtype=object)},  # a pickle
         {"seconds": np.zeros(2)},
         {"provenance": "{"},
         {"provenance": "[]"},
@@ -433,7 +433,7 @@ def test_groups_cannot_be_swapped_renamed_or_doubled(groups):
 def test_group_of_other_content_is_refused(groups, change):
     with np.load(groups / FIRST) as kept:
         arrays = {**kept, **change}
-    sealed(groups / FIRST, {name: x for name, x in arrays.items() if x is not None})
+    forged(groups / FIRST, {name: x for name, x in arrays.items() if x is not None})
     said = refusal(groups)
     assert f"{FIRST} is no group of paths (" in said or "holds paths of another run, with" in said
 
@@ -442,7 +442,7 @@ def test_folder_in_the_place_of_a_group_is_refused(groups):
     (groups / FIRST).unlink()
     (groups / FIRST).mkdir()
     with pytest.raises(OSError, match=FIRST):
-        store.run(TOLD, groups.parent)
+        store.run(SETTINGS, groups.parent)
 
 
 @pytest.mark.parametrize(
@@ -456,13 +456,13 @@ def test_damaged_configuration_of_the_result_is_refused(groups, content):
 
 def test_group_that_another_process_put_there_is_not_taken(tmp_path, monkeypatch):
     # it writes after our look at the folder: the group that is read is not the one that was written
-    write, other = seals.write, TOLD.replaced(seed=1)
+    write, other = sealed.write, SETTINGS.replaced(seed=1)
     theirs = store._group(other, range(2))
 
     def overtaken(file, arrays):
         write(file, arrays)
         write(file, theirs)
 
-    monkeypatch.setattr(seals, "write", overtaken)
+    monkeypatch.setattr(sealed, "write", overtaken)
     with pytest.raises(ValueError, match="holds paths of another run, with seed = 1, not seed = 0"):
-        store.run(TOLD, tmp_path)
+        store.run(SETTINGS, tmp_path)

@@ -6,14 +6,14 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 from dlngeo import _figures, survey_figures
-from dlngeo.survey_figures import _small_networks as small_networks
+from dlngeo.survey_figures import _small_networks
 
 SIGMAS = [1.0, 0.3, 20.0]
 
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_orbits_of_a_node(sigma):
-    orbits = small_networks.node_orbits(sigma)
+    orbits = _small_networks.node_orbits(sigma)
     assert orbits.shape[1] == 2
     w1, w2 = orbits[:, 0], orbits[:, 1]
     c = w1**2 - w2**2
@@ -38,7 +38,7 @@ def test_orbits_of_a_node(sigma):
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_sheets_are_minima(sigma):
-    sheets = np.array(small_networks.sheets(sigma, 2.5 * sigma ** (1 / 3)))
+    sheets = np.array(_small_networks.sheets(sigma, 2.5 * sigma ** (1 / 3)))
     assert_allclose(sheets.prod(axis=1), sigma, rtol=1e-12)
     assert np.abs(sheets).max() == pytest.approx(2.5 * sigma ** (1 / 3))
     assert {tuple(np.sign(s[:, 0, 0])) for s in sheets} == {
@@ -51,7 +51,7 @@ def test_sheets_are_minima(sigma):
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_two_nodes_end_at_minima_that_obey_the_shared_law(sigma):
-    w = small_networks.two_node_minima(sigma, count=60, rng=1)
+    w = _small_networks.two_node_minima(sigma, count=60, rng=1)
     assert w.shape == (60, 4)
     assert_allclose(w[:, 0] * w[:, 2] + w[:, 1] * w[:, 3], sigma, rtol=1e-8)
     assert_allclose(w[:, 0] ** 2 - w[:, 2] ** 2, sigma / 2, rtol=1e-8)

@@ -97,12 +97,12 @@ def labels(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "told", "rows", "columns", "values"),
+    ("text", "options", "rows", "columns", "values"),
     [case[1:] for case in READ],
     ids=[case[0] for case in READ],
 )
-def test_what_is_read(tmp_path, text, told, rows, columns, values):
-    table = tables.read(write(tmp_path, text, "a.csv"), **told)
+def test_what_is_read(tmp_path, text, options, rows, columns, values):
+    table = tables.read(write(tmp_path, text, "a.csv"), **options)
     assert_array_equal(table.values, values)
     assert (table.rows, table.columns) == (labels(rows), labels(columns))
 
@@ -177,19 +177,19 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(
-    ("text", "told", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+    ("text", "options", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_what_is_refused(tmp_path, text, told, said):
+def test_what_is_refused(tmp_path, text, options, said):
     path = write(tmp_path, text, "a.csv")
     with pytest.raises(ValueError) as caught:
-        tables.read(path, **told)
+        tables.read(path, **options)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message
     assert said in message
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("options", "said"),
     [
         ({"columns": "1,2"}, "--columns must name 3 columns"),
         ({"columns": "1,1,2"}, "3 different columns"),
@@ -204,10 +204,10 @@ def test_what_is_refused(tmp_path, text, told, said):
         ({"skip": 1.5}, "skip must be an integer >= 0"),
     ],
 )
-def test_options_that_contradict_are_refused(tmp_path, told, said):
+def test_options_that_contradict_are_refused(tmp_path, options, said):
     path = write(tmp_path, "n,a,b\nx,1.5,2\n", "a.csv")
     with pytest.raises((ValueError, TypeError), match=said.replace("(", r"\(")):
-        tables.read(path, **told)
+        tables.read(path, **options)
 
 
 @pytest.mark.parametrize("gap", [*tables.MISSING, "#n/a", "NULL", "none"])

@@ -13,10 +13,10 @@ ROWS = "\n".join(
 )
 
 
-def read(tmp_path, text, name="data.csv", **told):
+def read(tmp_path, text, name="data.csv", **options):
     path = tmp_path / name
     path.write_text(text)
-    return tables.read(path, **told)
+    return tables.read(path, **options)
 
 
 TRAILING = "user,item,rating,ts\nA,x,3.5,881,\nA,y,4,882,\nB,x,2.5,883,\n"

@@ -164,8 +164,8 @@ NUMBERED = [
 def test_whole_numbers_are_triplets_when_told(write, text):
     path = write(text)
     assert "may be triplets" in refusal(path)
-    for told in ({"layout": "triplets"}, {"columns": "1,2,3"}, {"columns": [1, 2, 3]}):
-        assert_array_equal(tables.read(path, **told).values, MATRIX)
+    for options in ({"layout": "triplets"}, {"columns": "1,2,3"}, {"columns": [1, 2, 3]}):
+        assert_array_equal(tables.read(path, **options).values, MATRIX)
 
 
 def test_ids_from_one_leave_no_empty_row(write):

@@ -58,7 +58,16 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
 
 
 def from_weights(weights: Sequence[ArrayLike]) -> Array:
-    """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10)."""
+    """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = (np.array([[1.0, 2.0]]), np.array([[3.0]]))  # widths 2, 1, 1
+    >>> dln.adjacency.from_weights(weights).tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]]
+    """
     layers = _checks.weights(weights)
     return blk(1, layers, layer_widths(layers))
 
@@ -70,6 +79,14 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
     ------
     ValueError
         If A has an entry outside the blocks (p, p-1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> [W_p.tolist() for W_p in dln.adjacency.to_weights(A, (2, 1, 1))]
+    [[[1.0, 2.0]], [[3.0]]]
     """
     A, widths = network(A, widths)
     return blocks(A, 1, widths)

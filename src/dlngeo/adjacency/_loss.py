@@ -59,6 +59,14 @@ def loss(
     -----
     For :class:`~dlngeo.energies.Quadratic` of target Σ it is ½‖blk_N(Σ) - A^N‖² + (γ/2)‖A‖².
     Source: Wendin and Altafini, (11), (24).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> float(dln.adjacency.loss(A, dln.energies.Quadratic([[3.0, 4.0]]), (2, 1, 1)))
+    2.0
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
@@ -96,6 +104,15 @@ def gradient(
     For Quadratic(Σ) E' = W - Σ and minus this is the right-hand side of (12). A step of gradient
     descent is A - η∇L(A): the printed (67) has the sum, which is -∇L, with the wrong sign.
     Source: Wendin and Altafini, Props. 4 and 10, (67) corrected; section 7 for the mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> slope = dln.adjacency.gradient(A, dln.energies.Quadratic([[3.0, 4.0]]), (2, 1, 1))
+    >>> [W_p.tolist() for W_p in dln.adjacency.to_weights(slope, (2, 1, 1))]
+    [[[0.0, 6.0]], [[4.0]]]
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
@@ -131,6 +148,14 @@ def commutator(A: ArrayLike) -> Array:
     """Q = [A, Aᵀ] = A Aᵀ - Aᵀ A, eq. (18): block diagonal, with the imbalances inside.
 
     Q = blk_0(-W_1ᵀW_1, G_1, ..., G_{N-1}, W_N W_Nᵀ), G_p = W_p W_pᵀ - W_{p+1}ᵀ W_{p+1}.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[2.0]]), np.array([[3.0]])))
+    >>> dln.adjacency.commutator(A).tolist()  # the imbalance 2² - 3² stands in the middle
+    [[-4.0, 0.0, 0.0], [0.0, -5.0, 0.0], [0.0, 0.0, 9.0]]
     """
     A = square_matrix(A)
     Q: Array = A @ transpose(A) - transpose(A) @ A

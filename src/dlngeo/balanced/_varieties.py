@@ -48,6 +48,16 @@ def residual(weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None)
     Notes
     -----
     Source: Menon, (4.2)-(4.4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = (np.eye(2), 2 * np.eye(2))
+    >>> round(float(dln.balanced.residual(weights)), 6)  # |I - 4I|, and from G = -3I nothing
+    4.242641
+    >>> float(dln.balanced.residual(weights, [-3 * np.eye(2)]))
+    0.0
     """
     layers = _checks.weights(weights)
     actual = imbalances(layers)
@@ -81,6 +91,14 @@ def dimension(widths: Sequence[int], rank: int) -> int:
     Notes
     -----
     For equal widths d: r + (N+1)(rd - r(r+1)/2). Source: Menon, (5.20) corrected.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.balanced.dimension((3, 3, 3), 3)  # 9 of W, 3 of the one hidden frame
+    12
+    >>> dln.balanced.dimension((3, 3, 3), 1)
+    7
     """
     widths = _checks.widths(widths)
     r = rank_argument(rank, widths)
@@ -177,6 +195,14 @@ def lift(
     numpy.linalg.LinAlgError
         If the numerical rank of W is lower, so that rounding of W, to the power 1/N, would decide
         over what the layers are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W_1, W_2 = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> W_1.round(12).tolist(), bool(np.allclose(W_2 @ W_1, np.diag([4.0, 1.0])))
+    ([[2.0, 0.0], [0.0, 1.0]], True)
     """
     point, depth = _checks.matrix(W), _checks.integer(depth, "depth", 1)
     m, n = point.shape[-2:]
@@ -242,6 +268,15 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
     Notes
     -----
     Source: Menon, section 6.2; Wendin and Altafini, section 3.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> turned = dln.balanced.act(weights, ([[0.0, 1.0], [-1.0, 0.0]],))  # one hidden layer
+    >>> bool(np.allclose(dln.weights.end_to_end(turned), np.diag([4.0, 1.0])))
+    True
     """
     layers = list(_checks.weights(weights))
     gauge = _checks.sequence(gauge, "gauge")

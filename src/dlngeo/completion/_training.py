@@ -20,7 +20,7 @@ import numpy as np
 from dlngeo import weights
 from dlngeo._checks import Array, Weights
 from dlngeo._results.trajectory import Trajectory
-from dlngeo.completion.baselines import Mask, Progress, Split
+from dlngeo.completion.baselines import Mask, Progress, TrainTestSplit
 from dlngeo.energies import MatrixCompletion
 from dlngeo.flows import gradient_flow
 
@@ -71,7 +71,7 @@ class Choice:
         return self.time * self.entries / entries
 
 
-def choose_time(setting: Setting, split: Split) -> Choice:
+def choose_time(setting: Setting, split: TrainTestSplit) -> Choice:
     """Validate through whole runs: one run where there is much, else one for each fold."""
     entries, folds = int(split.train.sum()), split.folds
     curves: list[tuple[Array, Array]] = []
@@ -124,7 +124,7 @@ def _validate(
 
     times, found = [0.0], [squares(W0)]
 
-    def look(t: float, W: Array) -> None:
+    def record(t: float, W: Array) -> None:
         fallen = math.log(max(float(energy.value(W)) / first, tolerance)) / math.log(tolerance)
         setting.report("choosing", done + share * fallen)
         times.append(t)
@@ -138,7 +138,7 @@ def _validate(
         stop_loss=tolerance * first,
         gtol=1e-8,
         t_eval=[setting.t_max],
-        callback=look,
+        callback=record,
     )
     return np.array(times), np.array(found).T
 

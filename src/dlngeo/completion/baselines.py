@@ -27,7 +27,7 @@ _PATIENT_RANKS = 3  # ranks in a row that may do no better
 
 
 @dataclass(frozen=True)
-class Split:
+class TrainTestSplit:
     """Disjoint masks of the observed entries: ``fit`` and ``validation`` make up ``train``.
 
     ``folds`` are what validates: pairs of a mask to fit to and the places (k, 2) to validate on, in
@@ -60,7 +60,7 @@ class Method:
     chosen: str
 
 
-def hold_out(table: Array, share: float, *, rng: RNG = None) -> Split:
+def hold_out(table: Array, share: float, *, rng: RNG = None) -> TrainTestSplit:
     """Split the observed entries at random: ``share`` for test, a tenth of the rest to validate.
 
     A share of 0 leaves nothing to test on.
@@ -83,7 +83,7 @@ def hold_out(table: Array, share: float, *, rng: RNG = None) -> Split:
     if count - tests < _SMALL:
         train, turns = fit | validation, np.array_split(order[tests:], min(_FOLDS, count - tests))
         folds = tuple((train & ~_mask(part, table.shape), part) for part in turns)
-    return Split(fit, validation, test, folds)
+    return TrainTestSplit(fit, validation, test, folds)
 
 
 def _mask(places: Array, shape: tuple[int, ...]) -> Mask:
@@ -108,7 +108,7 @@ def _fill_columns(table: Array, mask: Mask) -> Array:
     return np.broadcast_to(means, mask.shape).copy()
 
 
-def column_mean(table: Array, split: Split) -> Method:
+def column_mean(table: Array, split: TrainTestSplit) -> Method:
     """The mean of each column over the training entries."""
     begun = time.perf_counter()
     completed = _fill_columns(table, split.train)
@@ -117,7 +117,7 @@ def column_mean(table: Array, split: Split) -> Method:
 
 
 @one_blas_thread
-def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
+def truncated_svd(table: Array, split: TrainTestSplit, report: Progress) -> Method:
     """Iterated truncated SVD, rank after rank, of the rank that validates best.
 
     Each rank starts from the one before and runs as many rounds as validate best: they matter as
@@ -146,7 +146,7 @@ def truncated_svd(table: Array, split: Split, report: Progress) -> Method:
 
 
 def _best_round(
-    table: Array, split: Split, rank: int, guess: Array, fits: Mask
+    table: Array, split: TrainTestSplit, rank: int, guess: Array, fits: Mask
 ) -> tuple[Array, int, float]:
     """The iterates of :func:`hard_impute` that validate best, their number, and their error."""
     fold = np.repeat(np.arange(len(split.folds)), [len(places) for _, places in split.folds])

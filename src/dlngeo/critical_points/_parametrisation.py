@@ -30,6 +30,7 @@ from dlngeo._linalg import (
     suffix_products,
     transpose,
 )
+from dlngeo._results.brief import brief
 from dlngeo.critical_points._signatures import (
     Signature,
     check_signature,
@@ -44,6 +45,9 @@ class Parameters(NamedTuple):
     signature: Signature
     P: Weights
     Z: Weights
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def assemble(

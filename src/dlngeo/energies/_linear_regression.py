@@ -57,6 +57,17 @@ class LinearRegression(LeastSquares):
     -----
     The data enter through the triangular factor of X alone, so an evaluation costs no more than n
     samples do. Half of the printed loss (4). Source: Wendin and Altafini, eqs. (3)-(4), A.2.
+
+    Examples
+    --------
+    Three samples, in columns, that W = [2, 1] fits:
+
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.LinearRegression([[1, 0, 1], [0, 1, 1]], [[2, 1, 3]])
+    >>> abs(round(float(energy.value([[2.0, 1.0]])), 6))
+    0.0
+    >>> energy.gradient([[0.0, 0.0]]).round(6).tolist()
+    [[-5.0, -4.0]]
     """
 
     kind = "regression"

@@ -54,6 +54,17 @@ def boltzmann(
     Notes
     -----
     Source: Menon, (6.2), (6.5), (14.11) corrected; rank r and widths derived.
+
+    Examples
+    --------
+    At depth 2 the orbit over diag(4, 1) is two circles of length 2π√(2·(4 + 1)):
+
+    >>> import math
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> S = dln.entropy.boltzmann(np.diag([4.0, 1.0]), 2)
+    >>> round((math.exp(S) / (4 * math.pi)) ** 2, 6)
+    10.0
     """
     return continuous(State.entropy, W, depth, rank, widths, 0)
 
@@ -88,5 +99,12 @@ def gradient(
     Notes
     -----
     Source: Menon, (12.8), (12.13); rank r and depth ``inf`` derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> dln.entropy.gradient(np.diag([4.0, 1.0]), 2).round(6).tolist()  # σ_k/(σ_1 + σ_2)
+    [[0.8, 0.0], [0.0, 0.2]]
     """
     return continuous(State.gradient, W, depth, rank, widths, 2)

@@ -51,6 +51,15 @@ def free_energy(
     Notes
     -----
     Source: Menon, (6.6); Wendin and Altafini, (24).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, W = dln.energies.Quadratic(np.eye(2)), np.diag([4.0, 1.0])
+    >>> F = dln.entropy.free_energy(energy, W, 2, 10.0)  # E - S/β
+    >>> bool(np.isclose(F, energy.value(W) - dln.entropy.boltzmann(W, 2) / 10))
+    True
     """
     beta, gamma = thermal(beta, weight_decay, depth)
     require_stacks(energy, _checks.matrix(W), hessian=False)
@@ -102,6 +111,16 @@ def free_energy_gradient(
     Notes
     -----
     Source: Menon, (12.13).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, W = dln.energies.Quadratic(np.eye(2)), np.diag([4.0, 1.0])
+    >>> slope = dln.entropy.free_energy_gradient(energy, W, 2, 10.0)
+    >>> parts = dln.metric.gradient(energy, W, 2) - dln.entropy.gradient(W, 2) / 10
+    >>> bool(np.allclose(slope, parts))
+    True
     """
     beta, gamma = thermal(beta, weight_decay, depth)
     require_stacks(energy, _checks.matrix(W), hessian=False)

@@ -134,6 +134,20 @@ def normalisable(
     An energy of the user's is taken to be bounded on bounded sets, to forbid W where it is NaN,
     and its growth to go on as it does between 1e4 and 1e16. True and False are otherwise proved;
     None means that neither proof goes through. Source: derived from Menon, (12.12).
+
+    Examples
+    --------
+    Completion of a diagonal leaves lines free; weight decay confines them:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1, np.nan], [np.nan, 1]])
+    >>> dln.equilibrium.normalisable(energy, shape=(2, 2), depth=2, beta=1.0).finite
+    False
+    >>> dln.equilibrium.normalisable(
+    ...     energy, shape=(2, 2), depth=2, beta=1.0, weight_decay=0.1
+    ... ).finite
+    True
     """
     return verdict(energy, Setting.of(shape, depth, beta, kappa, widths, weight_decay))
 

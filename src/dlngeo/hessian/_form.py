@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _linalg
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import layer_widths, prefix_products, transpose
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.hessian._lanczos import extremes
@@ -37,6 +38,9 @@ class Extremes(NamedTuple):
 
     least: Array
     greatest: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
@@ -60,6 +64,15 @@ def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -
     -----
     Source: Wendin and Altafini, (20)-(22), which hold as printed: no factor ½, and ρ_2 counts each
     pair of layers once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> V = (np.eye(2), np.eye(2))
+    >>> float(dln.hessian.form(energy, weights, V))  # |V_1 + V_2|² at a minimum
+    8.0
     """
     layers, V = _pair(weights, V)
     W, first, second = _expansion(layers, V)
@@ -85,6 +98,15 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     -----
     Forward products and backpropagated covectors are carried with their derivatives: 8N - 8 matrix
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> first, second = dln.hessian.apply(energy, weights, (np.eye(2), np.zeros((2, 2))))
+    >>> first.tolist(), second.tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
     layers, V = _pair(weights, V)
     _require(energy, layers)
@@ -164,6 +186,15 @@ def extreme_eigenvalues(
     By Lanczos' method; an end at zero, of whatever
     multiplicity, and a multiple of the identity are found as well as others. The starting vector
     is random with a fixed seed: results repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> found = dln.hessian.extreme_eigenvalues(energy, weights)
+    >>> round(float(found.greatest), 6), abs(round(float(found.least), 6))
+    (2.0, 0.0)
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     _require(energy, layers)
@@ -223,6 +254,15 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     """The greatest eigenvalue of the Hessian, ``(...)``; as :func:`extreme_eigenvalues` finds it.
 
     Gradient descent of step η is linearly stable at a minimum where it is below 2/η.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([4.0, 1.0]))
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)  # a balanced minimum
+    >>> round(float(dln.hessian.sharpness(energy, weights)), 6)  # N σ^(2 - 2/N)
+    8.0
     """
     return extreme_eigenvalues(energy, weights).greatest
 

@@ -71,6 +71,14 @@ def apply(
     Notes
     -----
     Source: Menon, (4.14), by its spectral form (7.13) corrected; (14.7)-(14.9) at depth ``inf``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W, Z = np.diag([3.0, 1.0]), np.ones((2, 2))
+    >>> dln.metric.apply(W, Z, 2).round(12).tolist()  # (WWᵀ)^½ Z + Z (WᵀW)^½
+    [[6.0, 4.0], [4.0, 2.0]]
     """
     return continuous(Frame.apply, W, {"Z": Z}, depth, rank, widths)
 
@@ -82,6 +90,13 @@ def sqrt(
 
     It turns Gaussian noise in the entries of W into noise of covariance 𝒜 (Menon, (12.10)
     corrected), independent of the signs and order of singular vectors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> dln.metric.sqrt(np.diag([8.0, 2.0]), np.eye(2), 2).round(12).tolist()
+    [[4.0, 0.0], [0.0, 2.0]]
     """
     return continuous(Frame.sqrt, W, {"Z": Z}, depth, rank, widths)
 
@@ -102,6 +117,14 @@ def solve(
     Notes
     -----
     Source: Menon, (4.16), (7.15) corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W = np.diag([3.0, 1.0])
+    >>> dln.metric.solve(W, [[6.0, 4.0], [4.0, 2.0]], 2).round(12).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, widths)
     require_invertible(frame)
@@ -126,6 +149,14 @@ def inner(
     -----
     Summed in the frames of W, so that inner(W, Z, Z) is never negative.
     Source: Menon, (4.16)-(4.17), (7.15) corrected, (14.10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W, Z = np.diag([3.0, 1.0]), np.ones((2, 2))
+    >>> round(float(dln.metric.inner(W, Z, Z, 2)), 6)  # 1/6 + 1/4 + 1/4 + 1/2
+    1.166667
     """
     frame, (Z1, Z2) = prepare(W, {"Z1": Z1, "Z2": Z2}, depth, rank, widths)
     if frame.depth == 1:
@@ -167,6 +198,14 @@ def gradient(
     -----
     Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
     (4.19) corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([5.0, 5.0]))
+    >>> dln.metric.gradient(energy, np.diag([3.0, 1.0]), 2).round(12).tolist()
+    [[-12.0, 0.0], [0.0, -8.0]]
     """
     point = _checks.matrix(W)
     require_stacks(energy, point, hessian=False)
@@ -202,6 +241,15 @@ def log_volume_density(
     Notes
     -----
     Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> density = dln.metric.log_volume_density(np.diag([3.0, 1.0]), 2)
+    >>> round(math.exp(-2 * density), 6)  # the product of the eigenvalues 6, 4, 4, 2
+    192.0
     """
     with np.errstate(over="ignore"):  # of eigenvalues that are scaled below
         frame, () = prepare(W, {}, depth, rank, widths)

@@ -156,7 +156,7 @@ def beside_flow(
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     _checks.instance(ensemble, "ensemble", Ensemble)
-    known, t = ensemble.provenance, ensemble.together().t
+    made, t = ensemble.provenance, ensemble.together().t
     if (ensemble.W[:, 0] != ensemble.W[:1, 0]).any():
         raise ValueError("ensemble must have one start for all its paths, as a flow has one")
     # Beside an ensemble that ended at once the flows have their start alone, as it has.
@@ -165,15 +165,15 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     start, common = (
         ensemble.W[0, 0],
         {
-            "depth": known["depth"],
-            "weight_decay": known["weight_decay"],
+            "depth": made["depth"],
+            "weight_decay": made["weight_decay"],
             "t_eval": t,
             # An ensemble that resolves its drift takes more steps than a flow needs.
-            "max_steps": known["n_steps"] + _MORE_STEPS,
+            "max_steps": made["n_steps"] + _MORE_STEPS,
             **_SOLVER,
         },
     )
-    free = flows.free_energy_flow(energy, start, span, beta=known["beta"], **common)
+    free = flows.free_energy_flow(energy, start, span, beta=made["beta"], **common)
     plain = flows.gradient_flow(energy, start, span, gtol=0.0, **common)
     return Comparison(ensemble, free, plain)
 

@@ -1,4 +1,4 @@
-"""What a simulation is told: a configuration from TOML or a preset, and back to TOML.
+"""The configuration of a simulation: from TOML or a preset, and back to TOML.
 
 A file names the energy, the start and the numbers of :func:`dlngeo.langevin.simulate`::
 
@@ -13,7 +13,8 @@ A file names the energy, the start and the numbers of :func:`dlngeo.langevin.sim
     table = [[1.0, nan], [nan, 1.0]]      # nan where nothing is observed; or
     # triplets = [[0, 0, 1.0], [1, 1, 1.0]]   (row, column, value), counted from 0
 
-or ``kind = "quadratic"`` with a ``target``. What is not named has the default of :class:`Config`.
+or another kind of :data:`dlngeo.energies.KINDS`, as ``"quadratic"`` with its ``target``. What is
+not named has the default of :class:`Config`.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ import tomli_w
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies import MatrixCompletion, Quadratic
+from dlngeo._plain import number, rows, shown
+from dlngeo.energies import NamedEnergy, from_config
+from dlngeo.langevin.schemes import chosen
 
-_KINDS = {"completion": ("table", "triplets"), "quadratic": ("target",)}
 _INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
 _MOST = 2**63 - 1  # what TOML promises to hold
 _LONGEST = 2**26  # bytes of a configuration
@@ -47,7 +49,7 @@ class Config:
     Attributes
     ----------
     energy : dict
-        ``kind`` and the data that belong to it.
+        ``kind`` and the data that belong to it: :func:`dlngeo.energies.from_config`.
     start : (d, d) nested list
         The matrix that all paths start from.
     depth, beta, kappa, weight_decay, dt : float
@@ -57,6 +59,8 @@ class Config:
         None: some 100 frames.
     upstairs : bool
         Whether the weights are simulated, from the symmetric lift of the start.
+    method : str
+        A name in :data:`dlngeo.langevin.SCHEMES`; "auto" is the first that fits.
 
     Raises
     ------
@@ -75,6 +79,7 @@ class Config:
     paths: int = 256
     seed: int = 0
     upstairs: bool = False
+    method: str = "auto"
     save_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -82,9 +87,9 @@ class Config:
             if name != "save_every" or self.save_every is not None:
                 object.__setattr__(self, name, _whole(getattr(self, name), name, least))
         for name in _NUMBERS:
-            object.__setattr__(self, name, _number(getattr(self, name), name))
+            object.__setattr__(self, name, number(getattr(self, name), name))
         if not isinstance(self.upstairs, bool):
-            raise TypeError(f"upstairs must be true or false, not {_shown(self.upstairs)}")
+            raise TypeError(f"upstairs must be true or false, not {shown(self.upstairs)}")
         object.__setattr__(self, "start", self.matrix().tolist())
         _checks.depth(self.depth)
         _checks.positive(self.beta, "beta")
@@ -97,13 +102,10 @@ class Config:
             )
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
+        chosen(self.method, self.upstairs, self.depth)
         point, energy = self.matrix(), self.build_energy()
-        data = {key: _plain(value) for key, value in self.energy.items()}
+        data = {key: _lists(value) for key, value in self.energy.items()}
         object.__setattr__(self, "energy", data)
-        if energy.shape != point.shape:
-            raise ValueError(
-                f"energy and start must have one shape; they have {energy.shape} and {point.shape}"
-            )
         with np.errstate(over="ignore"):
             value = float(energy.value(point))
         if not math.isfinite(value):
@@ -111,50 +113,14 @@ class Config:
 
     def matrix(self) -> Array:
         """The start as an array."""
-        point = _checks.matrix(_rows(self.start, "start"), "start")
+        point = _checks.matrix(rows(self.start, "start"), "start")
         if point.ndim != 2 or point.shape[0] != point.shape[1]:
             raise ValueError(f"start must be one square matrix; its shape is {point.shape}")
         return point
 
-    def build_energy(self) -> Quadratic | MatrixCompletion:
+    def build_energy(self) -> NamedEnergy:
         """The energy that the configuration describes."""
-        if not isinstance(self.energy, dict):
-            raise TypeError(f"energy must be a table [energy], not {_shown(self.energy)}")
-        kind, data = self.energy.get("kind"), {k: v for k, v in self.energy.items() if k != "kind"}
-        if not isinstance(kind, str) or kind not in _KINDS:
-            raise ValueError(f"energy.kind must be one of {', '.join(_KINDS)}, not {_shown(kind)}")
-        allowed = _KINDS[kind]
-        if len(data) != 1 or next(iter(data)) not in allowed:
-            raise ValueError(
-                f"[energy] of kind {kind} needs one key besides, {' or '.join(allowed)}; it has "
-                f"{', '.join(data) or 'none'}"
-            )
-        (name, value) = next(iter(data.items()))
-        rows = _rows(value, f"energy.{name}")
-        if name == "target":
-            return Quadratic(_checks.matrix(rows, "energy.target"))
-        if name == "table":
-            if np.isinf(rows).any():
-                raise ValueError("energy.table must be finite, or nan where nothing is observed")
-            if np.isnan(rows).all():
-                raise ValueError("energy.table must have at least one entry that is not nan")
-            return MatrixCompletion.from_nan(rows)
-        return self._of_triplets(_checks.real_array(rows, "energy.triplets"))
-
-    def _of_triplets(self, triplets: Array) -> MatrixCompletion:
-        if triplets.shape[1] != 3 or (triplets[:, :2] % 1 != 0).any():
-            raise ValueError("energy.triplets must be a list of [row, column, value], from row 0")
-        d = len(self.matrix())
-        pairs = triplets[:, :2]
-        if not ((pairs >= 0) & (pairs < d)).all():
-            raise ValueError(
-                f"energy.triplets must have rows and columns from 0 to {d - 1}, as start has; they "
-                f"run from {pairs.min():g} to {pairs.max():g}"
-            )
-        if len(np.unique(pairs, axis=0)) < len(pairs):
-            raise ValueError("energy.triplets must name each entry once")
-        i, j = pairs.T.astype(int)
-        return MatrixCompletion.from_triplets(i, j, triplets[:, 2], (d, d))
+        return from_config(self.energy, self.matrix().shape)
 
     def replaced(self, **changes: Any) -> Config:
         """The same with what is not None replaced."""
@@ -164,48 +130,18 @@ class Config:
 def _whole(value: Any, name: str, least: int) -> int:
     most = math.inf if name == "seed" else _MOST
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer >= {least}, not {_shown(value)}")
+        raise TypeError(f"{name} must be an integer >= {least}, not {shown(value)}")
     if not least <= value <= most:
         bound = "" if value < least else f" and at most {most}"
-        raise ValueError(f"{name} must be an integer >= {least}{bound}, not {_shown(value)}")
+        raise ValueError(f"{name} must be an integer >= {least}{bound}, not {shown(value)}")
     return int(value)
 
 
-def _number(value: Any, name: str) -> float:
-    """A number, which may be nan or inf."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} must be a number, not {_shown(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(f"{name} must be a number up to 1.8e308, not {_shown(value)}") from None
-
-
-def _rows(value: Any, name: str) -> Array:
-    """Rows of numbers, all of one length, as an array."""
-    rows = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(rows, list | tuple) or not all(isinstance(row, list | tuple) for row in rows):
-        raise TypeError(f"{name} must be a list of rows [[…], …], not {_shown(value)}")
-    lengths = sorted({len(row) for row in rows})
-    if len(lengths) != 1 or lengths[0] == 0:
-        found = " and ".join(map(str, lengths)) or "no rows"
-        raise ValueError(f"{name} must have rows of one length, at least 1; it has {found}")
-    return np.array(
-        [[_number(x, f"{name}[{i}][{j}]") for j, x in enumerate(row)] for i, row in enumerate(rows)]
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A word as it is, rows of numbers as lists."""
-    return value if isinstance(value, str) else _rows(value, "energy").tolist()
-
-
-def _shown(value: Any) -> str:
-    """What came, in no more than some words."""
-    if isinstance(value, int) and abs(value) >= 10**20:
-        return f"an integer of {int(math.log10(abs(value))) + 1} digits"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+def _lists(value: Any) -> Any:
+    """Arrays as lists, NumPy's numbers as Python's; what else there is, as it is."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 # ------------------------------------------------------------------------------------ to and from
@@ -244,7 +180,7 @@ def from_toml(text: str) -> Config:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     unknown = [key for key in table if key not in fields]
     if unknown:
-        raise ValueError(f"unknown key {_shown(unknown[0])}; the keys are {', '.join(fields)}")
+        raise ValueError(f"unknown key {shown(unknown[0])}; the keys are {', '.join(fields)}")
     missing = [
         name
         for name, field in fields.items()
@@ -278,7 +214,8 @@ def difference(one: Config, other: Config) -> tuple[str, str, str]:
 def _flat(config: Config) -> dict[str, Any]:
     """What is given, the energy's keys among the others."""
     table = dataclasses.asdict(config)
-    energy = table.pop("energy")
+    del table["energy"]
+    energy = config.build_energy().to_config()  # the same of a table and of its triplets
     return {key: value for key, value in table.items() if value is not None} | energy
 
 

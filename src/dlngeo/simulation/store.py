@@ -22,9 +22,8 @@ from dlngeo._paths.run import report
 from dlngeo._results import ensemble
 from dlngeo._store import sealed
 from dlngeo._store.groups import Group, Groups, require_name
-from dlngeo.simulation import config as simulation_config
 from dlngeo.simulation._beside import Comparison, beside
-from dlngeo.simulation.config import Config, difference, from_toml, to_toml
+from dlngeo.simulation.config import Config, difference, from_toml, read, to_toml
 
 GROUP = 128  # paths
 _WHAT = "group of paths"
@@ -54,7 +53,7 @@ def run(
     Raises
     ------
     ValueError
-        If the folder holds paths of another configuration or, unless told to mix, of another
+        If the folder holds paths of another configuration or, unless asked to mix, of another
         environment; a damaged group; or a result of more paths than these.
     """
     _require_room(config, Path(out))
@@ -117,6 +116,7 @@ def _group(config: Config, paths: range) -> Group:
         first_path=paths.start,
         rng=config.seed,
         upstairs=config.upstairs,
+        method=config.method,
         save_every=config.save_every,
     )
     return {
@@ -173,7 +173,7 @@ def kept(out: Path) -> Config | None:
     if not file.exists():
         return None
     try:
-        return simulation_config.read(file)
+        return read(file)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{file} is no configuration of a run; remove it, or choose another folder ({error})"

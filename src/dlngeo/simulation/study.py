@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
+from dlngeo.langevin.schemes import SCHEMES
 from dlngeo.simulation import report, store
 from dlngeo.simulation._beside import Comparison
 from dlngeo.simulation.config import PRESETS, Config, preset, read
@@ -51,6 +52,7 @@ class Simulate:
     upstairs: Annotated[
         bool | None, Option("Simulate the weights, or W.", "--upstairs/--downstairs")
     ] = None
+    method: Annotated[str | None, Option(f"The scheme: auto, {', '.join(SCHEMES)}.")] = None
     mix_environments: Annotated[
         bool,
         Option(

@@ -49,6 +49,13 @@ def mean(values: ArrayLike) -> Estimate:
     ------
     ValueError
         For no path, or entries that are not finite, as those of a path that ended early.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> found = dln.statistics.mean([1.0, 2.0, 3.0])
+    >>> float(found.value), round(float(found.error), 6)  # 1/√3
+    (2.0, 0.57735)
     """
     values = _followed(values)
     if values.ndim < 1 or len(values) == 0:

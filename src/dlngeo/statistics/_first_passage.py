@@ -53,6 +53,13 @@ def first_passage(
     ------
     ValueError
         For times that do not increase, shapes that do not fit, or entries that are not finite.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> values = [[0.0, 1.0, 2.0], [0.0, 0.0, 0.5]]  # two paths, the second of which does not come
+    >>> dln.statistics.first_passage([0, 1, 2], values, 1.5).times.tolist()
+    [2.0, inf]
     """
     t, values = _checks.real_array(t, "t"), _checks.real_array(values, "values")
     if t.ndim != 1 or t.size == 0 or not (np.diff(t) > 0).all():

@@ -14,8 +14,8 @@ from scipy import sparse
 
 from dlngeo._checks import Array
 from dlngeo.energies import MatrixCompletion
-from dlngeo.tables import _triplets as triplets
 from dlngeo.tables._layouts import NARROW, Arranged
+from dlngeo.tables._triplets import from_labels
 
 # What NumPy and SciPy raise for a damaged file.
 _DAMAGE = (
@@ -60,7 +60,7 @@ def _from_array(array: NDArray[np.generic], name: str, layout: str) -> Arranged:
         if matrix.shape[1] != 3 or not (matrix[:, :2] % 1 == 0).all():
             raise ValueError(f"{name}: triplets need shape (k, 3) and whole-number indices")
         i, j = ([str(int(x)) for x in matrix[:, k]] for k in (0, 1))
-        return triplets.from_labels(i, j, matrix[:, 2], name)
+        return from_labels(i, j, matrix[:, 2], name)
     if layout == "auto" and _may_be_triplets(matrix):
         raise ValueError(
             f"{name}: may be triplets, as columns of whole numbers repeat, or a table: say "

@@ -1,7 +1,7 @@
 """Delimited text as lines of cells: encoding, delimiter, the number of each line in its file.
 
 The cells are parsed by Python's ``csv`` in its strict form, line by line. What separates them is
-told, or is the one of comma, semicolon, tab and bar that the first line holds; blanks where it
+given, or is the one of comma, semicolon, tab and bar that the first line holds; blanks where it
 holds none.
 """
 
@@ -79,11 +79,11 @@ def _text(lines: Iterator[str], path: Path) -> Iterator[str]:
         yield line
 
 
-def _separator(line: str, path: Path, told: str | None, decimal: str, number: int) -> str:
-    if told is not None:
-        separator = _NAMED.get(told, told)
+def _separator(line: str, path: Path, given: str | None, decimal: str, number: int) -> str:
+    if given is not None:
+        separator = _NAMED.get(given, given)
         if not separator or any(c in separator for c in '"\r\n') or separator == decimal:
-            raise ValueError(f"--delimiter must separate cells; {told!r} cannot")
+            raise ValueError(f"--delimiter must separate cells; {given!r} cannot")
         return separator
     if path.suffix.lower() == ".tsv":
         return "\t"

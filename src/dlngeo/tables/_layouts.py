@@ -27,7 +27,7 @@ from dlngeo.tables._numerals import Numerals, disguised, shown, whole
 NARROW = 10  # columns; a wider text is no list of triplets
 
 
-class Told(NamedTuple):
+class Options(NamedTuple):
     """What the caller says about a text; None where the rule is to decide."""
 
     layout: str = "auto"
@@ -48,20 +48,22 @@ class Arranged(NamedTuple):
 class Lines:
     """The lines of one text, all of one width; a header one cell short gets an empty corner.
 
-    Or an empty end, where lines end with a delimiter: labels told as none, or columns by name.
+    Or an empty end, where lines end with a delimiter: labels given as none, or columns by name.
     """
 
-    def __init__(self, name: str, lines: Iterator[Record], read: Numerals, told: Told) -> None:
+    def __init__(
+        self, name: str, lines: Iterator[Record], read: Numerals, options: Options
+    ) -> None:
         self.name, self.read = name, read
         head = list(islice(lines, 2))
         self.first, self.cornered, self.trailing = head[0], False, False
         self.width = len(head[-1].cells)
         cells = self.first.cells
-        names = told.header or all(read(cell) is None for cell in cells)
-        if len(cells) == self.width - 1 and told.header is not False and names:
+        names = options.header or all(read(cell) is None for cell in cells)
+        if len(cells) == self.width - 1 and options.header is not False and names:
             at_end = not head[-1].cells[-1]
-            self.trailing = at_end and (told.columns is not None or told.labels == 0)
-            if at_end and not self.trailing and told.labels is None:
+            self.trailing = at_end and (options.columns is not None or options.labels == 0)
+            if at_end and not self.trailing and options.labels is None:
                 raise self.error(
                     f"line {head[-1].number} has one cell more than line {self.first.number}, and "
                     "its last is empty: say --labels 1 if the first column has no title, "
@@ -124,14 +126,14 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
 
 
-def table(lines: Lines, told: Told) -> Arranged | None:
+def table(lines: Lines, options: Options) -> Arranged | None:
     """Arrange the lines as a table; None where they are triplets by the rule."""
     records = lines.all()
     numbers = [[lines.read(cell) for cell in record.cells] for record in records]
-    if told.layout == "auto" and _are_triplets(lines, records, numbers, told):
+    if options.layout == "auto" and _are_triplets(lines, records, numbers, options):
         return None
-    body = slice(0 if told.header is False or len(records) == 1 else 1, None)
-    labels = told.labels
+    body = slice(0 if options.header is False or len(records) == 1 else 1, None)
+    labels = options.labels
     if labels is None:
         labels = max(_leading_words(records[body], numbers[body]), int(lines.cornered))
     if not 0 <= labels < lines.width:
@@ -139,10 +141,10 @@ def table(lines: Lines, told: Told) -> Arranged | None:
             "not a matrix of numbers, no column holds numbers throughout; "
             "--delimiter says what separates cells, --labels how many columns are labels"
         )
-    header = told.header
+    header = options.header
     if header is None:
         header = len(records) > 1 and _has_header(lines, records, numbers, labels)
-    if header and told.labels is None and labels == 0:
+    if header and options.labels is None and labels == 0:
         labels = _identifiers(lines, records, numbers)
     start = int(header)
     if not any(any(record.cells) for record in records[start:]):
@@ -157,7 +159,7 @@ def table(lines: Lines, told: Told) -> Arranged | None:
     values = np.array([numbers[k][labels:width] for k in kept], dtype=float)
     rows = _row_labels([records[k].cells[:labels] for k in kept])
     titles = tuple(lines.first.cells[labels:width] if header else map(str, range(width - labels)))
-    if told.header is None and header and len(titles) > 1 and len(set(titles)) == 1:
+    if options.header is None and header and len(titles) > 1 and len(set(titles)) == 1:
         raise lines.error(
             f"every column is named {shown(titles[0])}: a second line of names may follow, which "
             "--skip 1 makes the first; --header if this is the only one"
@@ -233,8 +235,8 @@ def _apart(first: Sequence[float | None], below: Sequence[Sequence[float | None]
         return [x for x in line if x is not None and not math.isnan(x)]
 
     def rises(line: Sequence[float | None]) -> bool:
-        known = given(line)
-        return len(known) > 3 and all(a < b for a, b in itertools.pairwise(known))
+        values = given(line)
+        return len(values) > 3 and all(a < b for a, b in itertools.pairwise(values))
 
     others = [x for line in below for x in given(line)]
     if all(map(whole, given(first))) and not all(map(whole, others)):
@@ -252,10 +254,10 @@ def _identifiers(lines: Lines, records: list[Record], numbers: list[list[float |
     column = [line[0] for line in numbers[1:]]
     if not lines.first.cells[0] and all(record.cells[0] for record in records[1:]):
         return 1
-    known = [x for x in column if x is not None and not math.isnan(x)]
+    first = [x for x in column if x is not None and not math.isnan(x)]
     others = [x for line in numbers[1:] for x in line[1:] if x is not None and not math.isnan(x)]
-    counting = all(map(whole, known)) and known == sorted(known) and not all(map(whole, others))
-    if (_different(column) or (known and counting)) and len(column) > 1 and lines.width > 1:
+    counting = all(map(whole, first)) and first == sorted(first) and not all(map(whole, others))
+    if (_different(column) or (first and counting)) and len(column) > 1 and lines.width > 1:
         raise lines.error(
             f"{lines.column(0, True)} may be labels or data, whole numbers all: say --labels 1 or "
             "--labels 0"
@@ -264,12 +266,12 @@ def _identifiers(lines: Lines, records: list[Record], numbers: list[list[float |
 
 
 def _are_triplets(
-    lines: Lines, records: list[Record], numbers: list[list[float | None]], told: Told
+    lines: Lines, records: list[Record], numbers: list[list[float | None]], options: Options
 ) -> bool:
     """Whether these are triplets; where that cannot be told, the refusal."""
-    if not 3 <= lines.width <= NARROW or told.labels is not None:
+    if not 3 <= lines.width <= NARROW or options.labels is not None:
         return False
-    start = int(told.header is not False and (told.header or _titles(numbers)))
+    start = int(options.header is not False and (options.header or _titles(numbers)))
     body, below = records[start:], numbers[start:]
 
     def names_things(k: int) -> bool:

@@ -20,10 +20,9 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array
-from dlngeo.tables import _array_files as array_files
-from dlngeo.tables import _delimited as delimited
-from dlngeo.tables import _layouts as layouts
-from dlngeo.tables import _triplets as triplets
+from dlngeo.tables import _array_files, _layouts, _triplets
+from dlngeo.tables._delimited import records
+from dlngeo.tables._layouts import Arranged, Lines, Options
 from dlngeo.tables._numerals import Numerals
 
 DATASETS = {
@@ -84,6 +83,14 @@ def from_matrix(matrix: Any, name: str = "table") -> Table:
         Missing are NaN, masked entries, and what pandas calls missing. A frame keeps its labels.
     name : str
         What messages call it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> table = dln.tables.from_matrix([[1.0, np.nan], [2.0, 3.0]])
+    >>> table.values.shape, table.rows
+    ((2, 2), ('0', '1'))
     """
     values = _incomplete.array(matrix, _checks.text(name, "name"))
     if values.ndim != 2:
@@ -97,6 +104,13 @@ def from_triplets(
     """The table of (row label, column label, value); a value that is NaN or masked is a gap.
 
     Labels that are all whole numbers are ordered by size, others alphabetically.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> table = dln.tables.from_triplets(["ann", "bob"], ["tea", "jam"], [5.0, 3.0])
+    >>> table.columns, table.values.tolist()
+    (('jam', 'tea'), [[nan, 5.0], [3.0, nan]])
     """
     rows = _checks.sequence(rows, "rows", "a sequence of labels")
     columns = _checks.sequence(columns, "columns", "a sequence of labels")
@@ -108,7 +122,7 @@ def from_triplets(
         if gaps:
             raise ValueError(f"{name}: {side}[{gaps[0]}] must be a label; it is missing")
     numbers = np.atleast_1d(_incomplete.array(values, f"the values of {name}"))
-    found = triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
+    found = _triplets.from_labels([str(x) for x in rows], [str(x) for x in columns], numbers, name)
     return _table(name, found)
 
 
@@ -124,14 +138,14 @@ def read(
     missing: Sequence[str] = (),
     skip: int = 0,
 ) -> Table:
-    """Read an incomplete matrix from a file.
+    r"""Read an incomplete matrix from a file.
 
     Parameters
     ----------
     path : path of a text file, ``.npy`` or ``.npz``
         An ``.npz`` holds one array, or ``i``, ``j``, ``values`` and maybe ``shape``, or a matrix
         that ``scipy.sparse.save_npz`` wrote. A file of any other name is text if a delimiter is
-        told.
+        given.
     layout : {"auto", "table", "triplets"}
     header : bool or None
         Whether the first line holds names. None, here and below: the reading rule decides, or
@@ -153,45 +167,55 @@ def read(
     ------
     ValueError, OSError
         One line that says what was required and what was found, with line and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import dlngeo as dln
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "ratings.csv"
+    ...     _ = file.write_text("user,item,rating\nann,tea,5\nbob,jam,3\nann,jam,4\n")
+    ...     table = dln.tables.read(file, columns="user,item,rating")
+    >>> table.rows, table.columns, table.values.tolist()
+    (('ann', 'bob'), ('jam', 'tea'), [[4.0, 5.0], [3.0, nan]])
     """
     _checks.choice(layout, "layout", ("auto", "table", "triplets"))
     _checks.instance(path, "path", str, os.PathLike)
-    told = _told(layout, header, labels, columns)
+    options = _options(layout, header, labels, columns)
     numerals = Numerals(_checks.text(decimal, "decimal"), _words(missing))
     if delimiter is not None:
         _checks.text(delimiter, "delimiter")
     path, skip = Path(path), _checks.integer(skip, "skip", 0)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz") and delimiter is None:
-        plain = told._replace(layout="auto") == layouts.Told() and not (skip or _words(missing))
+        plain = options._replace(layout="auto") == Options() and not (skip or _words(missing))
         if not plain or decimal != ".":
             raise ValueError(f"{path}: only --layout belongs to NumPy files, other options to text")
-        return _table(str(path), array_files.read(path, layout))
+        return _table(str(path), _array_files.read(path, layout))
     if suffix not in _TEXT and delimiter is None:
         raise ValueError(
             f"{path}: must be a {', '.join(_TEXT)}, .npy or .npz file; other names are read as "
-            "text where --delimiter is told"
+            "text where --delimiter is given"
         )
-    lines = layouts.Lines(
-        str(path), delimited.records(path, delimiter, decimal, skip), numerals, told
-    )
-    found = None if told.layout == "triplets" else layouts.table(lines, told)
-    return _table(str(path), triplets.read(lines, told) if found is None else found)
+    lines = Lines(str(path), records(path, delimiter, decimal, skip), numerals, options)
+    found = None if options.layout == "triplets" else _layouts.table(lines, options)
+    return _table(str(path), _triplets.read(lines, options) if found is None else found)
 
 
-def _told(
+def _options(
     layout: str,
     header: bool | None,
     labels: int | None,
     columns: str | Sequence[str | int] | None,
-) -> layouts.Told:
+) -> Options:
     """What is said of how lines and columns are laid out, once it is of the right kinds."""
     if header is not None:
         _checks.flag(header, "header")
     if labels is not None:
         labels = _checks.integer(labels, "labels", 0)
     if columns is None:
-        return layouts.Told(layout, header, labels, None)
+        return Options(layout, header, labels, None)
     if layout == "table" or labels is not None:
         raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
     if isinstance(columns, str):
@@ -199,7 +223,7 @@ def _told(
     names = []
     for k, column in enumerate(_checks.sequence(columns, "columns", "names or numbers")):
         names.append(str(_checks.instance(column, f"columns[{k}]", str, int)).strip())
-    return layouts.Told("triplets", header, None, tuple(names))
+    return Options("triplets", header, None, tuple(names))
 
 
 def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
@@ -209,6 +233,6 @@ def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(words))
 
 
-def _table(name: str, found: layouts.Arranged) -> Table:
+def _table(name: str, found: Arranged) -> Table:
     layout = "triplets" if found.reading.startswith("triplets") else "table"
     return Table(name, found.values, found.rows, found.columns, "", layout, found.reading)

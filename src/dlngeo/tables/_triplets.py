@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from dlngeo._checks import Array
 from dlngeo.tables._delimited import Record
-from dlngeo.tables._layouts import Arranged, Lines, Told
+from dlngeo.tables._layouts import Arranged, Lines, Options
 
 Places = tuple[int, int, int]  # of row, column and value among the cells of a line
 
 
-def read(lines: Lines, told: Told) -> Arranged:
+def read(lines: Lines, options: Options) -> Arranged:
     """Read the lines one by one; only labels, indices and values are kept.
 
     The first line is a header where columns are chosen by name, or where a word stands for the
@@ -26,8 +26,8 @@ def read(lines: Lines, told: Told) -> Arranged:
     """
     records = iter(lines)
     first = next(records)
-    places, named = _places(lines, told)
-    header = told.header
+    places, named = _places(lines, options)
+    header = options.header
     if header is None:
         header = named or lines.read(first.cells[places[2]]) is None
     rows: dict[str, int] = {}
@@ -47,10 +47,15 @@ def read(lines: Lines, told: Told) -> Arranged:
     if not values:
         raise lines.error("no line of numbers")
     title = [first.cells[k] for k in places]
-    if header and told.header is None and not named and (title[0] in rows or title[1] in columns):
+    if (
+        header
+        and options.header is None
+        and not named
+        and (title[0] in rows or title[1] in columns)
+    ):
         # What names rows or columns below is no title: the value is wrong there.
         raise lines.wrong(first, places[2], False)
-    if told.header is None and not (named or header) and i.count(0) == j.count(0) == 1 < len(i):
+    if options.header is None and not (named or header) and i.count(0) == j.count(0) == 1 < len(i):
         raise lines.error(
             f"line {first.number} may be a header or data, neither of its names stands below "
             f"({', '.join(title)}): say --header or --no-header"
@@ -67,9 +72,9 @@ def read(lines: Lines, told: Told) -> Arranged:
     return found._replace(reading=f"triplets of {names}")
 
 
-def _places(lines: Lines, told: Told) -> tuple[Places, bool]:
+def _places(lines: Lines, options: Options) -> tuple[Places, bool]:
     """Where row, column and value stand, and whether the first line names them."""
-    columns = told.columns
+    columns = options.columns
     if columns is None:
         if lines.width != 3:
             raise lines.error(
@@ -82,9 +87,9 @@ def _places(lines: Lines, told: Told) -> tuple[Places, bool]:
             f"--columns must name 3 columns, ROW,COLUMN,VALUE, not {len(columns)}: "
             f"{','.join(columns)}"
         )
-    if told.header is False and not all(c.isdecimal() for c in columns):
+    if options.header is False and not all(c.isdecimal() for c in columns):
         raise ValueError("--columns must hold numbers from 1 where there is no header")
-    by_name = bool(told.header) or not all(c.isdecimal() for c in columns)
+    by_name = bool(options.header) or not all(c.isdecimal() for c in columns)
     first, second, third = (_place(lines, column, by_name) for column in columns)
     if len({first, second, third}) < 3:
         raise ValueError(f"--columns must name 3 different columns, not {','.join(columns)}")
@@ -107,10 +112,10 @@ def _place(lines: Lines, column: str, by_name: bool) -> int:
         return int(column) - 1
     found = [k for k, cell in enumerate(cells) if cell.casefold() == column.casefold()]
     if len(found) != 1:
-        known = ", ".join(map(repr, cells[:8])) + ", …" * (len(cells) > 8)
+        names = ", ".join(map(repr, cells[:8])) + ", …" * (len(cells) > 8)
         raise lines.error(
             f"--columns {column}: {len(found) or 'no'} columns have that name; "
-            f"line {lines.first.number} holds {known}"
+            f"line {lines.first.number} holds {names}"
         )
     return found[0]
 
@@ -179,7 +184,7 @@ def _scatter(
     )
 
 
-def _order(known: Sequence[str]) -> NDArray[np.int64]:
-    if all(re.fullmatch(r"[+-]?\d+(\.0*)?", label) for label in known):
-        return np.array(sorted(range(len(known)), key=lambda k: float(known[k])), dtype=np.int64)
-    return np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
+def _order(labels: Sequence[str]) -> NDArray[np.int64]:
+    if all(re.fullmatch(r"[+-]?\d+(\.0*)?", label) for label in labels):
+        return np.array(sorted(range(len(labels)), key=lambda k: float(labels[k])), dtype=np.int64)
+    return np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.int64)

@@ -21,6 +21,15 @@ def is_balanced(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     """Whether every imbalance vanishes: max_p ‖G_p‖_F ≤ tol · max_p ‖W_p‖_F².
 
     Source: Menon, (4.4); Wendin and Altafini, section 5 ("0-balanced").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> bool(dln.weights.is_balanced((np.diag([2.0, 1.0]), np.diag([2.0, 1.0]))))
+    True
+    >>> bool(dln.weights.is_balanced((np.diag([2.0, 1.0]), np.diag([1.0, 2.0]))))
+    False
     """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]

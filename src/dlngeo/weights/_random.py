@@ -24,6 +24,12 @@ def random(
     rng : anything that ``numpy.random.default_rng`` takes
     size : int or tuple of int
         Leading dimensions, for a stack of networks.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> [W_p.shape for W_p in dln.weights.random((4, 3, 2), 0.1, rng=0)]
+    [(3, 4), (2, 3)]
     """
     widths, scale, size = _checks_random(widths, scale, size)
     generator = _checks.rng(rng)
@@ -51,6 +57,13 @@ def random_balanced(
     Notes
     -----
     Source: Menon, (5.15)-(5.20); the idea of Arora, Cohen, Golowich and Hu (2019), Procedure 1.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> weights = dln.weights.random_balanced((3, 3, 3, 3), 0.1, rng=0)
+    >>> bool(dln.weights.is_balanced(weights))
+    True
     """
     widths, scale, size = _checks_random(widths, scale, size)
     generator = _checks.rng(rng)
