@@ -68,7 +68,7 @@ class NullSpace(NamedTuple):
         Whether E depends on none of these entries. False: they hold what is not seen, and more.
     spaces : tuple of (int, int)
         Dimensions and generic ranks of linear spaces of matrices, along an open part of which E
-        stays bounded: what is known to be unseen where ``exact`` is False.
+        stays bounded: what is certainly not seen, where ``exact`` is False.
     """
 
     entries: Array

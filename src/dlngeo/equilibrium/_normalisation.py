@@ -214,10 +214,10 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     W = sizes * generator.standard_normal((3, 1, m, n)) / math.sqrt(max(m, n))
     P, Q = (haar_frame(k, k, generator, (6,)) for k in (m, n))
     with np.errstate(over="ignore", invalid="ignore"):
-        turned, plain = energy.value(P @ W @ Q), energy.value(W)
+        rotated, plain = energy.value(P @ W @ Q), energy.value(W)
         slope = np.linalg.norm(energy.gradient(W), axis=(-2, -1)) * np.linalg.norm(W, axis=(-2, -1))
-        same = np.abs(turned - plain) <= 1e-11 * (np.abs(plain) + slope)
-    return bool((same | (np.isinf(turned) & np.isinf(plain))).all())
+        same = np.abs(rotated - plain) <= 1e-11 * (np.abs(plain) + slope)
+    return bool((same | (np.isinf(rotated) & np.isinf(plain))).all())
 
 
 def potential(energy: Energy, setting: Setting) -> Potential:
