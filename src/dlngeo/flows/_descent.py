@@ -54,6 +54,16 @@ def gradient_descent(
     Notes
     -----
     Source: Wendin and Altafini, (67) with its sign corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> start = dln.balanced.lift([[1.0, 0.5], [0.0, 1.0]], 2)
+    >>> run = dln.flows.gradient_descent(energy, start, 0.1, 100)
+    >>> run.singular_values[-1].round(2).tolist()
+    [3.0, 1.0]
     """
     layers, eta = _checks.weights(weights), _checks.positive(step, "step")
     n_steps = _checks.integer(n_steps, "n_steps", 0)
