@@ -358,6 +358,14 @@ def test_bad_parameters_are_refused_by_name(table, name, value):
         completion.complete(table, **{name: value})
 
 
+@pytest.mark.parametrize("scale", [1e51, 1e99, 1e150, 1e300, 1.7e308])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_start_of_any_size_is_refused_or_trained_without_a_warning(table, scale, depth):
+    with pytest.raises(ValueError, match="scale must be at most 1e\\+50, not 1"):
+        completion.complete(table, scale=scale, depth=depth)
+    completion.complete(table, scale=1e50, depth=depth, t_max=1.0, **QUICK)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_entries_are_refused(count):
     table = np.full((4, 4), np.nan)
