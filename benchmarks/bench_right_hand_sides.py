@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dlngeo import adjacency, energies, weights
+from dlngeo._equation import Equation
 from dlngeo.flows._systems import AdjacencyFlow, EndToEndFlow, WeightFlow
 
 WIDTHS = (2, 10, 50, 200)
@@ -28,7 +29,7 @@ def start(d, depth):
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("d", WIDTHS)
 def test_upstairs(benchmark, d, depth):
-    system = WeightFlow(problem(d), start(d, depth), 0.0)
+    system = WeightFlow(Equation(problem(d), depth), start(d, depth))
     benchmark(system.velocity, 0.0, system.start)
 
 
@@ -36,7 +37,7 @@ def test_upstairs(benchmark, d, depth):
 @pytest.mark.parametrize("d", WIDTHS)
 def test_downstairs(benchmark, d, depth):
     W = np.random.default_rng(1).standard_normal((d, d)) / np.sqrt(d)
-    system = EndToEndFlow(problem(d), W, depth, None, 0.0)
+    system = EndToEndFlow(Equation(problem(d), depth), W, None)
     benchmark(system.velocity, 0.0, system.start)
 
 
@@ -60,5 +61,5 @@ def test_bare_products(benchmark, d, depth):
 
 @pytest.mark.parametrize("d", (2, 10))
 def test_adjacency_depth_3(benchmark, d):
-    system = AdjacencyFlow(problem(d), adjacency.from_weights(start(d, 3)), (d,) * 4, 0.0)
+    system = AdjacencyFlow(Equation(problem(d), 3), adjacency.from_weights(start(d, 3)), (d,) * 4)
     benchmark(system.velocity, 0.0, system.start)

@@ -46,29 +46,36 @@ def escape_marks(app, what, name, obj, options, lines):
 
 
 def contents(app, what, name, obj, options, lines):
-    """After a module's docstring what it names, in a line each; data and type aliases as such."""
+    """After a module's docstring what it names, in a line each, and the data among it."""
     if what != "module":
         return
-    code, data = [], ["", ""]
-    for member in obj.__all__:
-        value = getattr(obj, member)
-        if isclass(value) or isroutine(value):
-            code.append(f"   {member}")
-        else:
-            data += [f".. py:data:: {member}", f"   :value: {value!r}", ""]
-    lines += ["", ".. autosummary::", "   :nosignatures:", "", *code, *data]
+    named = {member: getattr(obj, member) for member in obj.__all__}
+    code = [member for member, value in named.items() if isclass(value) or isroutine(value)]
+    lines += ["", ".. autosummary::", "   :nosignatures:", "", *[f"   {it}" for it in code]]
+    for member in [it for it in named if it not in code]:
+        lines += ["", f".. py:data:: {member}", *value_of(named[member])]
+
+
+def value_of(value):
+    """Data as they are; of a registry each name, and the first line of what it stands for."""
+    if not isinstance(value, dict):
+        return [f"   :value: {value!r}"]
+    said = {key: it if isinstance(it, str) else inspect.getdoc(it) for key, it in value.items()}
+    return ["", *[f"   - ``{key}``: {text.splitlines()[0]}" for key, text in said.items()]]
 
 
 def bare_fields(app, what, name, obj, options, lines):
     """Python says no more of a named tuple's field than its number."""
-    if what == "attribute" and lines and lines[0].startswith("Alias for field number"):
+    if any(line.startswith("Alias for field number") for line in lines):
         lines.clear()
 
 
 def signature_of_init(app, what, name, obj, options, signature, returned):
-    """The signature of a class whose base, being another library's, is a stand-in here."""
+    """None for a protocol; that of __init__ where the base, another library's, is a stand-in."""
     if what != "class" or signature != "(*args, **kwargs)":
         return None
+    if getattr(obj, "_is_protocol", False):
+        return "", ""
     own = inspect.signature(obj.__init__)
     rest = list(own.parameters.values())[1:]
     bare = own.replace(parameters=rest, return_annotation=own.empty)

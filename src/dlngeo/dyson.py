@@ -77,6 +77,13 @@ def simulate(
     Drift-implicit Euler: each step minimises ½|x - y|² - dt Σ_{i<j} log(x_j - x_i), which has one
     minimum within the chamber, so particles never meet or change places.
     Source: Menon, (11.1)-(11.2), (11.6).
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> run = dln.dyson.simulate([-1.0, 0.0, 1.0], beta=2.0, dt=0.01, n_steps=20, n_paths=5, rng=0)
+    >>> run.x.shape, bool((run.x[..., 1:] > run.x[..., :-1]).all())  # they never meet
+    ((5, 21, 3), True)
     """
     start = _checks.real_array(x, "x")
     if start.ndim != 1 or start.size == 0 or not (np.diff(start) > 0).all():
@@ -119,6 +126,15 @@ def simulate_lift(
     -----
     The instance of (12.1) on Her_d with inverse temperature 2 and anisotropy κ = 2/β: for (11.4)
     names β what there is κ (Remark 17). Source: Menon, (11.3)-(11.4), Theorem 15.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> M = np.diag([-1.0, 0.0, 1.0])
+    >>> run = dln.dyson.simulate_lift(M, beta=2.0, dt=0.01, n_steps=20, n_paths=5, rng=0)
+    >>> run.m.shape, bool(np.allclose(np.linalg.eigvalsh(run.m), run.x))
+    ((5, 21, 3, 3), True)
     """
     matrix = _checks.complex_array(M, "M")
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:

@@ -69,6 +69,9 @@ class Series(NamedTuple):
         """(extrapolated - limit) in standard errors."""
         return (self.extrapolated - self.limit) / self.error
 
+    def __repr__(self) -> str:
+        return f"Series({self.extrapolated:.6g} ± {self.error:.2g}, limit {self.limit:.6g})"
+
 
 @dataclass(frozen=True)
 class LargeWidth:
@@ -205,7 +208,7 @@ def edge_variable(x: Array, depth: float) -> Array:
     """d^{2/3} A (x_max - edge) of x (..., d), decreasing."""
     x, edge = _checks.singular_values(x, "x"), equilibrium.limit_support(depth)[1]
     scale = x.shape[-1] ** (2 / 3) * equilibrium.limit_edge_scale(depth)
-    return np.asarray(scale * (x[..., 0] - edge))
+    return np.asarray(scale * (x[..., 0] - edge))[()]
 
 
 def spacing_ratios(x: Array) -> Array:
@@ -220,7 +223,7 @@ def spacing_ratios(x: Array) -> Array:
 def spacing_ratio_density(ratio: ArrayLike) -> Array:
     """The density of the ratio for three levels, β = 1: (27/4)(r + r²)/(1 + r + r²)^{5/2}."""
     r = _checks.real_array(ratio, "ratio")
-    return np.asarray(np.where((r < 0) | (r > 1), 0.0, 6.75 * (r + r**2) / (1 + r + r**2) ** 2.5))
+    return np.where((r < 0) | (r > 1), 0.0, 6.75 * (r + r**2) / (1 + r + r**2) ** 2.5)[()]
 
 
 def tracy_widom(s: ArrayLike) -> Array:
@@ -238,7 +241,7 @@ def tracy_widom(s: ArrayLike) -> Array:
     kernel = 0.5 * airy((node[..., :, None] + node[..., None, :]) / 2)[0]
     root = np.sqrt(weight)
     matrix = np.eye(_NODES) - root[..., :, None] * kernel * root[..., None, :]
-    return np.asarray(np.linalg.det(matrix))
+    return np.asarray(np.linalg.det(matrix))[()]
 
 
 def _series(

@@ -19,6 +19,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import svd_product
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, Fits, MatrixCompletion, MatrixSensing
 
@@ -36,7 +37,7 @@ _BALANCE_EVERY = 20  # iterations between changes of the penalty
 _BALANCE_UNTIL = 2000  # a penalty that goes on changing need not converge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NuclearNormSolution:
     """A matrix of least nuclear norm with its certificate.
 
@@ -61,6 +62,13 @@ class NuclearNormSolution:
     bound: float
     iterations: int
     success: bool
+
+    def __repr__(self) -> str:
+        m, n = self.W.shape
+        return (
+            f"NuclearNormSolution({m} x {n}, value {self.value:.6g}, gap {self.gap:.1e}, "
+            f"success {self.success})"
+        )
 
     @property
     def gap(self) -> float:
@@ -98,6 +106,17 @@ def minimum_nuclear_norm(
     -----
     Douglas-Rachford splitting of ‖·‖_* and the affine set; each iterate is one singular value
     decomposition. Source: Wendin and Altafini, section 7.
+
+    Examples
+    --------
+    Of all matrices with this first column and that corner, the one of rank one:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1.0, 1.0], [1.0, np.nan]])
+    >>> found = dln.nuclear_norm.minimum_nuclear_norm(energy)
+    >>> found.W.round(3).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     tol = _checks.positive(tol, "tol")
     max_iterations = _checks.integer(max_iterations, "max_iterations", 1)
@@ -112,8 +131,8 @@ def minimum_nuclear_norm(
     for iteration in range(1, max_iterations + 1):
         before = low
         U, sigma, Vt = np.linalg.svd(W + dual, full_matrices=False)
-        low = (U * np.maximum(sigma - threshold, 0)) @ Vt
-        dual = (U * np.minimum(sigma, threshold)) @ Vt  # its spectral norm is the threshold at most
+        low = svd_product(U, np.maximum(sigma - threshold, 0), Vt)
+        dual = svd_product(U, np.minimum(sigma, threshold), Vt)  # of norm at most the threshold
         W = fits.project(low - dual)
         if iteration % 10 == 0 or iteration == max_iterations:
             fit = fits.project(low)

@@ -55,6 +55,14 @@ def effective_rank(
     Notes
     -----
     Source: O. Roy and M. Vetterli (2007) for ``entropy``; scale-invariant, all three.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> round(float(dln.observables.effective_rank([1.0, 1.0, 0.0])), 6)
+    2.0
+    >>> float(dln.observables.effective_rank([2.0, 1.0, 1.0], kind="stable"))
+    1.5
     """
     p = _checks.singular_values(sigma)
     largest = p.max(axis=-1, keepdims=True)
@@ -69,7 +77,7 @@ def effective_rank(
     total = p.sum(axis=-1, keepdims=True)
     p = p / np.where(total > 0, total, 1.0)
     entropy = -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
-    return np.where(total[..., 0] > 0, np.exp(entropy), 0.0)
+    return np.where(total[..., 0] > 0, np.exp(entropy), 0.0)[()]
 
 
 def schatten_norm(sigma: ArrayLike, p: float) -> Array:
@@ -80,6 +88,12 @@ def schatten_norm(sigma: ArrayLike, p: float) -> Array:
     sigma : (..., r) array, non-negative
     p : float > 0, or inf
         For p < 1 a quasi-norm. A network of depth N with weight decay is penalised by p = 2/N.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> float(dln.observables.schatten_norm([4.0, 3.0], 2))
+    5.0
     """
     sigma = _checks.singular_values(sigma)
     if not _checks.real(p, "p") > 0:

@@ -87,3 +87,17 @@ def test_an_energy_of_ones_own_can_be_named(monkeypatch):
 
     monkeypatch.setitem(KINDS, "mine", Mine)
     assert type(from_config({"kind": "mine", "target": [[1.0]]})) is Mine
+
+
+def test_short_reprs():
+    shown = {
+        "completion": "MatrixCompletion(2 x 3, 4 observed)",
+        "quadratic": "Quadratic(2 x 3)",
+        "regression": "LinearRegression(3 -> 2, 6 samples)",
+        "sensing": "MatrixSensing(2 x 3, 4 measurements)",
+        "logistic": "Logistic(3 -> 2, 6 samples)",
+    }
+    assert {kind: repr(energy) for kind, energy in NAMED.items()} == shown
+    assert repr(NAMED["completion"].null_space()) == "NullSpace(2 x 3, 2 entries)"
+    assert repr(NAMED["sensing"].null_space()) == "NullSpace(2 x 3, at most 6 entries)"
+    assert repr(NAMED["regression"].whiten().maps) == "WeightMaps(3 -> 2)"

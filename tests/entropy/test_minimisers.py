@@ -363,3 +363,23 @@ def test_samples_of_a_continuum_of_tiny_matrices_stay_apart():
         assert found.family == "continuum"
         counts.append(len(found.points))
     assert min(counts) > 20
+
+
+def test_callback_sees_every_start_and_may_end_the_search():
+    energy, seen = energies.Quadratic(np.diag([2.0, 1.0])), []
+    whole = entropy.minimise_free_energy(
+        energy, 2, 5.0, 0.1, starts=6, callback=lambda count, W: seen.append((count, W))
+    )
+    assert [count for count, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert all(W.shape == (2, 2) and np.isfinite(W).all() for _, W in seen)
+    plain = entropy.minimise_free_energy(energy, 2, 5.0, 0.1, starts=6)
+    assert np.array_equal(whole.points, plain.points) and whole.message == plain.message
+
+    def twice(count, W):
+        if count == 2:
+            raise StopIteration
+
+    found = entropy.minimise_free_energy(energy, 2, 5.0, 0.1, starts=6, callback=twice)
+    assert found.searches < whole.searches
+    assert "the callback ended the search after 2 of 6 starts" in found.message
+    assert found.value == pytest.approx(whole.value, rel=1e-9)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from numpy.testing import assert_allclose
 
 from dlngeo.equilibrium.mixing import effective_size, split_rhat
@@ -87,3 +88,15 @@ def test_refusals(function):
         function(np.zeros(100))
     with pytest.raises(ValueError, match="finite"):
         function(np.full((2, 10), np.nan))
+
+
+@pytest.mark.parametrize("draws", [1000, 1001])
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9, 0.98])
+@pytest.mark.parametrize("apart", [0.0, 0.3])
+def test_both_against_arviz(rng, memory, draws, apart):
+    """R̂ is the same number. ArviZ ends its sum with half a pair more, of the order of its noise."""
+    x = autoregressive(rng, memory, (4, draws, 5)) + apart * np.arange(4)[:, None, None]
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    for k, (rhat, size) in enumerate(zip(split_rhat(x), effective_size(x), strict=True)):
+        assert_allclose(rhat, array_stats.rhat(x[..., k], method="split", **axes), rtol=1e-12)
+        assert_allclose(size, array_stats.ess(x[..., k], method="mean", **axes), rtol=0.05)

@@ -10,7 +10,8 @@ from test_malformed import bound, entries
 from dlngeo import energies, entropy, metric
 
 ROOMS = ("adjacency", "balanced", "critical_points", "entropy", "hessian", "metric", "rates")
-ROOMS += ("submersion",)
+ROOMS += ("submersion", "energies", "weights", "observables", "statistics", "large_width")
+ROOMS += ("equilibrium", "nuclear_norm")
 NAMES = sorted(name for name in entries() if name.split(".")[0] in ROOMS)
 
 

@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,24 @@ def test_site_is_built_without_a_warning_and_names_everything(tmp_path):
         for name in importlib.import_module(f"dlngeo.{module}").__all__:
             assert page.count(f'id="dlngeo.{module}.{name}"') == 1, f"{module}.{name}"
     assert "Two commands" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def architecture():
+    """The tables of floors and of rooms."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    return page[page.index("| floor |") : page.index("## Doors")].split("## Rooms")
+
+
+def test_architecture_names_every_room_and_every_file():
+    source = ROOT / "src/dlngeo"
+    files = {file for file in source.rglob("*.py") if "__" not in file.stem}
+    rooms = {file.parent for file in files} - {source}
+    assert set(re.findall(r"`(\w+)`", architecture()[1])) == {it.stem for it in files | rooms}
+
+
+def test_architecture_has_the_floors_that_are_kept():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (floors, *_) = project["tool"]["importlinter"]["contracts"]
+    kept = [set(floor.split(" | ")) for floor in floors["layers"]][1:]  # without __main__
+    rows = re.findall(r"^\| (?:\d+) \| (.*) \|$", architecture()[0], re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == kept

@@ -15,6 +15,7 @@ from malformed.kinds import (
     depth,
     energy,
     flag,
+    function,
     integer,
     number,
     rank,
@@ -258,7 +259,8 @@ def _entropy() -> dict[str, Call]:
         "entropy.free_energy_hessian": free | {"Z": matrix(Z), "rank": rank(None)},
         "entropy.free_energy_laplacian": small | {"W": matrix(W), "depth": depth(2, infinite=True)},
         "entropy.minimise_free_energy": small
-        | {"shape": shape((2, 2), none=True), "starts": integer(2), "rng": rng(0)},
+        | {"shape": shape((2, 2), none=True), "starts": integer(2), "rng": rng(0)}
+        | {"callback": function(lambda count, W: None, none=True)},
     }
 
 

@@ -30,12 +30,6 @@ INNER = {
     "adjacency.block_gradient",
     "energies.require_stacks",
     "metric.drift",
-    "solvers.coefficients",
-    "solvers.gauss_step",
-    "solvers.rkc_step",
-    "solvers.stages_for",
-    "solvers.spectral_radius",
-    "solvers.HermiteOutput",
 }
 # Methods of these are stages too; their constructors are doors.
 INNER_CLASSES = {

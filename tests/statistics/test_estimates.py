@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.signal import lfilter
 from scipy.stats import sem
 
-from dlngeo.statistics import autocorrelation_time, mean
+from dlngeo.statistics import Passages, autocorrelation_time, mean
 
 
 def ornstein_uhlenbeck(rng, memory, shape):
@@ -36,6 +36,13 @@ def test_one_path_says_nothing_of_its_error():
     assert (estimate.error == np.inf).all()
     assert mean([3.0]).error == np.inf
     assert autocorrelation_time(np.arange(20.0)[None], 1.0).error == np.inf
+
+
+def test_short_reprs():
+    assert repr(mean([1.0, 2.0])) == "Estimate(1.5 ± 0.5)"
+    assert repr(mean([[1.0, 2.0]])) == "Estimate(shape (2,))"
+    passages = Passages(np.array([1.0, np.inf]), np.array([2.0, 2.0]))
+    assert repr(passages) == "Passages(1 of 2 paths passed)"
 
 
 def test_bad_values_are_refused():

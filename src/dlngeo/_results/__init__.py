@@ -1,1 +1,1 @@
-"""What comes out of anything that moves: trajectories and ensembles, and both as xarray's."""
+"""What comes out of anything that moves: trajectories and ensembles, on disk and as xarray's."""

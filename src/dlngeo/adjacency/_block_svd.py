@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import completed, diagonal_matrix, svd, transpose
+from dlngeo._results.brief import brief
 from dlngeo.adjacency._blocks import blk, to_weights
 
 
@@ -29,6 +30,9 @@ class BlockSVD(NamedTuple):
     Lambda: Array
     V: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class StandardSVD(NamedTuple):
     """A = U diag(sigma) Vᵀ: U and V orthogonal ``(..., n_v, n_v)``, sigma decreasing."""
@@ -36,6 +40,9 @@ class StandardSVD(NamedTuple):
     U: Array
     sigma: Array
     V: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def block_svd(A: ArrayLike, widths: Sequence[int]) -> BlockSVD:

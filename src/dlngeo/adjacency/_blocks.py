@@ -58,25 +58,45 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
 
 
 def from_weights(weights: Sequence[ArrayLike]) -> Array:
-    """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10)."""
+    """The adjacency matrix A = blk_1(W_1, ..., W_N), ``(..., n_v, n_v)``, eq. (10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = (np.array([[1.0, 2.0]]), np.array([[3.0]]))  # widths 2, 1, 1
+    >>> dln.adjacency.from_weights(weights).tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]]
+    """
     layers = _checks.weights(weights)
     return blk(1, layers, layer_widths(layers))
 
 
 def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
-    """The weights of which A is the adjacency matrix.
+    """The weights of which A is the adjacency matrix, (10).
 
     Raises
     ------
     ValueError
         If A has an entry outside the blocks (p, p-1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> [W_p.tolist() for W_p in dln.adjacency.to_weights(A, (2, 1, 1))]
+    [[[1.0, 2.0]], [[3.0]]]
     """
     A, widths = network(A, widths)
     return blocks(A, 1, widths)
 
 
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
-    """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A (copies)."""
+    """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A, copied.
+
+    Source: Wendin and Altafini, section 2.1.1.
+    """
     A, widths = state(A, widths)
     k = _band(k, widths)
     return tuple(A[(..., *place(widths, j + k, j))].copy() for j in range(len(widths) - k))
@@ -95,7 +115,8 @@ def nilpotency_index(A: ArrayLike) -> int:
     """The least k with A^k = 0: N + 1 for a network whose end-to-end matrix is not zero.
 
     In block-shift form the vanishing blocks are products with exact zeros, so no tolerance enters.
-    Of a stack, the index of the whole block-diagonal matrix: the largest.
+    Of a stack, the index of the whole block-diagonal matrix: the largest. Source: Wendin and
+    Altafini, section 2.1.1.
 
     Raises
     ------

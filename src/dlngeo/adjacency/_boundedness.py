@@ -28,6 +28,7 @@ from dlngeo import _checks
 from dlngeo import weights as networks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius
+from dlngeo._results.brief import brief
 from dlngeo.adjacency._blocks import to_weights
 
 
@@ -47,6 +48,9 @@ class NormConstants(NamedTuple):
         powers = x[..., None] ** np.arange(N + 1)
         lower: Array = self.gamma * powers[..., N] - (powers[..., :N] * self.coefficients).sum(-1)
         return lower
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def norm_constants(A: ArrayLike, widths: Sequence[int]) -> NormConstants:

@@ -1,19 +1,4 @@
-r"""The network as one matrix: loss, gradient and invariants of A (Wendin and Altafini, 2-3, 7).
-
-The gradient flow of the whole network is one matrix ODE, Ȧ = -∇L(A). Everything here is written in
-whole n_v × n_v matrices as the paper writes it: this file is the ground truth that
-:mod:`dlngeo.weights` is compared with, not the fast path. It is also the door to the rest of the
-calculus:
-
-- block-shift form, powers and mixed products: :mod:`dlngeo.adjacency._blocks`;
-- both singular value decompositions of A: :mod:`dlngeo.adjacency._block_svd`;
-- the numerical range: :mod:`dlngeo.adjacency._numerical_range`;
-- networks of the same end-to-end matrix: :mod:`dlngeo.adjacency._equivalence`;
-- bounds on trajectories: :mod:`dlngeo.adjacency._boundedness`;
-- skip connections: :mod:`dlngeo.adjacency._skip`.
-
-Every function accepts stacks ``(..., n_v, n_v)``.
-"""
+"""Loss, gradient and invariants of A (Wendin and Altafini, sections 2 and 3)."""
 
 from __future__ import annotations
 
@@ -59,6 +44,14 @@ def loss(
     -----
     For :class:`~dlngeo.energies.Quadratic` of target Σ it is ½‖blk_N(Σ) - A^N‖² + (γ/2)‖A‖².
     Source: Wendin and Altafini, (11), (24).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> float(dln.adjacency.loss(A, dln.energies.Quadratic([[3.0, 4.0]]), (2, 1, 1)))
+    2.0
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
@@ -96,6 +89,15 @@ def gradient(
     For Quadratic(Σ) E' = W - Σ and minus this is the right-hand side of (12). A step of gradient
     descent is A - η∇L(A): the printed (67) has the sum, which is -∇L, with the wrong sign.
     Source: Wendin and Altafini, Props. 4 and 10, (67) corrected; section 7 for the mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[1.0, 2.0]]), np.array([[3.0]])))
+    >>> slope = dln.adjacency.gradient(A, dln.energies.Quadratic([[3.0, 4.0]]), (2, 1, 1))
+    >>> [W_p.tolist() for W_p in dln.adjacency.to_weights(slope, (2, 1, 1))]
+    [[[0.0, 6.0]], [[4.0]]]
     """
     A, widths = network(A, widths)
     gamma = _checks.non_negative(weight_decay, "weight_decay")
@@ -131,6 +133,14 @@ def commutator(A: ArrayLike) -> Array:
     """Q = [A, Aᵀ] = A Aᵀ - Aᵀ A, eq. (18): block diagonal, with the imbalances inside.
 
     Q = blk_0(-W_1ᵀW_1, G_1, ..., G_{N-1}, W_N W_Nᵀ), G_p = W_p W_pᵀ - W_{p+1}ᵀ W_{p+1}.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[2.0]]), np.array([[3.0]])))
+    >>> dln.adjacency.commutator(A).tolist()  # the imbalance 2² - 3² stands in the middle
+    [[-4.0, 0.0, 0.0], [0.0, -5.0, 0.0], [0.0, 0.0, 9.0]]
     """
     A = square_matrix(A)
     Q: Array = A @ transpose(A) - transpose(A) @ A
@@ -138,7 +148,10 @@ def commutator(A: ArrayLike) -> Array:
 
 
 def hidden_projection(widths: Sequence[int]) -> Array:
-    """J = blk_0(0, I, ..., I, 0): the projection on the hidden nodes, ``(n_v, n_v)``."""
+    """J = blk_0(0, I, ..., I, 0): the projection on the hidden nodes, ``(n_v, n_v)``.
+
+    Source: Wendin and Altafini, section 3.2.
+    """
     widths = _checks.widths(widths)
     diagonal = np.ones(sum(widths))
     diagonal[: widths[0]] = 0

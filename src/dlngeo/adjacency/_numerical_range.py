@@ -39,6 +39,14 @@ def numerical_radius(A: ArrayLike) -> Array:
     -----
     Half the largest singular value of the edges between even and odd levels, both ways: bipartite
     A + Aᵀ has the eigenvalues ±. Source: Wendin and Altafini, Prop. 11; Tam (1994).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> A = dln.adjacency.from_weights((np.array([[2.0]]), np.array([[2.0]])))
+    >>> round(float(dln.adjacency.numerical_radius(A)), 6)  # 2 cos(π/4)
+    1.414214
     """
     A = square_matrix(A)
     present = (A != 0).any(axis=tuple(range(A.ndim - 2)))

@@ -42,6 +42,18 @@ def mean_curvature(weights: Sequence[ArrayLike], *, rank: int | None = None) -> 
     Notes
     -----
     Source: Menon, (12.1) item 2 with its sign corrected, (12.8); rank r derived.
+
+    Examples
+    --------
+    The mean curvature of the orbit is minus the gradient of the entropy, lifted (Menon, 12.1):
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W = np.diag([4.0, 1.0])
+    >>> weights = dln.balanced.lift(W, 2)
+    >>> H = dln.balanced.mean_curvature(weights)
+    >>> bool(np.allclose(dln.submersion.differential(weights, H), -dln.entropy.gradient(W, 2)))
+    True
     """
     frames, lam = to_svd(weights, rank=rank)
     depth = len(frames) - 1

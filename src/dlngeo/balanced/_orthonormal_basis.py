@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
+from dlngeo._results.brief import brief
 from dlngeo.balanced.charts import to_svd
 from dlngeo.balanced.tangent import chebyshev_square, profiles
 
@@ -34,6 +35,9 @@ class OrthonormalBasis(NamedTuple):
     u: Weights
     outside: Weights
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def orthonormal_basis(weights: Sequence[ArrayLike], *, rank: int | None = None) -> OrthonormalBasis:
     """The orthonormal basis of Theorem 14 at balanced weights, rank r included.
@@ -48,6 +52,15 @@ def orthonormal_basis(weights: Sequence[ArrayLike], *, rank: int | None = None) 
     -----
     The basis rests on the frames that an SVD of W_1 happened to return; the projections do not.
     Source: Menon, (8.17)-(8.24), (8.21) with its sign corrected; ``outside`` derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 3)
+    >>> basis = dln.balanced.orthonormal_basis(weights)
+    >>> basis.l[0].shape, basis.u[0].shape  # in the first layer: along λ, and with the frames
+    ((2, 2, 2), (1, 4, 2, 2))
     """
     frames, lam = to_svd(weights, rank=rank)
     depth, r = len(frames) - 1, lam.shape[-1]
@@ -122,6 +135,12 @@ def pullback_metric(lam: ArrayLike, depth: int) -> Array:
     Notes
     -----
     Source: Menon, (8.8)-(8.10), (8.8) and (8.9) corrected.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.balanced.pullback_metric([2.0, 1.0], 2).tolist()
+    [[[2.5, -2.0, 0.0], [-2.0, 5.0, -2.0], [0.0, -2.0, 2.5]]]
     """
     lam, depth = _checks.singular_values(lam, "lam"), _checks.integer(depth, "depth", 1)
     k, l = np.triu_indices(lam.shape[-1], 1)  # noqa: E741

@@ -1,20 +1,4 @@
-r"""G-balanced varieties: charts and their inverses, the fibre over W, orbits (Menon, 4 and 5).
-
-The variety of G = (G_1, ..., G_{N-1}) holds the weights whose imbalances
-W_p W_pᵀ - W_{p+1}ᵀ W_{p+1} are the G_p. At G = 0 it is the union of the balanced manifolds M_r, one
-for each rank r; for hidden widths d_p >= r these have the chart
-
-.. math:: \mathfrak z:\ W_p = Q_p\Lambda Q_{p-1}^T, \qquad Q_p\in\mathrm{St}(r,d_p),\
-   \Lambda = \Sigma^{1/N},\qquad W_N\cdots W_1 = Q_N\Sigma Q_0^T
-
-and the orthogonal groups of the hidden layers act on them. The charts 𝔵 and 𝔶 build
-weights of any G layer by layer, from the input or from the output.
-
-``rank`` None stands for the least width. What is singular at lower rank (coordinates, projections,
-retraction, curvature, lifts) refuses layers with σ_r(W_p) <= max(d_p, d_{p-1}) ε σ_1(W_p), unless
-the entries determine σ_r to their own rounding, and names the numerical rank. It looks at each
-layer, never at the product, whose singular values are N-th powers.
-"""
+"""The G-balanced varieties, points on them, and orbits of the gauge group (Menon, 4 and 5)."""
 
 from __future__ import annotations
 
@@ -48,6 +32,16 @@ def residual(weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None)
     Notes
     -----
     Source: Menon, (4.2)-(4.4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = (np.eye(2), 2 * np.eye(2))
+    >>> round(float(dln.balanced.residual(weights)), 6)  # |I - 4I|, and from G = -3I nothing
+    4.242641
+    >>> float(dln.balanced.residual(weights, [-3 * np.eye(2)]))
+    0.0
     """
     layers = _checks.weights(weights)
     actual = imbalances(layers)
@@ -59,7 +53,10 @@ def residual(weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None)
 def contains(
     weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None, tol: float = 1e-10
 ) -> Array:
-    """Whether weights lie on the G-balanced variety: residual <= tol · max_p ‖W_p‖_F²."""
+    """Whether weights lie on the G-balanced variety: residual <= tol · max_p ‖W_p‖_F².
+
+    Source: Menon, (4.2)-(4.4).
+    """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]
     scale = np.where(scale > 0, scale, 1.0)  # squares of very large or small weights are no numbers
@@ -81,6 +78,14 @@ def dimension(widths: Sequence[int], rank: int) -> int:
     Notes
     -----
     For equal widths d: r + (N+1)(rd - r(r+1)/2). Source: Menon, (5.20) corrected.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.balanced.dimension((3, 3, 3), 3)  # 9 of W, 3 of the one hidden frame
+    12
+    >>> dln.balanced.dimension((3, 3, 3), 1)
+    7
     """
     widths = _checks.widths(widths)
     r = rank_argument(rank, widths)
@@ -177,6 +182,18 @@ def lift(
     numpy.linalg.LinAlgError
         If the numerical rank of W is lower, so that rounding of W, to the power 1/N, would decide
         over what the layers are.
+
+    Notes
+    -----
+    Source: Menon, (5.15)-(5.17), (6.1), Remark 6; rank r and widths derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W_1, W_2 = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> W_1.round(12).tolist(), bool(np.allclose(W_2 @ W_1, np.diag([4.0, 1.0])))
+    ([[2.0, 0.0], [0.0, 1.0]], True)
     """
     point, depth = _checks.matrix(W), _checks.integer(depth, "depth", 1)
     m, n = point.shape[-2:]
@@ -216,7 +233,8 @@ def random(
     """A random point of M_r whose end-to-end matrix has the singular values ``sigma``, r of them.
 
     All frames are independent and uniform (Haar), so the fibre and W's frames are too. For random
-    singular values as well see :func:`dlngeo.weights.random_balanced`.
+    singular values as well see :func:`dlngeo.weights.random_balanced`. Source: Menon,
+    (5.15)-(5.20).
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
     r = sigma.shape[-1]
@@ -242,6 +260,15 @@ def act(weights: Sequence[ArrayLike], gauge: Sequence[ArrayLike]) -> Weights:
     Notes
     -----
     Source: Menon, section 6.2; Wendin and Altafini, section 3.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> turned = dln.balanced.act(weights, ([[0.0, 1.0], [-1.0, 0.0]],))  # one hidden layer
+    >>> bool(np.allclose(dln.weights.end_to_end(turned), np.diag([4.0, 1.0])))
+    True
     """
     layers = list(_checks.weights(weights))
     gauge = _checks.sequence(gauge, "gauge")

@@ -50,6 +50,15 @@ def from_svd(Q: Sequence[ArrayLike], lam: ArrayLike) -> Weights:
     Notes
     -----
     Source: Menon, (5.15)-(5.17), (5.20) corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> Q = (np.eye(2), np.eye(2), np.eye(2))
+    >>> weights = dln.balanced.from_svd(Q, [2.0, 1.0])
+    >>> dln.weights.end_to_end(weights).tolist()
+    [[4.0, 0.0], [0.0, 1.0]]
     """
     lam = _checks.singular_values(lam, "lam")
     Q = _checks.sequence(Q, "Q")
@@ -90,6 +99,15 @@ def to_svd(
     Q_0 and Q_1 come from one SVD, of W_1; each further frame is Q_p = W_p Q_{p-1} Λ⁻¹, so that the
     signs and order that the SVD chose are the same in all frames. They are free otherwise. Division
     by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
+    Source: Menon, (5.15)-(5.20), inverted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> Q, lam = dln.balanced.to_svd((np.diag([2.0, 1.0]), np.diag([2.0, 1.0])))
+    >>> len(Q), lam.round(12).tolist()
+    (3, [2.0, 1.0])
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     frames, lam = coordinates(layers, layer_rank(layers, rank), tol, "weights")

@@ -49,6 +49,15 @@ def retract(
     weights off nearly balanced ones layer by layer. It contracts by the distance of Y from M times
     the curvature, of order |V|². Source: derived; metric projections are retractions of second
     order (Absil and Malick, 2012).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> moved = dln.balanced.retract(weights, (0.1 * np.eye(2), 0.1 * np.eye(2)))
+    >>> bool(dln.weights.is_balanced(moved))
+    True
     """
     vectors, layers = tangent_argument(weights, V), _checks.weights(weights)
     r = layer_rank(layers, rank)

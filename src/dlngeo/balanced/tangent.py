@@ -54,6 +54,15 @@ def project_tangent(
     Notes
     -----
     Source: Menon, Theorem 14, (8.20)-(8.24) with (8.21) corrected; rank r derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)
+    >>> V = (np.eye(2), np.zeros((2, 2)))
+    >>> [P.round(12).tolist() for P in dln.balanced.project_tangent(weights, V)]
+    [[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 0.5]]]
     """
     return TangentSplit.of(weights, V, rank).tangent()
 

@@ -132,6 +132,19 @@ def complete(
     ------
     ValueError, TypeError
         If too few entries are observed to hold some out, or any argument is out of range.
+
+    Examples
+    --------
+    A table of rank one, three tenths of it missing:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> rng = np.random.default_rng(0)
+    >>> whole = np.outer(rng.uniform(1, 2, 8), rng.uniform(1, 2, 8))
+    >>> table = np.where(rng.random(whole.shape) < 0.3, np.nan, whole)
+    >>> found = dln.completion.complete(table, depth=2, t_max=10)
+    >>> found.network.rmse < found.column_mean.rmse
+    True
     """
     depth = _checks.integer(depth, "depth", 1)
     t_max = _checks.positive(t_max, "t_max")

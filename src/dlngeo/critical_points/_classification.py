@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, prefix_products, product, transpose
+from dlngeo._results.brief import brief
 from dlngeo.critical_points._parametrisation import (
     conjugate,
     dropped_by,
@@ -50,6 +51,9 @@ class Classification(NamedTuple):
     kind: Any
     signature: Any
     value: Any
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) -> Classification:
@@ -89,6 +93,14 @@ def classify(weights: Sequence[ArrayLike], sigma: ArrayLike, tol: float = 1e-9) 
     -----
     The Hessian is not formed. Source: Wendin and Altafini, Prop. 18 corrected (tightened is said
     exactly; two layers have no tightened saddles); with bottlenecks.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> weights = dln.critical_points.sample([3.0, 2.0, 1.0], (3, 3, 3), (0, 2), rng=0)
+    >>> found = dln.critical_points.classify(weights, [3.0, 2.0, 1.0])
+    >>> found.kind, found.signature, round(float(found.value), 6)
+    ('strict saddle', (0, 2), 2.0)
     """
     layers, values = prepare(weights, sigma)
     tol = _checks.positive(tol, "tol")

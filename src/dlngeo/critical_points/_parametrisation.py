@@ -30,6 +30,7 @@ from dlngeo._linalg import (
     suffix_products,
     transpose,
 )
+from dlngeo._results.brief import brief
 from dlngeo.critical_points._signatures import (
     Signature,
     check_signature,
@@ -44,6 +45,9 @@ class Parameters(NamedTuple):
     signature: Signature
     P: Weights
     Z: Weights
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def assemble(
@@ -68,7 +72,8 @@ def assemble(
     Returns
     -------
     tuple of (..., d_p, d_{p-1}) arrays
-        On the fibre over SΣ if Z_N ⋯ Z_1 = 0, critical under the condition at the module's head.
+        On the fibre over SΣ if Z_N ⋯ Z_1 = 0; critical if
+        Z_{j-1} ⋯ Z_1 Σ_Qᵀ Z_N ⋯ Z_{j+1} = 0 for every j, Σ_Q being the rows of Σ that S drops.
 
     Raises
     ------

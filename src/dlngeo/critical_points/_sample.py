@@ -51,10 +51,18 @@ def sample(
 
     Notes
     -----
-    Z by intervals of random lengths in random bases
-    (:mod:`~dlngeo.critical_points._intervals`), which reaches every Z that is critical, with fewer
-    than two zero blocks too; hidden bases P random of condition at most 4. For cΣ all layers are
-    c^{1/N} times as large. Source: Wendin and Altafini, (32)-(33), the exact condition (corrected).
+    Z is a sum of intervals (of a cyclic quiver) of random lengths in random bases, which reaches
+    every Z that is critical, with fewer than two zero blocks too; hidden bases P are random of
+    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and
+    Altafini, (32)-(33), the exact condition (corrected).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> weights = dln.critical_points.sample([3.0, 2.0, 1.0], (3, 3, 3), (0, 2), rng=0)
+    >>> bool(np.allclose(dln.weights.end_to_end(weights), np.diag([3.0, 0.0, 1.0])))
+    True
     """
     values = check_target(sigma, widths)
     dims, kept = check_widths(values, widths), check_signature(signature, values.size)

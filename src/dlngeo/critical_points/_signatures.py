@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._results.brief import brief
 
 Signature: TypeAlias = tuple[int, ...]
 
@@ -37,6 +38,9 @@ class ArcMinimum(NamedTuple):
     alpha: float
     value: float
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class Graph(NamedTuple):
     """All signatures, their critical values, and the arcs along which the loss falls throughout.
@@ -48,6 +52,9 @@ class Graph(NamedTuple):
     signatures: list[Signature]
     values: Array
     descends: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def check_target(sigma: ArrayLike, widths: Sequence[int] | None = None) -> Array:
@@ -130,7 +137,14 @@ def leading(sigma: Array, rank: int) -> Signature:
 
 
 def signatures(count: int, largest: int | None = None) -> list[Signature]:
-    """All subsets of 0..count-1 with at most ``largest`` members: smaller first, then in order."""
+    """All subsets of 0..count-1 with at most ``largest`` members: smaller first, then in order.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.critical_points.signatures(2, 2)
+    [(), (0,), (1,), (0, 1)]
+    """
     count = _checks.integer(count, "count", 1)
     largest = count if largest is None else min(_checks.integer(largest, "largest", 0), count)
     return [s for r in range(largest + 1) for s in itertools.combinations(range(count), r)]
@@ -140,6 +154,12 @@ def critical_value(sigma: ArrayLike, signature: Iterable[int]) -> float:
     r"""The loss at every critical point of a signature, :math:`\tfrac12\sum_{i\notin S}\sigma_i^2`.
 
     Source: Wendin and Altafini, (31).
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> float(dln.critical_points.critical_value([3.0, 2.0, 1.0], (0, 2)))  # 2²/2
+    2.0
     """
     values = check_target(sigma)
     return _value(values, check_signature(signature, values.size))
@@ -203,6 +223,12 @@ def arc(
     -----
     Source: Wendin and Altafini, Theorem 24 corrected: convex, so that arcs have no maximum between
     their ends.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.critical_points.arc([2.0, 1.0], (), (0,), [0.0, 0.5, 1.0], 2).tolist()
+    [2.5, 1.0, 0.5]
     """
     _checks.integer(depth, "depth", 1)
     neither, lost, won = _split(sigma, start, end)

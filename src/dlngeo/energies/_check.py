@@ -91,6 +91,25 @@ def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
         In words, where a shape is wrong, a stack is not its members, an answer is not finite, W is
         written into, a miss exceeds ``tol``, or an optional part (``shape``, ``hessian_norm``,
         ``spectral``, ``null_space``, ``fits``) does not say what the energy does.
+
+    Examples
+    --------
+    An energy of one's own, whose gradient forgets a factor:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> class Fourth:
+    ...     def value(self, W):
+    ...         return 0.25 * np.sum(W**4, axis=(-2, -1))
+    ...
+    ...     def gradient(self, W):
+    ...         return W**3
+    ...
+    ...     def hessian(self, W, Z):
+    ...         return W**2 * Z
+    >>> dln.energies.check(Fourth(), np.eye(2))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: ...
     """
     tol, stack = _checks.positive(tol, "tol"), _checks.matrix(W)
     methods = ("value", "gradient", "hessian")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._linalg import svd_product
 from dlngeo.energies._protocol import Energy
 
 
@@ -52,7 +53,7 @@ def _check_norm(norm: float, bend: Array, *, whole: bool, tol: float) -> None:
 def _check_spectral(energy: Any, W: Array, spectral: Any, tol: float) -> None:
     U, sigma, Vt = np.linalg.svd(W, full_matrices=False)
     value, slope = spectral(sigma)
-    gradient = (U * slope) @ Vt
+    gradient = svd_product(U, slope, Vt)
     size = np.linalg.norm(gradient)
     near = tol * (abs(value) + size * np.linalg.norm(W))
     if not (

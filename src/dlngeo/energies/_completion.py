@@ -28,6 +28,16 @@ class MatrixCompletion(LeastSquares):
     Notes
     -----
     Source: Menon, eq. (3.8).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1, np.nan], [np.nan, 1]])
+    >>> float(energy.value(np.zeros((2, 2))))
+    1.0
+    >>> energy.gradient([[0.0, 5.0], [5.0, 0.0]]).tolist()
+    [[-1.0, 0.0], [0.0, -1.0]]
     """
 
     kind = "completion"

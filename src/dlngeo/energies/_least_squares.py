@@ -65,6 +65,16 @@ class Quadratic(LeastSquares):
     Notes
     -----
     Source: Wendin and Altafini, eq. (5) with Φ = Σ.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic([[3.0, 0.0], [0.0, 1.0]])
+    >>> W = [[1.0, 0.0], [0.0, 1.0]]
+    >>> float(energy.value(W))
+    2.0
+    >>> energy.gradient(W).tolist()
+    [[-2.0, 0.0], [0.0, 0.0]]
     """
 
     kind = "quadratic"

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
+from dlngeo._linalg import diagonal_matrix
 from dlngeo.energies._data import keys, matrix, require_shape, samples
 from dlngeo.energies._least_squares import LeastSquares, Quadratic
 from dlngeo.energies._protocol import NullSpace
@@ -21,6 +22,9 @@ class WeightMaps(NamedTuple):
     to_input: Array
     from_input: Array
     to_output: Array
+
+    def __repr__(self) -> str:
+        return f"WeightMaps({len(self.to_input)} -> {len(self.to_output)})"
 
     def whiten(self, weights: Sequence[ArrayLike]) -> Weights:
         """W_1 = W̄_1 U_X Λ_X V_Y and W_N = U_Yᵀ W̄_N, the layers between unchanged."""
@@ -53,6 +57,17 @@ class LinearRegression(LeastSquares):
     -----
     The data enter through the triangular factor of X alone, so an evaluation costs no more than n
     samples do. Half of the printed loss (4). Source: Wendin and Altafini, eqs. (3)-(4), A.2.
+
+    Examples
+    --------
+    Three samples, in columns, that W = [2, 1] fits:
+
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.LinearRegression([[1, 0, 1], [0, 1, 1]], [[2, 1, 3]])
+    >>> abs(round(float(energy.value([[2.0, 1.0]])), 6))
+    0.0
+    >>> energy.gradient([[0.0, 0.0]]).round(6).tolist()
+    [[-5.0, -4.0]]
     """
 
     kind = "regression"
@@ -126,14 +141,12 @@ class LinearRegression(LeastSquares):
                 f"{scale[0]:.3g} down to {least:.3g}, over {self.X.shape[1]} samples"
             )
         U_Y, values, Vt_Y = np.linalg.svd(self._response @ Vt_X.T)
-        target = np.zeros(self.shape)
-        np.fill_diagonal(target, values)
         maps = WeightMaps(
             to_input=(U_X * scale) @ Vt_Y.T,
             from_input=(Vt_Y / scale) @ U_X.T,
             to_output=U_Y.T,
         )
-        return Whitening(Quadratic(target), maps, self._unexplained)
+        return Whitening(Quadratic(diagonal_matrix(values, *self.shape)), maps, self._unexplained)
 
     def _residual(self, W: Array) -> Array:
         return W @ self._design - self._response

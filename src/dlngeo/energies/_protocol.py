@@ -71,6 +71,11 @@ class NullSpace(NamedTuple):
     exact: bool = True
     spaces: tuple[tuple[int, int], ...] = ()
 
+    def __repr__(self) -> str:
+        m, n = self.entries.shape
+        least = "" if self.exact else "at most "
+        return f"NullSpace({m} x {n}, {least}{self.entries.sum()} entries)"
+
 
 class Fits(NamedTuple):
     """The affine set of all W with E(W) = 0, and multipliers of its normal space.

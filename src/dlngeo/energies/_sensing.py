@@ -26,6 +26,18 @@ class MatrixSensing(LeastSquares):
     Notes
     -----
     Source: Wendin and Altafini, eq. (68).
+
+    Examples
+    --------
+    Two measurements ⟨X_k, W⟩ of a 2 × 2 matrix, its trace and one entry:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixSensing([np.eye(2), [[0, 1], [0, 0]]], [2, 3])
+    >>> float(energy.value([[1.0, 3.0], [0.0, 1.0]]))
+    0.0
+    >>> energy.gradient(np.zeros((2, 2))).tolist()
+    [[-2.0, -3.0], [0.0, -2.0]]
     """
 
     kind = "sensing"

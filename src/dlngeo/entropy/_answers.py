@@ -68,6 +68,13 @@ class Minimisers:
     rate: float
     message: str
 
+    def __repr__(self) -> str:
+        ranks = ", ".join(map(str, sorted(set(self.ranks.tolist())))) or "none"
+        return (
+            f"Minimisers(family {self.family!r}, points {self.points.shape} of rank {ranks}, "
+            f"value {self.value:.6g}, {self.searches} searches)"
+        )
+
 
 # -------------------------------------------------------------------- where F has no lower bound
 

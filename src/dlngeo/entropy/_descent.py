@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from dlngeo._checks import Array
 from dlngeo._linalg import svd, svd_product
 from dlngeo.energies import Energy
-from dlngeo.entropy.free_energies import apply_curvature, thermal_curvature
+from dlngeo.entropy.free_energies import apply_curvature, decay_energy, thermal_curvature
 from dlngeo.spectral.divided_differences import quotient
 from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, total_force
 from dlngeo.spectral.fibre_volume import State, orthogonal_group_log_volume
@@ -106,7 +106,7 @@ class FreeEnergy(NamedTuple):
         state = State(frame, sigma, frame, frame, self.depth, 0.0, constant)
         value = -float(state.entropy()) / self.beta
         if self.gamma > 0:
-            value += self.gamma * self.depth / 2 * float((sigma ** (2 / self.depth)).sum())
+            value += float(decay_energy(sigma, self.depth, self.gamma))
         return value
 
     def descend(self, W: Array) -> Array:

@@ -9,11 +9,13 @@ and :mod:`dlngeo.entropy._descent` looks for them. Users find this in :mod:`dlng
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dlngeo import _checks
+from dlngeo import _callbacks, _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import RNG, Array
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
@@ -45,6 +47,7 @@ def minimise_free_energy(
     shape: tuple[int, int] | None = None,
     starts: int = 24,
     rng: RNG = 0,
+    callback: Callback | None = None,
 ) -> Minimisers:
     r"""All minimisers of F_β = E - S/β + (γN/2) Σ σ^{2/N} over the closure of the d × d matrices.
 
@@ -65,6 +68,10 @@ def minimise_free_energy(
         Local searches, each at full rank and, where minimisers may lie there, at rank d - 1.
     rng : anything that ``numpy.random.default_rng`` takes
         Draws the starts; the default gives the same answer on each call.
+    callback : callable or None
+        ``callback(count, W)`` after the searches from each start, with the matrix where that at
+        full rank ended; it may raise StopIteration, and what was found so far is the answer, as its
+        message says. Not called where no search is needed.
 
     Returns
     -------
@@ -84,16 +91,27 @@ def minimise_free_energy(
     those returned is a finding of the search, as ``hits`` of ``searches`` says. At a point of rank
     d - 1 :func:`~dlngeo.entropy.free_energy` with rank None sees σ_d's rounding, to the power 2/N.
     Source: Menon, (6.6), (6.9), section 14.2; the answers derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> found = dln.entropy.minimise_free_energy(energy, 2, 50.0)
+    >>> found.family, found.ranks.tolist()
+    ('points', [2])
+    >>> bool(np.allclose(found.points[0], np.diag([3.002, 1.002]), atol=1e-3))
+    True
     """
     F, generator = _arguments(energy, depth, beta, weight_decay, shape), _checks.rng(rng)
-    starts = _checks.integer(starts, "starts", 1)
+    starts, callback = _checks.integer(starts, "starts", 1), _callbacks.checked(callback)
     flat = flat_directions(F.energy, F.d, generator)
     felt = F.d > 1 and F.depth > 1  # the entropy is not constant
     if F.gamma == 0 and felt and len(flat):
         return unbounded_along(F, flat)
     if F.depth == 1 or (F.d == 1 and F.gamma == 0):
         return without_entropy(F)
-    return _search(F, generator, starts)
+    return _search(F, generator, starts, callback)
 
 
 def _arguments(
@@ -118,10 +136,13 @@ def _arguments(
 # ------------------------------------------------------------------------------------ the search
 
 
-def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minimisers:
+def _search(
+    F: FreeEnergy, generator: np.random.Generator, starts: int, callback: Callback | None
+) -> Minimisers:
     boundary = F.gamma > 0 and not math.isinf(F.depth)
     found: list[Point] = []
-    for W in first_guesses(F, stationary(F.energy, F.d), generator, starts):
+    guesses = first_guesses(F, stationary(F.energy, F.d), generator, starts)
+    for count, W in enumerate(guesses, start=1):
         end = F.descend(W)
         escape = _escapes(F, end)
         if escape is not None:
@@ -129,15 +150,21 @@ def _search(F: FreeEnergy, generator: np.random.Generator, starts: int) -> Minim
         found += finished(F, end, boundary)
         if boundary:
             found += [p for p in [attempt(F, W, F.d - 1)] if p is not None]
+        if _callbacks.stops(callback, count, end):
+            break
     good = [p for p in found if p.residual < 1e-8 and math.isfinite(p.value) and stays(F, p)]
     if not good:
-        raise RuntimeError(f"none of {starts} searches ended at a stationary point of F")
+        raise RuntimeError(f"none of {count} searches ended at a stationary point of F")
     best = min(p.value for p in good)
     lowest = [p for p in good if p.value - best <= _EQUAL * (abs(best) + 1 / F.beta)]
     points, hits = _distinct(lowest)
     mirrored = _mirrored(F, points)
     hits = np.concatenate((hits, np.zeros(len(mirrored), dtype=int)))
-    return _report(F, points + mirrored, hits, len(found))
+    report = _report(F, points + mirrored, hits, len(found))
+    if count == starts:
+        return report
+    ended = f"{report.message}; the callback ended the search after {count} of {starts} starts"
+    return replace(report, message=ended)
 
 
 def _escapes(F: FreeEnergy, W: Array) -> Minimisers | None:

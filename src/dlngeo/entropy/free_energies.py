@@ -51,6 +51,15 @@ def free_energy(
     Notes
     -----
     Source: Menon, (6.6); Wendin and Altafini, (24).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, W = dln.energies.Quadratic(np.eye(2)), np.diag([4.0, 1.0])
+    >>> F = dln.entropy.free_energy(energy, W, 2, 10.0)  # E - S/β
+    >>> bool(np.isclose(F, energy.value(W) - dln.entropy.boltzmann(W, 2) / 10))
+    True
     """
     beta, gamma = thermal(beta, weight_decay, depth)
     require_stacks(energy, _checks.matrix(W), hessian=False)
@@ -64,8 +73,12 @@ def free_energy_at(energy: Energy, state: State, beta: float, gamma: float) -> A
     value = energy.value(state.point) - state.entropy() / beta
     if gamma == 0:
         return np.asarray(value)
-    penalty = (state.sigma ** (2 / state.depth)).sum(axis=-1)
-    return np.asarray(value + gamma * state.depth / 2 * penalty)
+    return np.asarray(value + decay_energy(state.sigma, state.depth, gamma))
+
+
+def decay_energy(sigma: Array, depth: float, gamma: float) -> Array:
+    """The weight decay (γN/2) Σ_k σ_k^{2/N} of balanced weights."""
+    return np.asarray(gamma * depth / 2 * (sigma ** (2 / depth)).sum(axis=-1))
 
 
 def free_energy_gradient(
@@ -98,6 +111,16 @@ def free_energy_gradient(
     Notes
     -----
     Source: Menon, (12.13).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, W = dln.energies.Quadratic(np.eye(2)), np.diag([4.0, 1.0])
+    >>> slope = dln.entropy.free_energy_gradient(energy, W, 2, 10.0)
+    >>> parts = dln.metric.gradient(energy, W, 2) - dln.entropy.gradient(W, 2) / 10
+    >>> bool(np.allclose(slope, parts))
+    True
     """
     beta, gamma = thermal(beta, weight_decay, depth)
     require_stacks(energy, _checks.matrix(W), hessian=False)

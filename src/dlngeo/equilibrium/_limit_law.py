@@ -53,6 +53,12 @@ def limit_moments(depth: float, n: int) -> Array:
     Notes
     -----
     Source: open in Menon, section 14.3; derived.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> dln.equilibrium.limit_moments(1, 3).round(12).tolist()  # Catalan numbers: Marchenko-Pastur
+    [1.0, 1.0, 2.0, 5.0]
     """
     depth, n = _checks.depth(depth), _checks.integer(n, "n", 0)
     i = np.arange(1, n + 1)
@@ -63,6 +69,15 @@ def limit_support(depth: float) -> tuple[float, float]:
     """The interval (0, (1 + 1/N)^{N+1}) that x = βσ²/d fills; its upper edge is e at depth inf.
 
     For E = ½ Tr WᵀW and κ = 1, d × d matrices, d → ∞.
+
+    Examples
+    --------
+    >>> import math
+    >>> import dlngeo as dln
+    >>> dln.equilibrium.limit_support(1)
+    (0.0, 4.0)
+    >>> dln.equilibrium.limit_support(math.inf)[1] == math.e
+    True
     """
     return 0.0, _edge(_checks.depth(depth))
 
@@ -93,6 +108,15 @@ def limit_density(x: ArrayLike, depth: float) -> Array:
     The place v of x is found by halving intervals in τ = log((π - v)/v), so both ends of the
     support are resolved; the relative error is some 1e-16 (1 + |log x| + 1/(edge - x)), the last
     because x itself is rounded. Source: open in Menon, section 14.3; derived.
+
+    Examples
+    --------
+    At depth 1 the law of Marchenko and Pastur, √(4/x - 1)/(2π):
+
+    >>> import math
+    >>> import dlngeo as dln
+    >>> round(float(dln.equilibrium.limit_density(2.0, 1)) * 2 * math.pi, 6)
+    1.0
     """
     x, depth = _checks.real_array(x, "x"), _checks.depth(depth)
     density = np.zeros(x.shape)
@@ -100,7 +124,7 @@ def limit_density(x: ArrayLike, depth: float) -> Array:
     place = _place(np.log(x[inside]), depth)
     density[inside] = np.exp(log_curve(place, depth)[1])
     density[x == 0] = np.inf
-    return density
+    return density[()]
 
 
 def limit_edge_scale(depth: float) -> float:

@@ -27,7 +27,9 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._linalg import diagonal_matrix
 from dlngeo.energies import Energy, Spectral, require_stacks
+from dlngeo.entropy.free_energies import decay_energy
 from dlngeo.equilibrium._log_gas import Potential
 from dlngeo.equilibrium._null_space import judge
 from dlngeo.spectral.fibre_volume import Widths
@@ -132,6 +134,20 @@ def normalisable(
     An energy of the user's is taken to be bounded on bounded sets, to forbid W where it is NaN,
     and its growth to go on as it does between 1e4 and 1e16. True and False are otherwise proved;
     None means that neither proof goes through. Source: derived from Menon, (12.12).
+
+    Examples
+    --------
+    Completion of a diagonal leaves lines free; weight decay confines them:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1, np.nan], [np.nan, 1]])
+    >>> dln.equilibrium.normalisable(energy, shape=(2, 2), depth=2, beta=1.0).finite
+    False
+    >>> dln.equilibrium.normalisable(
+    ...     energy, shape=(2, 2), depth=2, beta=1.0, weight_decay=0.1
+    ... ).finite
+    True
     """
     return verdict(energy, Setting.of(shape, depth, beta, kappa, widths, weight_decay))
 
@@ -204,14 +220,6 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     return bool((same | (np.isinf(turned) & np.isinf(plain))).all())
 
 
-def diagonal(sigma: Array, shape: tuple[int, int]) -> Array:
-    """The m × n matrices with singular values sigma on their diagonals."""
-    W = np.zeros((*sigma.shape[:-1], *shape))
-    k = np.arange(sigma.shape[-1])
-    W[..., k, k] = sigma
-    return W
-
-
 def potential(energy: Energy, setting: Setting) -> Potential:
     """E + decay of diag(σ), and its derivatives.
 
@@ -230,7 +238,7 @@ def potential(energy: Energy, setting: Setting) -> Potential:
             return spectral(sigma)
         # energies refuse what is infinite, as a leap too far is
         inside = np.asarray(np.isfinite(sigma).all(axis=-1))
-        W = diagonal(np.where(inside[..., None], sigma, 0.0), setting.shape)
+        W = diagonal_matrix(np.where(inside[..., None], sigma, 0.0), *setting.shape)
         slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)[..., : sigma.shape[-1]]
         return np.where(inside, energy.value(W), np.inf), slope
 
@@ -239,10 +247,9 @@ def potential(energy: Energy, setting: Setting) -> Potential:
 
     def decayed(sigma: Array) -> tuple[Array, Array]:
         value, slope = bare(sigma)
-        root = sigma ** (2 / setting.depth)
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = slope + setting.decay * root / sigma
-        return value + setting.decay * setting.depth / 2 * root.sum(axis=-1), slope
+            slope = slope + setting.decay * sigma ** (2 / setting.depth) / sigma
+        return value + decay_energy(sigma, setting.depth, setting.decay), slope
 
     return decayed
 
@@ -253,7 +260,7 @@ def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
         sigma = np.ones((3, setting.rank))
         sigma[:, :large] = np.array([1e4, 1e8, 1e16])[:, None]
         with np.errstate(over="ignore", invalid="ignore"):
-            bare = energy.value(diagonal(sigma, setting.shape))
+            bare = energy.value(diagonal_matrix(sigma, *setting.shape))
             if setting.decay > 0 and not (np.diff(bare) < 0).any():
                 continue  # σ^{2/N} outgrows every logarithm, however slowly
             values = total(sigma)[0]

@@ -103,6 +103,18 @@ def log_density(
     -----
     Defined whether or not the measure can be normalised. Source: derived from Menon, (12.12),
     (6.4) corrected.
+
+    Examples
+    --------
+    At depth 1 and κ = 1, -βE + log(σ_1² - σ_2²), up to a constant:
+
+    >>> import math
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.zeros((2, 2)))
+    >>> low, high = dln.equilibrium.log_density(energy, [[2, 1], [3, 1]], depth=1, beta=1.0)
+    >>> bool(np.isclose(high - low, -2.5 + math.log(8 / 3)))
+    True
     """
     sigma, depth = _checks.singular_values(sigma), _checks.depth(depth)
     r = sigma.shape[-1]
@@ -127,7 +139,7 @@ def log_density(
             volume = (np.log(-np.expm1(-2 * u / depth)) + 2 / depth * larger).sum(axis=-1)
             if setting.extra:
                 volume = volume + setting.extra / depth * np.log(sigma).sum(axis=-1)
-    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)
+    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)[()]
 
 
 def sample_singular_values(
@@ -207,6 +219,15 @@ def sample(
     Notes
     -----
     Source: derived from Menon, (12.12); rank r and rectangular W likewise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.zeros((2, 2)))
+    >>> draws = dln.equilibrium.sample(energy, shape=(2, 2), depth=2, beta=1.0, rng=0)
+    >>> draws.W.shape, bool((draws.r_hat < 1.1).all())
+    ((4, 250, 2, 2), True)
     """
     setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
     run, seed = _Run.of(n_paths, n_draws, warmup, thin), seed_sequence(rng)

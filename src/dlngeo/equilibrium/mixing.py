@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import irfft, next_fast_len, rfft
 
 from dlngeo import _checks
+from dlngeo._autocorrelation import lagged_sums, summed
 from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 
@@ -94,7 +94,7 @@ def split_rhat(draws: ArrayLike) -> Array:
     still = within == 0
     ratio = between / np.where(still, 1.0, within)
     rhat = np.sqrt((n - 1) / n + ratio)
-    return np.where(still, np.where(between == 0, 1.0, np.inf), rhat)
+    return np.where(still, np.where(between == 0, 1.0, np.inf), rhat)[()]
 
 
 def effective_size(draws: ArrayLike) -> Array:
@@ -127,12 +127,8 @@ def effective_size(draws: ArrayLike) -> Array:
     still = variance == 0
     correlation = 1 - (within - covariance * n / (n - 1)) / np.where(still, 1.0, variance)
     correlation[0] = 1.0
-    even = n - n % 2
-    pairs = correlation[0:even:2] + correlation[1:even:2]
-    alive = np.logical_and.accumulate(pairs > 0, axis=0)
-    pairs = np.minimum.accumulate(np.where(alive, pairs, 0.0), axis=0)
-    time = np.maximum(2 * pairs.sum(axis=0) - 1, 1 / np.log10(size))
-    return np.where(still, float(size), size / time)
+    time = np.maximum(2 * summed(correlation), 1 / np.log10(size))
+    return np.where(still, float(size), size / time)[()]
 
 
 def _halves(draws: ArrayLike) -> Array:
@@ -151,6 +147,4 @@ def _autocovariance(halves: Array) -> Array:
     """(2 · path, lag, ...), each sum divided by n."""
     n = halves.shape[1]
     centred = halves - halves.mean(axis=1, keepdims=True)
-    length = next_fast_len(2 * n, real=True)
-    power = np.abs(rfft(centred, length, axis=1)) ** 2
-    return np.asarray(irfft(power, length, axis=1)[:, :n] / n)
+    return np.asarray(lagged_sums(centred) / n)

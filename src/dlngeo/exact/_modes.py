@@ -1,13 +1,8 @@
-r"""Gradient flows solved in closed form: the oracles of the integrators.
+r"""Decoupled paths and single modes in closed form (survey, sections 5.2 and 5.4; (55), (61)).
 
-Decoupled networks move one path at a time, (55). If all layers of a path start equal, its motion is
-the scalar equation (61), :math:`\dot z = z^{h-1}(\sigma - z^h)`, solved here for every depth
-through its implicit hypergeometric form (:mod:`dlngeo.exact._growth`) and at depth 2 outright. A
-path of two unequal layers is (62), whose sum and difference obey Riccati equations. Whole matrices
-have a closed form at depth 2 if W_2ᵀW_2 - W_1W_1ᵀ is a multiple of the identity (Fukumizu 1998;
-Saxe, McClelland and Ganguli 2014; Braun, Dominé, Fitzgerald and Saxe 2022; Dominé et al. 2025): a
-matrix Riccati equation. Sections 5.2, 5.4 and 6.2 of Wendin and Altafini. The energy is
-½‖W - Φ‖² throughout.
+The scalar equation :math:`\dot z = z^{h-1}(\sigma - z^h)` is solved at every depth through its
+implicit hypergeometric form (:mod:`dlngeo.exact._growth`), at depths 1 and 2 outright. Here are
+the cases: depth, sign of the target, units, and what leaves the range of floating point.
 """
 
 from __future__ import annotations
@@ -127,6 +122,16 @@ def singular_value(t: ArrayLike, s: ArrayLike, sigma: ArrayLike, depth: float) -
     Notes
     -----
     Source: Wendin and Altafini, (61) with s = z^h; Menon, (4.11), (14.7) for a diagonal W.
+
+    Examples
+    --------
+    >>> import math
+    >>> import dlngeo as dln
+    >>> round(float(dln.exact.singular_value(math.inf, 0.5, 3.0, 2)), 6)  # it learns the target
+    3.0
+    >>> T = dln.exact.passage_time(0.5, 2.0, 3.0, 2)
+    >>> round(float(dln.exact.singular_value(T, 0.5, 3.0, 2)), 6)
+    2.0
     """
     depth = _depth(depth)
     t, s, sigma = _broadcast(t, _non_negative(s, "s"), sigma)
@@ -157,6 +162,16 @@ def passage_time(start: ArrayLike, end: ArrayLike, sigma: ArrayLike, depth: floa
     Notes
     -----
     Source: Wendin and Altafini, (61); time as a hypergeometric function of z^h / σ.
+
+    Examples
+    --------
+    At depth 2 the logistic law, log(10)/(2σ):
+
+    >>> import math
+    >>> import dlngeo as dln
+    >>> T = dln.exact.passage_time(0.5, 2.0, 3.0, 2)
+    >>> round(float(T) * 6, 6) == round(math.log(10), 6)
+    True
     """
     depth = _depth(depth)
     start, end = _non_negative(start, "start"), _non_negative(end, "end")

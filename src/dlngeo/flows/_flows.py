@@ -1,24 +1,25 @@
-"""Gradient flows and gradient descent: of the weights, of the end-to-end matrix, of the network.
+"""Gradient flows: of the weights, of the end-to-end matrix, of the network.
 
 Three state spaces for one motion (:mod:`dlngeo.flows._systems` has their equations), carried
-through time by any ``scipy.integrate.OdeSolver``, and the discrete descent beside them.
+through time by any ``scipy.integrate.OdeSolver``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import OdeSolver
 
-from dlngeo import _callbacks, _checks
+from dlngeo import _checks
 from dlngeo._callbacks import Callback
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._results.trajectory import Trajectory
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
-from dlngeo.flows._integration import Control, bound, integrate, read_off
+from dlngeo.flows._control import Control
+from dlngeo.flows._integration import integrate
 from dlngeo.flows._systems import AdjacencyFlow, EndToEndFlow, FreeEnergyFlow, System, WeightFlow
 
 
@@ -92,17 +93,36 @@ def gradient_flow(
     A run that diverges or stalls has status -1, says where, and keeps its last good state: so has
     one whose energy or velocity is beyond the range of floating point at the start, which it keeps.
     Source: Menon, (3.4)-(3.6), (4.11), (4.21), (14.7); Wendin and Altafini, (9), (24)-(25).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> start = dln.balanced.lift([[1.0, 0.5], [0.0, 1.0]], 2)
+    >>> up = dln.flows.gradient_flow(energy, start, (0, 8), rtol=1e-4)
+    >>> up.singular_values[-1].round(2).tolist()
+    [3.0, 1.0]
+
+    Downstairs the same from W and a depth, which need not be whole:
+
+    >>> W = dln.weights.end_to_end(start)
+    >>> down = dln.flows.gradient_flow(energy, W, (0, 8), depth=2, rtol=1e-4)
+    >>> bool(np.allclose(up.W[-1], down.W[-1], atol=1e-2))
+    True
     """
-    weight_decay = _checks.non_negative(weight_decay, "weight_decay")
+    gamma = _checks.non_negative(weight_decay, "weight_decay")
     system: System
     if depth is None:
         if rank is not None:
             raise ValueError("rank= belongs to a start downstairs, a matrix with depth=...")
-        system = WeightFlow(energy, _checks.weights(start, "start"), weight_decay)
+        layers = _checks.weights(start, "start")
+        system = WeightFlow(Equation(energy, len(layers), weight_decay=gamma), layers)
     else:
-        system = EndToEndFlow(energy, start, depth, rank, weight_decay)
-    control = Control(method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
-    return integrate(system, t_span, control)
+        equation = Equation(energy, _checks.depth(depth), weight_decay=gamma)
+        system = EndToEndFlow(equation, start, rank)
+    control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
+    return integrate(system, control)
 
 
 @one_blas_thread
@@ -143,11 +163,21 @@ def adjacency_flow(
     -----
     Every product is one of whole n_v × n_v matrices: :func:`gradient_flow` gives the same path for
     a fraction of the work. Source: Wendin and Altafini, (12), (25).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> A = dln.adjacency.from_weights(dln.balanced.lift([[1.0, 0.5], [0.0, 1.0]], 2))
+    >>> run = dln.flows.adjacency_flow(energy, A, (2, 2, 2), (0, 8), rtol=1e-4)
+    >>> run.singular_values[-1].round(2).tolist()
+    [3.0, 1.0]
     """
-    weight_decay = _checks.non_negative(weight_decay, "weight_decay")
-    system = AdjacencyFlow(energy, A, widths, weight_decay)
-    control = Control(method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
-    return integrate(system, t_span, control)
+    gamma, dims = _checks.non_negative(weight_decay, "weight_decay"), _checks.widths(widths)
+    system = AdjacencyFlow(Equation(energy, len(dims) - 1, weight_decay=gamma), A, dims)
+    control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
+    return integrate(system, control)
 
 
 @one_blas_thread
@@ -195,81 +225,19 @@ def free_energy_flow(
     -----
     The Riemannian Langevin equation without noise in the observable (κ = 0), (12.7).
     Source: Menon, (6.7), (12.13).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> run = dln.flows.free_energy_flow(energy, np.diag([1.0, 0.5]), (0, 20), depth=2, beta=10.0)
+    >>> W = run.W[-1]
+    >>> slope = dln.entropy.free_energy_gradient(energy, W, 2, 10.0)
+    >>> bool(np.abs(slope).max() < 1e-3)
+    True
     """
-    gamma = _checks.non_negative(weight_decay, "weight_decay")
-    system = FreeEnergyFlow(energy, W, depth, beta, rank, gamma, widths)
-    control = Control(method, t_eval, stop_loss, 0.0, rtol, atol, max_steps, callback)
-    return integrate(system, t_span, control)
-
-
-@one_blas_thread
-def gradient_descent(
-    energy: Energy,
-    weights: Sequence[ArrayLike],
-    step: float,
-    n_steps: int,
-    *,
-    weight_decay: float = 0.0,
-    save_every: int = 1,
-    stop_loss: float | None = None,
-    callback: Callback | None = None,
-) -> Trajectory:
-    r"""Gradient descent on the weights, W_p ← W_p - η (∇_{W_p} E∘φ + γ W_p).
-
-    Parameters
-    ----------
-    energy : Energy
-    weights : tuple of (..., d_p, d_{p-1}) arrays
-    step : float > 0
-        The step size η.
-    n_steps : int >= 0
-    weight_decay : float >= 0
-    save_every : int >= 1
-        Save every so many steps; start and end are saved in any case.
-    stop_loss, callback
-        As for :func:`gradient_flow`, looked at after every step.
-
-    Returns
-    -------
-    Trajectory
-        With t = η · step number, so that it lies beside the flow's. A run whose weights overflow
-        has status -1 and keeps the last finite ones.
-
-    Notes
-    -----
-    Source: Wendin and Altafini, (67) with its sign corrected.
-    """
-    layers, eta = _checks.weights(weights), _checks.positive(step, "step")
-    n_steps = _checks.integer(n_steps, "n_steps", 0)
-    save_every = _checks.integer(save_every, "save_every", 1)
-    gamma = _checks.non_negative(weight_decay, "weight_decay")
-    stop_loss, callback = bound(stop_loss), _callbacks.checked(callback)
-    system = WeightFlow(energy, layers, gamma, "weights")
-    y, saved, numbers = system.start, [system.start], [0]
-    status, message, k = 0, f"took all {n_steps} steps", 0
-    with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
-        if not np.isfinite(energy.value(system.end_to_end(y))).all():
-            status, message, n_steps = -1, "failed: the energy is not finite at the start", 0
-        for k in range(1, n_steps + 1):
-            new = y + eta * system.velocity(0.0, y)
-            W = system.end_to_end(new)
-            value = energy.value(W).max() if np.isfinite(W).all() else np.nan
-            if not np.isfinite(value):
-                status, message = -1, f"diverged: step {k} overflows; step {k - 1} is kept"
-                k -= 1
-                break
-            y = new
-            if k % save_every == 0:
-                saved.append(y)
-                numbers.append(k)
-            if stop_loss is not None and value <= stop_loss:
-                status, message = 1, f"the energy fell to stop_loss at step {k}"
-                break
-            if _callbacks.stops(callback, eta * k, W):
-                status, message = 1, f"the callback stopped the run at step {k}"
-                break
-        if numbers[-1] != k:
-            saved.append(y)
-            numbers.append(k)
-        stats = {"steps": k, "evaluations": k}
-        return read_off(system, [eta * k for k in numbers], saved, status, message, stats)
+    equation = Equation.of(energy, depth, beta, 0.0, weight_decay)
+    system = FreeEnergyFlow(equation, W, rank, widths)
+    control = Control.of(t_span, method, t_eval, stop_loss, 0.0, rtol, atol, max_steps, callback)
+    return integrate(system, control)

@@ -8,7 +8,6 @@ each velocity upstairs (survey, 24-25), hence -γ N W downstairs (-γ W at depth
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,7 +16,8 @@ import numpy as np
 
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import product, svd
+from dlngeo._equation import Equation
+from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
@@ -27,8 +27,8 @@ from dlngeo.weights import flatten, pull_back, unflatten
 class System(Protocol):
     """A flow on flat vectors: where it starts, its velocity, and how to read a state."""
 
+    equation: Equation
     energy: Energy
-    gamma: float
     rank: int | None
     start: Array
     members: int  # of the stack: the state is as many vectors of one length in a row
@@ -46,21 +46,28 @@ class System(Protocol):
         ...
 
 
+def finite(system: System, y: Array) -> bool:
+    """Whether a state and its energy are within the range of floating point."""
+    if not np.isfinite(y).all():
+        return False
+    W = system.end_to_end(y)
+    return bool(np.isfinite(W).all() and np.isfinite(system.energy.value(W)).all())
+
+
 class WeightFlow:
     """Upstairs: the state is all weights of the stack, network by network."""
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, layers: Weights, gamma: float, name: str = "start") -> None:
+    def __init__(self, equation: Equation, layers: Weights, name: str = "start") -> None:
         if 0 in layers[0].shape[:-2]:
             raise ValueError(f"{name} must hold a network; its first layer is {layers[0].shape}")
         with np.errstate(all="ignore"):
             W = product(layers)
         if not np.isfinite(W).all():
             raise ValueError(f"{name} must have a product within the range of floating point")
-        require_stacks(energy, W, name, hessian=False)
-        self.energy, self.gamma = energy, gamma
-        self._widths = (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+        self.equation, self.energy = equation, _energy(equation, W, name)
+        self._widths = layer_widths(layers)
         self._stack = layers[0].shape[:-2]
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
@@ -73,45 +80,39 @@ class WeightFlow:
 
     def velocity(self, t: float, y: Array) -> Array:
         layers = self.weights(y)
-        prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+        prefixes = prefix_products(layers)
         if not np.isfinite(prefixes[-1]).all():
             return np.full_like(y, np.nan)
         gradient = pull_back(self.energy.gradient(prefixes[-1]), layers, prefixes)
         velocity: Array = -flatten(gradient).reshape(-1)
-        return velocity - self.gamma * y if self.gamma else velocity
+        gamma = self.equation.weight_decay
+        return velocity - gamma * y if gamma else velocity
 
 
 class EndToEndFlow:
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
-        self,
-        energy: Energy,
-        start: Any,
-        depth: float,
-        rank: int | None,
-        gamma: float,
-        name: str = "start",
+        self, equation: Equation, start: Any, rank: int | None, name: str = "start"
     ) -> None:
         W = _checks.matrix(start, name)
         if 0 in W.shape:
             raise ValueError(f"{name} must hold a matrix; its shape is {W.shape}")
-        self.energy, self.gamma, self.rank = energy, gamma, rank
-        self._depth, self._shape = _checks.depth(depth), W.shape
-        self._rank = _checks.rank(rank, W.shape, None, self._depth)
-        if math.isinf(self._depth) and self._rank < max(W.shape[-2:]):
+        depth = equation.depth
+        self.equation, self.rank, self._shape = equation, rank, W.shape
+        self._rank = _checks.rank(rank, W.shape, None, depth)
+        if math.isinf(depth) and self._rank < max(W.shape[-2:]):
             raise ValueError(
                 f"at depth inf the flow is defined for square matrices of full rank; {name} has "
                 f"shape {W.shape} and rank {self._rank}"
             )
         self.members = math.prod(W.shape[:-2])
-        self._decay = gamma * (1.0 if math.isinf(self._depth) else self._depth)
-        require_stacks(energy, W, name, hessian=False)
+        self.energy = energy = _energy(equation, W, name)
         continuous(  # refuses a rank that rounding decides
             lambda frame: frame.apply(energy.gradient(frame.point(W))),
             W,
             {},
-            self._depth,
+            depth,
             rank,
             finite=False,
         )
@@ -127,9 +128,10 @@ class EndToEndFlow:
         W = y.reshape(self._shape)
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
-        frame = Frame.of(W, self._depth, self._rank)
+        frame = Frame.of(W, self.equation.depth, self._rank)
         velocity = -frame.apply(self.energy.gradient(frame.point(W)))
-        return (velocity - self._decay * W if self._decay else velocity).reshape(-1)
+        decay = self.equation.shrinkage
+        return (velocity - decay * W if decay else velocity).reshape(-1)
 
     def _stratum(self, W: Array) -> Array:
         """The nearest matrix of the stated rank."""
@@ -137,37 +139,30 @@ class EndToEndFlow:
             return W
         U, sigma, Vt = svd(W)
         r = self._rank
-        nearest: Array = (U[..., :r] * sigma[..., None, :r]) @ Vt[..., :r, :]
-        return nearest
+        return svd_product(U[..., :r], sigma[..., :r], Vt[..., :r, :])
 
 
 class FreeEnergyFlow(EndToEndFlow):
     """Downstairs, with the entropy's force beside the energy's (Menon, 6.7, 12.13)."""
 
     def __init__(
-        self,
-        energy: Energy,
-        start: Any,
-        depth: float,
-        beta: float,
-        rank: int | None,
-        gamma: float,
-        widths: Sequence[int] | None,
+        self, equation: Equation, start: Any, rank: int | None, widths: Sequence[int] | None
     ) -> None:
-        super().__init__(energy, start, depth, rank, gamma, "W")
-        self._beta, self._widths = _checks.positive(beta, "beta"), widths
+        super().__init__(equation, start, rank, "W")
+        self._widths = widths
         W = self.start.reshape(self._shape)
-        entropy.gradient(W, self._depth, rank=rank, widths=widths)  # refuses what has none
+        entropy.gradient(W, equation.depth, rank=rank, widths=widths)  # refuses what has none
 
     def velocity(self, t: float, y: Array) -> Array:
         if not np.isfinite(y).all():
             return np.full_like(y, np.nan)
-        return super().velocity(t, y) + self._push(y)
+        return super().velocity(t, y) + self._entropic_force(y)
 
-    def _push(self, y: Array) -> Array:
+    def _entropic_force(self, y: Array) -> Array:
+        """Grad S / β."""
         W = y.reshape(self._shape)
-        force = State.of(W, self._depth, self.rank, self._widths).gradient()
-        return np.asarray(force / self._beta).reshape(-1)
+        force = State.of(W, self.equation.depth, self.rank, self._widths).gradient()
+        return np.asarray(force / self.equation.beta).reshape(-1)
 
 
 class AdjacencyFlow:
@@ -175,14 +170,14 @@ class AdjacencyFlow:
 
     rank: int | None = None
 
-    def __init__(self, energy: Energy, A: Any, widths: Sequence[int], gamma: float) -> None:
-        self._widths = _checks.widths(widths)
+    def __init__(self, equation: Equation, A: Any, widths: tuple[int, ...]) -> None:
+        self._widths = widths
         A = _checks.matrix(A, "A")
         if 0 in A.shape:
             raise ValueError(f"A must hold a network; its shape is {A.shape}")
         layers = adjacency.to_weights(A, self._widths)  # checks the block-shift form
-        WeightFlow(energy, layers, gamma, "A")  # checks the energy and the stack
-        self.energy, self.gamma = energy, gamma
+        self.equation = equation
+        self.energy = WeightFlow(equation, layers, "A").energy  # checks it and the stack
         matrix = adjacency.from_weights(layers)
         self.members = math.prod(matrix.shape[:-2])
         self._shape, self.start = matrix.shape, matrix.reshape(-1)
@@ -198,4 +193,12 @@ class AdjacencyFlow:
         if not np.isfinite(A).all():
             return np.full_like(y, np.nan)
         gradient = adjacency.block_gradient(A, self.energy, self._widths)
-        return (-gradient - self.gamma * A).reshape(-1)
+        return (-gradient - self.equation.weight_decay * A).reshape(-1)
+
+
+def _energy(equation: Equation, W: Array, name: str) -> Energy:
+    """The energy of the equation, once it is known to be one of stacks like W."""
+    energy: Any = equation.energy
+    require_stacks(energy, W, name, hessian=False)
+    checked: Energy = energy
+    return checked

@@ -1,16 +1,6 @@
-r"""The Hessian of the network's loss, without forming it (Wendin and Altafini, section 4.5).
+"""The Hessian quadratic form, its products and its spectrum (Wendin and Altafini, 4.5).
 
-Along a line of weights the end-to-end matrix is a polynomial, φ(A + εV) = W + ε ρ_1 + ε² ρ_2 + ...,
-and the Hessian quadratic form of the lifted loss L = E ∘ φ is
-
-.. math:: \mathfrak h(A, V) = \frac{d^2}{d\varepsilon^2} L(A + \varepsilon V)\Big|_0
-   = \langle E''(W)\rho_1, \rho_1\rangle + 2\,\langle E'(W), \rho_2\rangle
-
-(22); for :class:`~dlngeo.energies.Quadratic` of target Σ it is |ρ_1|² - 2 Tr(ρ_2 (Σ - W)ᵀ). Here
-stand the form, its product with a tangent tuple in O(N) matrix products, the full matrix for small
-networks, and what its spectrum says: extreme eigenvalues, nullity, sharpness. Every function takes
-any :class:`~dlngeo.energies.Energy`, any widths, and stacks of weights; where a tangent tuple V
-stands beside the weights, their leading dimensions broadcast.
+The formula stands in :mod:`dlngeo.hessian`.
 """
 
 from __future__ import annotations
@@ -24,6 +14,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _linalg
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import layer_widths, prefix_products, transpose
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.hessian._lanczos import extremes
@@ -37,6 +28,9 @@ class Extremes(NamedTuple):
 
     least: Array
     greatest: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -> Array:
@@ -60,6 +54,15 @@ def form(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) -
     -----
     Source: Wendin and Altafini, (20)-(22), which hold as printed: no factor ½, and ρ_2 counts each
     pair of layers once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> V = (np.eye(2), np.eye(2))
+    >>> float(dln.hessian.form(energy, weights, V))  # |V_1 + V_2|² at a minimum
+    8.0
     """
     layers, V = _pair(weights, V)
     W, first, second = _expansion(layers, V)
@@ -85,6 +88,16 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     -----
     Forward products and backpropagated covectors are carried with their derivatives: 8N - 8 matrix
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
+    Source: derived; Wendin and Altafini, (22).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> first, second = dln.hessian.apply(energy, weights, (np.eye(2), np.zeros((2, 2))))
+    >>> first.tolist(), second.tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
     layers, V = _pair(weights, V)
     _require(energy, layers)
@@ -164,6 +177,15 @@ def extreme_eigenvalues(
     By Lanczos' method; an end at zero, of whatever
     multiplicity, and a multiple of the identity are found as well as others. The starting vector
     is random with a fixed seed: results repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
+    >>> found = dln.hessian.extreme_eigenvalues(energy, weights)
+    >>> round(float(found.greatest), 6), abs(round(float(found.least), 6))
+    (2.0, 0.0)
     """
     layers, tol = _checks.weights(weights), _checks.positive(tol, "tol")
     _require(energy, layers)
@@ -223,6 +245,15 @@ def sharpness(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     """The greatest eigenvalue of the Hessian, ``(...)``; as :func:`extreme_eigenvalues` finds it.
 
     Gradient descent of step η is linearly stable at a minimum where it is below 2/η.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([4.0, 1.0]))
+    >>> weights = dln.balanced.lift(np.diag([4.0, 1.0]), 2)  # a balanced minimum
+    >>> round(float(dln.hessian.sharpness(energy, weights)), 6)  # N σ^(2 - 2/N)
+    8.0
     """
     return extreme_eigenvalues(energy, weights).greatest
 

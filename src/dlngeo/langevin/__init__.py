@@ -8,8 +8,10 @@ from dlngeo.langevin._submersion_sde import HermitianMatrices, Sphere, submersio
 from dlngeo.langevin._submersion_sde import Paths as Paths
 from dlngeo.langevin._unbalanced import TangentNoise, imbalance_drift, simulate_unbalanced
 from dlngeo.langevin._upstairs import BalancedWeights
+from dlngeo.langevin.schemes import SCHEMES
 
 __all__ = [
+    "SCHEMES",
     "BalancedWeights",
     "Ensemble",
     "HermitianMatrices",

@@ -128,6 +128,23 @@ def simulate(
 
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
     (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.zeros((2, 2)))
+    >>> run = dln.langevin.simulate(
+    ...     energy, np.diag([1.0, 0.5]), depth=2, beta=1.0, dt=0.02, n_steps=50, n_paths=100, rng=0
+    ... )
+    >>> run.W.shape, run.success
+    ((100, 51, 2, 2), True)
+    >>> again = dln.langevin.simulate(  # path 7 by itself
+    ...     energy, np.diag([1.0, 0.5]), depth=2, beta=1.0, dt=0.02, n_steps=50,
+    ...     n_paths=1, first_path=7, rng=0,
+    ... )
+    >>> bool((again.W[0] == run.W[7]).all())
+    True
     """
     begin = Start.of(start, depth, upstairs)
     equation = Equation.of(energy, begin.depth, beta, kappa, weight_decay)
@@ -191,6 +208,19 @@ def brownian_motion(
     Noise along the orbit only, projected at the end of each step on M, is not confined to one
     orbit: the orbit's mean curvature carries it, which is what (12.6)-(12.7) say.
     Source: Menon, Theorem 18, (12.1)-(12.2), item 3 of 12.1 corrected.
+
+    Examples
+    --------
+    On an orbit W hardly moves, by the orbit's curvature alone:
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> start = dln.balanced.lift(np.diag([2.0, 1.0]), 2)
+    >>> run = dln.langevin.brownian_motion(
+    ...     start, on="orbit", beta=1.0, dt=0.01, n_steps=10, n_paths=4, rng=0
+    ... )
+    >>> run.W.shape, run.success
+    ((4, 11, 2, 2), True)
     """
     _checks.choice(on, "on", ("end-to-end", "balanced", "orbit"))
     up = on != "end-to-end"

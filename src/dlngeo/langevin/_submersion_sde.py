@@ -132,6 +132,17 @@ def submersion_sde(
     -----
     Source: Menon, (10.5), (12.1)-(12.4), (12.6), with (12.2) corrected: the generator is
     (1/β)(tr_O Hess + κ tr_{O^⊥} Hess - grad L), partial traces of the total space's Hessian.
+
+    Examples
+    --------
+    Brownian motion of the plane, and its radius, a Bessel process (11.10):
+
+    >>> import dlngeo as dln
+    >>> run = dln.langevin.submersion_sde(
+    ...     dln.langevin.Sphere(2), [1.0, 0.0], beta=1.0, dt=0.01, n_steps=10, n_paths=3, rng=0
+    ... )
+    >>> run.m.shape, run.x.shape
+    ((3, 11, 2), (3, 11))
     """
     methods = ("noise", "split", "move", "observe")
     if isinstance(space, type) or not all(callable(getattr(space, m, None)) for m in methods):

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import product, transpose
+from dlngeo._linalg import layer_widths, product, transpose
 from dlngeo._paths.run import Callback, Run
 from dlngeo._paths.stepping import all_paths
 from dlngeo._results.ensemble import Ensemble, build
@@ -82,10 +82,6 @@ class TangentNoise:
         constraints = _imbalance_rows(layers)
         both = np.concatenate((constraints, _product_rows(layers)), axis=-2)
         return _off(constraints), _off(both)
-
-
-def _widths(layers: Weights) -> tuple[int, ...]:
-    return (layers[0].shape[-1], *(W.shape[-2] for W in layers))
 
 
 def _off(rows: Array) -> Array:
@@ -186,7 +182,7 @@ def simulate_unbalanced(
     point = end_to_end(layers, "weights")
     if energy is not None:
         require_stacks(energy, point, "weights")
-    space = TangentNoise(_widths(layers))
+    space = TangentNoise(layer_widths(layers))
     depth = float(len(layers))
     equation = Equation(energy, depth, beta, kappa, entropy=False)
     run = Run.of(
@@ -223,7 +219,7 @@ def imbalance_drift(weights: Sequence[ArrayLike], *, beta: float, kappa: float =
     Source: derived, for the question of Menon, section 13.4.
     """
     layers = _checks.weights(weights)
-    space = TangentNoise(_widths(layers))
+    space = TangentNoise(layer_widths(layers))
     tangent, kernel = space.projectors(flatten(layers))
     beta, kappa = _checks.positive(beta, "beta"), _checks.non_negative(kappa, "kappa")
     covariance = 2 / beta * (kappa * tangent + (1 - kappa) * kernel)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd, svd_product
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 from dlngeo.metric._discrete_geodesics import discrete_geodesic
 from dlngeo.metric._geodesics import trace
@@ -58,6 +59,9 @@ class Connection(NamedTuple):
     path: Array
     touches_boundary: bool
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 @one_blas_thread
 def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
@@ -82,6 +86,17 @@ def log(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = None) 
         If the determinants are of opposite sign, so that no path within full rank joins the two; or
         if no geodesic was found: :func:`connect` then has the best path, and says whether it
         touches matrices of lower rank.
+
+    Notes
+    -----
+    Source: derived; the metric is Menon's, (4.16), (7.15) corrected, (14.10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> dln.metric.log(np.diag([4.0, 1.0]), np.diag([9.0, 1.0]), 2).round(6).tolist()
+    [[4.0, 0.0], [0.0, 0.0]]
     """
     velocities = []
     for found in _each(W0, W1, depth, rank):
@@ -108,6 +123,18 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     NoGeodesicWarning
         Where no geodesic within the rank was found: (M_d, g^N) is incomplete. The value is the
         length of the best path known, and the warning says if that touches the boundary.
+
+    Notes
+    -----
+    Source: derived; by Menon, Theorem 13, it is the distance of the fibres over W0 and W1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> far = dln.metric.distance(np.diag([4.0, 1.0]), np.diag([9.0, 1.0]), 2)
+    >>> round(float(far), 6)  # √2 (√9 - √4)
+    1.414214
     """
     lengths = []
     for found in _each(W0, W1, depth, rank):
@@ -134,7 +161,7 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
     Newton's method is started from the line between the roots UΛVᵀ and from the polar path; of two
     geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a
     discrete geodesic is found upstairs: it is the start of a last attempt, or the answer. That a
-    geodesic is shortest among all is not proved.
+    geodesic is shortest among all is not proved. Source: derived; Menon, Theorem 13.
     """
     frames, r = _ends(W0, W1, depth, rank)
     if frames[0].depth == 1:  # the straight line, without the rounding of an SVD

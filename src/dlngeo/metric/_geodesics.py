@@ -71,6 +71,18 @@ def geodesic(
     ------
     numpy.linalg.LinAlgError
         If 𝒜 is singular at W, or the geodesic reaches a matrix of lower rank before the last time.
+
+    Notes
+    -----
+    Source: derived; the metric is Menon's, (4.16), (7.15) corrected, (14.10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> path = dln.metric.geodesic(np.diag([4.0, 1.0]), np.diag([4.0, 0.0]), 2, [0.0, 0.5, 1.0])
+    >>> path[:, 0, 0].round(6).tolist()  # (2 + t)²
+    [4.0, 6.25, 9.0]
     """
     frame, (Z,) = prepare(W, {"Z": Z}, depth, rank)
     moments = _checks.real_array(times, "times")
@@ -84,7 +96,15 @@ def geodesic(
 def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The exponential map of g^N: the end at t = 1 of the geodesic from W with velocity Z.
 
-    Parameters and errors as :func:`geodesic`; shape ``(..., m, n)``.
+    Parameters, errors and source as :func:`geodesic`; shape ``(..., m, n)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W = np.diag([4.0, 1.0])
+    >>> dln.metric.exp(W, np.diag([4.0, 0.0]), 2).round(6).tolist()  # √σ moves at constant speed
+    [[9.0, 0.0], [0.0, 1.0]]
     """
     frame, (Z,) = prepare(W, {"Z": Z}, depth, rank)
     require_invertible(frame)

@@ -1,29 +1,6 @@
-r"""The metric g^N on end-to-end matrices, through the operator 𝒜_{N,W} (Menon, sections 4.3, 7.2).
+"""The operator 𝒜_{N,W}, its inverse and root, and what is read off them (Menon, 4.3, 7.2).
 
-.. math:: \mathcal A_{N,W}(Z) = \sum_{k=1}^N (WW^T)^{(N-k)/N} Z\, (W^TW)^{(k-1)/N}
-
-with (·)^0 = I also at rank deficiency. In singular-value coordinates W = U Σ Vᵀ it multiplies the
-entry on u_k v_lᵀ by a number, the eigenvalue K_kl of
-:func:`~dlngeo.spectral.divided_differences.spectrum`, so the operator, its inverse and its square
-root all act the same way. Where W has rank r below its dimensions, directions u_k v_lᵀ with one of
-k, l beyond r carry σ_k^{2-2/N}, and those with both beyond r carry 0 (1 at depth 1).
-
-Every function takes W ``(..., m, n)`` and these keywords:
-
-depth : real number >= 1, or ``inf``
-    ``inf`` is the limit of 𝒜_N / N (14.7), so that N·g^N → g^∞. There the row and column spaces
-    of a rectangular or rank-deficient W are frozen: 𝒜 vanishes on all that leaves them, and a
-    :class:`FrozenSpaceWarning` says so.
-rank : int or None
-    None: full rank. An integer r: the rank-r stratum; smaller singular values are set to zero
-    exactly. At rank deficiency 𝒜 is only Hölder continuous in W, so the rank is never guessed.
-    Where σ_r <= max(m, n) ε σ_1, and the entries of W do not determine σ_r to their own rounding
-    (those of graded matrices and of zero rows do), a call refuses with
-    ``numpy.linalg.LinAlgError`` and names the numerical rank: always if its answer is singular
-    there, as an inverse, a volume or a geodesic is; if it is continuous only where an error of
-    max(m, n) ε σ_1 in σ_r moves the answer by more than 1e-10 relatively. Depth 1 never refuses.
-widths : (d_0, ..., d_N) or None
-    The layer widths, if a bottleneck is to bound the rank that None stands for.
+The formula, and what ``depth``, ``rank`` and ``widths`` are, stand in :mod:`dlngeo.metric`.
 """
 
 from __future__ import annotations
@@ -57,7 +34,7 @@ def apply(
     ----------
     W, Z : (..., m, n) arrays
     depth, rank, widths
-        As described at the head of this module.
+        As :mod:`dlngeo.metric` describes them.
 
     Returns
     -------
@@ -71,6 +48,14 @@ def apply(
     Notes
     -----
     Source: Menon, (4.14), by its spectral form (7.13) corrected; (14.7)-(14.9) at depth ``inf``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W, Z = np.diag([3.0, 1.0]), np.ones((2, 2))
+    >>> dln.metric.apply(W, Z, 2).round(12).tolist()  # (WWᵀ)^½ Z + Z (WᵀW)^½
+    [[6.0, 4.0], [4.0, 2.0]]
     """
     return continuous(Frame.apply, W, {"Z": Z}, depth, rank, widths)
 
@@ -82,6 +67,13 @@ def sqrt(
 
     It turns Gaussian noise in the entries of W into noise of covariance 𝒜 (Menon, (12.10)
     corrected), independent of the signs and order of singular vectors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> dln.metric.sqrt(np.diag([8.0, 2.0]), np.eye(2), 2).round(12).tolist()
+    [[4.0, 0.0], [0.0, 2.0]]
     """
     return continuous(Frame.sqrt, W, {"Z": Z}, depth, rank, widths)
 
@@ -102,6 +94,14 @@ def solve(
     Notes
     -----
     Source: Menon, (4.16), (7.15) corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W = np.diag([3.0, 1.0])
+    >>> dln.metric.solve(W, [[6.0, 4.0], [4.0, 2.0]], 2).round(12).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     frame, (Z,) = prepare(W, {"Z": Z}, depth, rank, widths)
     require_invertible(frame)
@@ -126,6 +126,14 @@ def inner(
     -----
     Summed in the frames of W, so that inner(W, Z, Z) is never negative.
     Source: Menon, (4.16)-(4.17), (7.15) corrected, (14.10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W, Z = np.diag([3.0, 1.0]), np.ones((2, 2))
+    >>> round(float(dln.metric.inner(W, Z, Z, 2)), 6)  # 1/6 + 1/4 + 1/4 + 1/2
+    1.166667
     """
     frame, (Z1, Z2) = prepare(W, {"Z1": Z1, "Z2": Z2}, depth, rank, widths)
     if frame.depth == 1:
@@ -167,6 +175,14 @@ def gradient(
     -----
     Minus the velocity of the end-to-end flow (4.11). Source: Menon, (4.15), (4.18)-(4.21), with
     (4.19) corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([5.0, 5.0]))
+    >>> dln.metric.gradient(energy, np.diag([3.0, 1.0]), 2).round(12).tolist()
+    [[-12.0, 0.0], [0.0, -8.0]]
     """
     point = _checks.matrix(W)
     require_stacks(energy, point, hessian=False)
@@ -202,6 +218,15 @@ def log_volume_density(
     Notes
     -----
     Source: Menon, (6.4) corrected, by Lemma 1; rank r derived.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> density = dln.metric.log_volume_density(np.diag([3.0, 1.0]), 2)
+    >>> round(math.exp(-2 * density), 6)  # the product of the eigenvalues 6, 4, 4, 2
+    192.0
     """
     with np.errstate(over="ignore"):  # of eigenvalues that are scaled below
         frame, () = prepare(W, {}, depth, rank, widths)

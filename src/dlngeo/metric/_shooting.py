@@ -20,6 +20,7 @@ from dlngeo.spectral.frame import Frame, inverse
 
 _ROUGH, _FINE = Effort(1e-7, 500), Effort(1e-13, 1000)
 _NEAR, _EXACT = 1e-3, 1e-12  # of the miss, relative to the length
+_ITERATIONS = 25
 
 
 class Aim(NamedTuple):
@@ -75,9 +76,7 @@ class Miss:
         return miss.reshape(*xi.shape[:-1], -1)
 
 
-def _newton(
-    miss: Miss, start: Aim, tolerance: float, effort: Effort, iterations: int = 25
-) -> Aim | None:
+def _newton(miss: Miss, start: Aim, tolerance: float, effort: Effort) -> Aim | None:
     """A zero of the miss, or None. Steps that do not help or leave the manifold are halved."""
     xi, jacobian = start
     fresh = False
@@ -87,7 +86,7 @@ def _newton(
         if np.linalg.norm(xi) < 1e-3:
             return None
         value = _try(miss, xi, effort)
-    for _ in range(iterations):
+    for _ in range(_ITERATIONS):
         size, length = float(np.linalg.norm(value)), float(np.linalg.norm(xi))
         if size <= tolerance * max(length, 1e-3):
             return Aim(xi, jacobian)

@@ -1,11 +1,7 @@
-"""Solvers that SciPy lacks: Runge-Kutta-Chebyshev, explicit, for stiff real negative spectra.
+"""Runge-Kutta-Chebyshev: explicit, for stiff problems whose Jacobian has a real negative spectrum.
 
-The gradient flow of a network is stiff, but its Jacobian is minus a Hessian, so the eigenvalues are
-real. RKC spends s evaluations a step on a stability interval of length 0.65 s²: no linear systems,
-and the cost grows with the square root of the stiffness. :class:`RKC` is a
-``scipy.integrate.OdeSolver`` and goes where SciPy's own do, ``solve_ivp(..., method=RKC)``; the
-step itself, :func:`rkc_step`, is a function of states of any shape, so ensembles can take it too.
-:class:`GaussLegendre` stands beside it, for exact conservation.
+RKC spends s evaluations a step on a stability interval of length 0.65 s². The step itself,
+:func:`rkc_step`, is a function of states of any shape; :class:`RKC` chooses its size and stages.
 
 Source: B. P. Sommeijer, L. F. Shampine and J. G. Verwer, "RKC: an explicit solver for parabolic
 PDEs", J. Comput. Appl. Math. 88 (1998) 315-326; second order, damping 2/13.
@@ -184,6 +180,14 @@ class RKC(AdaptiveSolver):
     -----
     For Jacobians whose eigenvalues are real and negative, or lie close to that axis, with growing
     directions where the flow leaves a saddle. Dense output is the cubic Hermite interpolant.
+
+    Examples
+    --------
+    >>> from scipy.integrate import solve_ivp
+    >>> import dlngeo as dln
+    >>> run = solve_ivp(lambda t, y: -1000 * y, (0, 10), [1.0], method=dln.solvers.RKC, rtol=1e-4)
+    >>> run.success, run.nfev < 2000  # RK45 needs 21,000 evaluations
+    (True, True)
     """
 
     def __init__(

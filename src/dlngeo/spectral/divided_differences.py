@@ -49,6 +49,17 @@ def spectrum(sigma: ArrayLike, depth: float) -> Array:
     -----
     The case split is σ_k = σ_l or not (not k = l). Source: Menon, (7.13) corrected, (7.14),
     (14.8)-(14.9).
+
+    Examples
+    --------
+    At depth 2 the eigenvalues are σ_k + σ_l, at infinite depth (σ_k² - σ_l²)/log(σ_k²/σ_l²).
+
+    >>> import math
+    >>> import dlngeo as dln
+    >>> dln.metric.spectrum([3.0, 1.0], 2).round(12).tolist()
+    [[6.0, 4.0], [4.0, 2.0]]
+    >>> dln.metric.spectrum([3.0, 1.0], math.inf).round(6).tolist()
+    [[9.0, 3.640957], [3.640957, 1.0]]
     """
     return table(_checks.singular_values(sigma), _checks.depth(depth))
 

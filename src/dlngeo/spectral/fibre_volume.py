@@ -30,6 +30,15 @@ def orthogonal_group_log_volume(d: int) -> float:
 
     c_d = 2 Π_{k=1}^{d-1} vol(S^k) · 2^{d(d-1)/4}; c_1, ..., c_4 = 2, 17.77, 446.6, 24937.
     Source: Menon, (6.2) with its constant corrected.
+
+    Examples
+    --------
+    O_2 is two circles of radius √2:
+
+    >>> import math
+    >>> import dlngeo as dln
+    >>> round(math.exp(dln.entropy.orthogonal_group_log_volume(2)) / (4 * math.pi), 6)
+    1.414214
     """
     return stiefel_log_volume(d, d)
 
@@ -38,6 +47,13 @@ def stiefel_log_volume(r: int, d: int) -> float:
     """The logarithm of the Frobenius volume of St(r, d), the orthonormal r-frames in R^d.
 
     2^{r(r-1)/4} Π_{k=d-r}^{d-1} vol(S^k), vol(S^0) = 2. Source: derived; Menon, (5.20), (6.2).
+
+    Examples
+    --------
+    >>> import math
+    >>> import dlngeo as dln
+    >>> round(math.exp(dln.entropy.stiefel_log_volume(1, 3)) / math.pi, 6)  # the unit sphere
+    4.0
     """
     d = _checks.integer(d, "d", 1)
     r = _checks.integer(r, "r", 1)

@@ -1,13 +1,4 @@
-r"""When training by steps is stable: sharpness against 2/η, and Lyapunov exponents of SGD.
-
-Gradient descent of step η is linearly stable at a minimum exactly if the sharpness, the largest
-eigenvalue of the Hessian upstairs, is below 2/η; beyond that edge it can settle on orbits of
-period 2. Stochastic gradient descent of a network that interpolates its data moves, to first order,
-by a random product of matrices, and is stable exactly if the largest Lyapunov exponent of that
-product is negative, which may hold beyond the edge of gradient descent and fail before it.
-
-The loss is the mean over samples, (1/n) Σ_i ½‖W x_i - y_i‖², unless an energy is given; gradient
-descent with :class:`~dlngeo.energies.LinearRegression` and step η/n is the same motion.
+r"""Gradient descent at the edge of stability: sharpness beside 2/η, and orbits of period 2.
 
 Source: Chemnitz, Engel, Kuehn and Kuntz, the part on stability of (stochastic) gradient descent.
 """
@@ -163,6 +154,13 @@ def two_cycle(sigma: ArrayLike, step: ArrayLike) -> TwoCycle:
     Notes
     -----
     At ησ = 1 both points are the fixed point z = √σ.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> found = dln.stability.two_cycle(1.0, 1.1)
+    >>> round(float(found.multiplier), 6), bool(found.stable)  # 9 - 2(1 + 1.1)²
+    (0.18, True)
     """
     sigma, eta = positive(sigma, "sigma"), positive(step, "step")
     a = eta * sigma

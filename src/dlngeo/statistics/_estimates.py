@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import irfft, next_fast_len, rfft
 
 from dlngeo import _checks
+from dlngeo._autocorrelation import lagged_sums, summed
 from dlngeo._checks import Array
 
 _GROUPS = 16  # of paths, left out in turn
@@ -24,6 +24,11 @@ class Estimate(NamedTuple):
 
     value: Array
     error: Array
+
+    def __repr__(self) -> str:
+        if np.ndim(self.value):
+            return f"Estimate(shape {np.shape(self.value)})"
+        return f"Estimate({self.value:.6g} ± {self.error:.2g})"
 
 
 def mean(values: ArrayLike) -> Estimate:
@@ -44,14 +49,21 @@ def mean(values: ArrayLike) -> Estimate:
     ------
     ValueError
         For no path, or entries that are not finite, as those of a path that ended early.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> found = dln.statistics.mean([1.0, 2.0, 3.0])
+    >>> float(found.value), round(float(found.error), 6)  # 1/√3
+    (2.0, 0.57735)
     """
     values = _followed(values)
     if values.ndim < 1 or len(values) == 0:
         raise ValueError(f"values must have shape (path, ...), path >= 1, not {values.shape}")
-    value = np.asarray(values.mean(axis=0))
+    value = values.mean(axis=0)
     if len(values) == 1:
-        return Estimate(value, np.full(value.shape, np.inf))
-    return Estimate(value, np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values))))
+        return Estimate(value, np.full(value.shape, np.inf)[()])
+    return Estimate(value, values.std(axis=0, ddof=1) / math.sqrt(len(values)))
 
 
 def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
@@ -94,9 +106,9 @@ def autocorrelation_time(values: ArrayLike, dt: float) -> Estimate:
     least = 0.5 / math.log10(paths * frames)
     value = dt * np.maximum(_summed(whole), least)
     if groups < 2:
-        return Estimate(value, np.full(value.shape, np.inf))
+        return Estimate(value, np.full(value.shape, np.inf)[()])
     left = dt * np.maximum(_summed(np.moveaxis(whole - parts, 0, 1)), least)
-    return Estimate(value, np.asarray(math.sqrt(groups - 1) * left.std(axis=0)))
+    return Estimate(value, math.sqrt(groups - 1) * left.std(axis=0))
 
 
 def _followed(values: ArrayLike) -> Array:
@@ -117,18 +129,11 @@ def _products(values: Array) -> Array:
     n = values.shape[1]
     still = np.ptp(values, axis=(0, 1)) == 0  # whose mean is true only to rounding
     centred = np.where(still, 0.0, values - values.mean(axis=(0, 1)))
-    length = next_fast_len(2 * n, real=True)
-    power = np.abs(rfft(centred, length, axis=1)) ** 2
     pairs = np.arange(n, 0, -1).reshape(-1, *[1] * (values.ndim - 2))
-    return np.asarray(irfft(power, length, axis=1)[:, :n] / pairs)
+    return np.asarray(lagged_sums(centred) / pairs)
 
 
 def _summed(covariance: Array) -> Array:
     """½ Σ ρ over positive and negative lags, from covariances (lag, ...)."""
     still = covariance[0] == 0
-    correlation = covariance / np.where(still, 1.0, covariance[0])
-    even = len(correlation) - len(correlation) % 2
-    pairs = correlation[0:even:2] + correlation[1:even:2]
-    alive = np.logical_and.accumulate(pairs > 0, axis=0)
-    pairs = np.minimum.accumulate(np.where(alive, pairs, 0.0), axis=0)
-    return np.where(still, 0.5, pairs.sum(axis=0) - 0.5)
+    return np.where(still, 0.5, summed(covariance / np.where(still, 1.0, covariance[0])))

@@ -26,6 +26,9 @@ class Passages(NamedTuple):
     times: Array  # (path,): inf where it was not seen
     watched: Array  # (path,): for how long it was looked for; -inf where the clock never started
 
+    def __repr__(self) -> str:
+        return f"Passages({np.isfinite(self.times).sum()} of {len(self.times)} paths passed)"
+
 
 def first_passage(
     t: ArrayLike, values: ArrayLike, level: float, *, origin: float | None = None
@@ -50,6 +53,13 @@ def first_passage(
     ------
     ValueError
         For times that do not increase, shapes that do not fit, or entries that are not finite.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> values = [[0.0, 1.0, 2.0], [0.0, 0.0, 0.5]]  # two paths, the second of which does not come
+    >>> dln.statistics.first_passage([0, 1, 2], values, 1.5).times.tolist()
+    [2.0, inf]
     """
     t, values = _checks.real_array(t, "t"), _checks.real_array(values, "values")
     if t.ndim != 1 or t.size == 0 or not (np.diff(t) > 0).all():
@@ -140,7 +150,7 @@ def survival(passages: Passages, t: ArrayLike) -> Estimate:
     spread = np.append(0.0, np.cumsum(law.hazard))
     index = np.searchsorted(law.events, t, side="right")
     value = law.alive[index]
-    return Estimate(np.asarray(value), np.asarray(value * np.sqrt(spread[index])))
+    return Estimate(value, value * np.sqrt(spread[index]))
 
 
 def mean_passage_time(passages: Passages, horizon: float) -> Estimate:
@@ -157,28 +167,33 @@ def mean_passage_time(passages: Passages, horizon: float) -> Estimate:
     areas = law.alive * np.diff(edges)
     later = np.append(np.cumsum(areas[::-1])[::-1], 0.0)[1:-1]  # of survival beyond each event
     error = np.sqrt((later**2 * law.hazard).sum())
-    return Estimate(np.asarray(areas.sum()), np.asarray(error))
+    return Estimate(areas.sum(), error)
 
 
 class _Law(NamedTuple):
-    events: Array  # the different times of passage
+    events: Array  # the different times at which a path passed, or was lost
     alive: Array  # survival before the first, and after each
     hazard: Array  # Greenwood's terms d/(n (n - d)), 0 where all have passed
     end: float  # nothing is known beyond
 
 
 def _kaplan_meier(passages: Passages) -> _Law:
+    from scipy.stats import CensoredData, ecdf  # half a second to import, for few users
+
     _checks.instance(passages, "passages", Passages)
     times = np.asarray(passages.times, dtype=float)
     watched = np.asarray(passages.watched, dtype=float)
     if not (watched >= 0).any():
         raise ValueError(f"passages must hold a path whose clock started; none of {len(times)} did")
-    events, deaths = np.unique(times[np.isfinite(times)], return_counts=True)
-    followed = np.sort(np.minimum(times, watched))
-    n = len(followed) - np.searchsorted(followed, events, side="left")
-    alive = np.append(1.0, np.cumprod((n - deaths) / n))
+    passed = np.isfinite(times)
+    seen, lost = times[passed], watched[~passed & (watched >= 0)]
+    law = ecdf(CensoredData(uncensored=seen, right=lost)).sf
+    alive = np.append(1.0, law.probabilities)
+    deaths = np.diff(np.searchsorted(np.sort(seen), law.quantiles, side="right"), prepend=0)
+    followed = np.sort(np.concatenate((seen, lost)))
+    n = len(followed) - np.searchsorted(followed, law.quantiles, side="left")
     hazard = np.where(n > deaths, deaths / n / np.maximum(n - deaths, 1), 0.0)
-    return _Law(events, alive, hazard, math.inf if alive[-1] == 0 else float(watched.max()))
+    return _Law(law.quantiles, alive, hazard, math.inf if alive[-1] == 0 else float(watched.max()))
 
 
 def _within(law: _Law, t: Array, name: str) -> None:

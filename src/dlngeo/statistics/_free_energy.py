@@ -76,6 +76,10 @@ class Balance(NamedTuple):
     diffusion: Estimate  # (κ/β) ∫ Δ_g F ds
     residual: Estimate  # of zero mean, but for what time steps and frames leave
 
+    def __repr__(self) -> str:
+        value, error = self.residual.value[-1], self.residual.error[-1]
+        return f"Balance({len(self.t)} frames, residual {value:.2g} ± {error:.2g} at the end)"
+
 
 def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     r"""Where the free energy goes along the mean, and whether the account closes.

@@ -83,6 +83,14 @@ def from_matrix(matrix: Any, name: str = "table") -> Table:
         Missing are NaN, masked entries, and what pandas calls missing. A frame keeps its labels.
     name : str
         What messages call it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> table = dln.tables.from_matrix([[1.0, np.nan], [2.0, 3.0]])
+    >>> table.values.shape, table.rows
+    ((2, 2), ('0', '1'))
     """
     values = _incomplete.array(matrix, _checks.text(name, "name"))
     if values.ndim != 2:
@@ -96,6 +104,13 @@ def from_triplets(
     """The table of (row label, column label, value); a value that is NaN or masked is a gap.
 
     Labels that are all whole numbers are ordered by size, others alphabetically.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> table = dln.tables.from_triplets(["ann", "bob"], ["tea", "jam"], [5.0, 3.0])
+    >>> table.columns, table.values.tolist()
+    (('jam', 'tea'), [[nan, 5.0], [3.0, nan]])
     """
     rows = _checks.sequence(rows, "rows", "a sequence of labels")
     columns = _checks.sequence(columns, "columns", "a sequence of labels")
@@ -123,7 +138,7 @@ def read(
     missing: Sequence[str] = (),
     skip: int = 0,
 ) -> Table:
-    """Read an incomplete matrix from a file.
+    r"""Read an incomplete matrix from a file.
 
     Parameters
     ----------
@@ -152,6 +167,18 @@ def read(
     ------
     ValueError, OSError
         One line that says what was required and what was found, with line and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import dlngeo as dln
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "ratings.csv"
+    ...     _ = file.write_text("user,item,rating\nann,tea,5\nbob,jam,3\nann,jam,4\n")
+    ...     table = dln.tables.read(file, columns="user,item,rating")
+    >>> table.rows, table.columns, table.values.tolist()
+    (('ann', 'bob'), ('jam', 'tea'), [[4.0, 5.0], [3.0, nan]])
     """
     _checks.choice(layout, "layout", ("auto", "table", "triplets"))
     _checks.instance(path, "path", str, os.PathLike)

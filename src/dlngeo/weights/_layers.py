@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._linalg import frobenius, layer_widths, prefix_products, product, transpose
 from dlngeo.energies import Energy, require_stacks
 
 # ------------------------------------------------------------------ maps to and from the weights
@@ -23,14 +23,21 @@ from dlngeo.energies import Energy, require_stacks
 
 def widths(weights: Sequence[ArrayLike]) -> tuple[int, ...]:
     """The layer widths (d_0, ..., d_N), input first."""
-    layers = _checks.weights(weights)
-    return (layers[0].shape[-1], *(W.shape[-2] for W in layers))
+    return layer_widths(_checks.weights(weights))
 
 
 def end_to_end(weights: Sequence[ArrayLike]) -> Array:
     """The end-to-end matrix φ(W_1, ..., W_N) = W_N ⋯ W_1, of shape ``(..., d_N, d_0)``.
 
     Source: Menon, eq. (3.3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> W_1, W_2 = np.array([[1.0, 2.0]]), np.array([[3.0], [1.0]])  # widths 2, 1, 2
+    >>> dln.weights.end_to_end((W_1, W_2)).tolist()
+    [[3.0, 6.0], [1.0, 2.0]]
     """
     layers = _checks.weights(weights)
     return product(layers) if len(layers) > 1 else layers[0].copy()
@@ -91,9 +98,18 @@ def gradient(energy: Energy, weights: Sequence[ArrayLike]) -> Weights:
     -----
     Prefixes W_{p-1} ⋯ W_1 and the backpropagated E' are reused: 3N - 3 products in all.
     Source: Menon, eq. (3.6).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> first, second = dln.weights.gradient(energy, (np.eye(2), 2 * np.eye(2)))
+    >>> first.tolist()  # W_2ᵀ E'(W_2 W_1)
+    [[-2.0, 0.0], [0.0, 2.0]]
     """
     layers = _checks.weights(weights)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     require_stacks(energy, prefixes[-1], "weights", hessian=False)
     return pull_back(energy.gradient(prefixes[-1]), layers, prefixes)
 
@@ -120,9 +136,19 @@ def end_to_end_velocity(energy: Energy, weights: Sequence[ArrayLike]) -> Array:
     Notes
     -----
     Source: Menon, eqs. (4.9)-(4.10). On balanced weights it equals -𝒜_{N,W}(E'(W)), (4.11).
+
+    Examples
+    --------
+    Two layers W_1 = I, W_2 = 2I: the velocity is -(W_2W_2ᵀE′ + E′W_1ᵀW_1).
+
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.Quadratic(np.diag([3.0, 1.0]))
+    >>> dln.weights.end_to_end_velocity(energy, (np.eye(2), 2 * np.eye(2))).tolist()
+    [[5.0, 0.0], [0.0, -5.0]]
     """
     layers = _checks.weights(weights)
-    prefixes = list(itertools.accumulate(layers, lambda B, W: W @ B))
+    prefixes = prefix_products(layers)
     require_stacks(energy, prefixes[-1], "weights", hessian=False)
     velocities = pull_back(-energy.gradient(prefixes[-1]), layers, prefixes)
     return push_forward(velocities, layers, prefixes)
@@ -144,6 +170,14 @@ def imbalance(weights: Sequence[ArrayLike]) -> Weights:
 
     The gradient flow of every energy conserves them; with weight decay γ they shrink by exp(-2γt).
     Source: Menon, eqs. (4.2), (4.8) corrected; Wendin and Altafini, Prop. 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> (G,) = dln.weights.imbalance((np.eye(2), 2 * np.eye(2)))  # W_1 W_1ᵀ - W_2ᵀ W_2
+    >>> G.tolist()
+    [[-3.0, 0.0], [0.0, -3.0]]
     """
     return imbalances(_checks.weights(weights))
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
-from dlngeo._linalg import frobenius, transpose
+from dlngeo._linalg import frobenius, prefix_products, transpose
 from dlngeo.weights._layers import imbalances
 
 
@@ -21,6 +21,15 @@ def is_balanced(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     """Whether every imbalance vanishes: max_p ‖G_p‖_F ≤ tol · max_p ‖W_p‖_F².
 
     Source: Menon, (4.4); Wendin and Altafini, section 5 ("0-balanced").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> bool(dln.weights.is_balanced((np.diag([2.0, 1.0]), np.diag([2.0, 1.0]))))
+    True
+    >>> bool(dln.weights.is_balanced((np.diag([2.0, 1.0]), np.diag([1.0, 2.0]))))
+    False
     """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]
@@ -70,15 +79,15 @@ def is_decoupled(weights: Sequence[ArrayLike], tol: float = 1e-10) -> Array:
     """
     layers, tol = _units(_checks.weights(weights)), _checks.non_negative(tol, "tol")
     verdicts = [is_aligned(layers, tol)]
-    for path, size in _paths(layers, start=0):
+    for path, size in _paths(layers):
         verdicts.append(_is_diagonal(transpose(path) @ path, size**2, tol))
-    for path, size in _paths(tuple(transpose(W) for W in reversed(layers)), start=0):
+    for path, size in _paths(tuple(transpose(W) for W in reversed(layers))):
         verdicts.append(_is_diagonal(transpose(path) @ path, size**2, tol))
-    whole = list(_paths(layers, start=0))[-1]
+    whole = _paths(layers)[-1]
     verdicts.append(_is_diagonal(*whole, tol))
     r = min(layers[-1].shape[-2], layers[0].shape[-1])
     for p in range(1, len(layers)):
-        (B, b), (A, a) = _paths(layers[:p], start=0)[-1], _paths(layers[p:], start=0)[-1]
+        (B, b), (A, a) = _paths(layers[:p])[-1], _paths(layers[p:])[-1]
         M = B[..., :, :r] @ A[..., :r, :]  # symmetric where each pair of lines is one
         verdicts.append(frobenius(M - transpose(M)) <= tol * a * b)
     return np.all(verdicts, axis=0)
@@ -95,19 +104,18 @@ def _largest_imbalance(layers: Weights) -> Array:
     return np.max([zero, *(frobenius(G) for G in imbalances(layers))], axis=0)
 
 
-def _paths(layers: Weights, start: int) -> list[tuple[Array, Array]]:
-    """Products of layers start, start+1, ..., with the product of their norms."""
-    products = itertools.accumulate(layers[start:], lambda B, W: W @ B)
-    sizes = itertools.accumulate((frobenius(W) for W in layers[start:]), np.multiply)
-    return list(zip(products, sizes, strict=True))
+def _paths(layers: Weights) -> list[tuple[Array, Array]]:
+    """Products of the first layers, one, two, ..., with the product of their norms."""
+    sizes = itertools.accumulate((frobenius(W) for W in layers), np.multiply)
+    return list(zip(prefix_products(layers), sizes, strict=True))
 
 
 def _gram_pairs(layers: Weights) -> list[tuple[tuple[Array, Array], tuple[Array, Array]]]:
     backwards = tuple(transpose(W) for W in reversed(layers))
     pairs = []
     for p in range(1, len(layers)):
-        incoming = _paths(backwards, start=len(layers) - p)
-        outgoing = _paths(layers, start=p)
+        incoming = _paths(backwards[len(layers) - p :])
+        outgoing = _paths(layers[p:])
         pairs += [
             ((transpose(L) @ L, a**2), (transpose(R) @ R, b**2))
             for L, a in incoming

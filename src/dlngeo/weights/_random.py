@@ -9,7 +9,7 @@ import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array, Weights
-from dlngeo._linalg import orthonormalise, transpose
+from dlngeo._linalg import orthonormalise, svd_product, transpose
 
 
 def random(
@@ -24,6 +24,12 @@ def random(
     rng : anything that ``numpy.random.default_rng`` takes
     size : int or tuple of int
         Leading dimensions, for a stack of networks.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> [W_p.shape for W_p in dln.weights.random((4, 3, 2), 0.1, rng=0)]
+    [(3, 4), (2, 3)]
     """
     widths, scale, size = _checks_random(widths, scale, size)
     generator = _checks.rng(rng)
@@ -51,14 +57,21 @@ def random_balanced(
     Notes
     -----
     Source: Menon, (5.15)-(5.20); the idea of Arora, Cohen, Golowich and Hu (2019), Procedure 1.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> weights = dln.weights.random_balanced((3, 3, 3, 3), 0.1, rng=0)
+    >>> bool(dln.weights.is_balanced(weights))
+    True
     """
     widths, scale, size = _checks_random(widths, scale, size)
     generator = _checks.rng(rng)
     rank = min(widths)
     gaussian = generator.standard_normal((*size, widths[-1], widths[0]))
-    lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., None, :rank]
+    lam = scale * np.linalg.svd(gaussian, compute_uv=False)[..., :rank]
     frames = [haar_frame(d, rank, generator, size) for d in widths]
-    return tuple((Q * lam) @ transpose(P) for P, Q in itertools.pairwise(frames))
+    return tuple(svd_product(Q, lam, transpose(P)) for P, Q in itertools.pairwise(frames))
 
 
 def random_decoupled(
@@ -87,8 +100,8 @@ def random_decoupled(
     layers = []
     for P, Q in itertools.pairwise(frames):
         r = min(P.shape[-1], Q.shape[-1])
-        diagonal = scale * generator.standard_normal((*size, 1, r))
-        layers.append((Q[..., :r] * diagonal) @ transpose(P[..., :r]))
+        diagonal = scale * generator.standard_normal((*size, r))
+        layers.append(svd_product(Q[..., :r], diagonal, transpose(P[..., :r])))
     return tuple(layers)
 
 
