@@ -12,18 +12,11 @@ import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli, completion, tables
 from dlngeo.completion import baselines, study
+from folds import few_folds
 
-__all__ = ["call"]  # a fixture
+__all__ = ["call", "few_folds"]  # fixtures
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
 QUICK = ["--rtol", "1e-2"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_folds():
-    """Three runs to validate in place of ten, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_FOLDS", 3)
-        yield
 
 
 @pytest.fixture

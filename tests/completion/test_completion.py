@@ -13,7 +13,9 @@ from dlngeo import completion, tables
 from dlngeo.completion import _training, baselines, report
 from dlngeo.energies import MatrixCompletion
 from dlngeo.flows import gradient_flow
+from folds import few_folds
 
+__all__ = ["few_folds"]  # a fixture
 QUICK = {"rtol": 1e-2}  # the flow ends within a percent of a careful one
 
 
@@ -22,14 +24,6 @@ def low_rank_table(seed, shape=(20, 15), rank=2, observed=0.7):
     rng = np.random.default_rng(seed)
     matrix = rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
     return matrix, np.where(rng.random(shape) < observed, matrix, np.nan)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_folds():
-    """Three runs to validate in place of ten, but where the tests are about them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_FOLDS", 3)
-        yield
 
 
 @pytest.fixture

@@ -77,6 +77,11 @@ class Completion:
     widths: tuple[int, ...]
     split: TrainTestSplit
 
+    def __repr__(self) -> str:
+        m, n = self.table.shape
+        errors = (f"{method.name} {method.rmse:.4g}" for method in self.methods)
+        return f"Completion({m} × {n}, held-out RMSE: {', '.join(errors)})"
+
     @property
     def methods(self) -> tuple[Method, ...]:
         """Network first, then the baselines."""
