@@ -98,15 +98,6 @@ def apply(energy: Energy, weights: Sequence[ArrayLike], V: Sequence[ArrayLike]) 
     -----
     Forward products and backpropagated covectors are carried with their derivatives: 8N - 8 matrix
     products, against the 3N - 3 of a gradient. The sum of its entries times V is :func:`form`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import dlngeo as dln
-    >>> energy, weights = dln.energies.Quadratic(np.eye(2)), (np.eye(2), np.eye(2))
-    >>> first, second = dln.hessian.apply(energy, weights, (np.eye(2), np.zeros((2, 2))))
-    >>> first.tolist(), second.tolist()
-    ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
     """
     layers, V = _pair(weights, V)
     _require(energy, layers)
