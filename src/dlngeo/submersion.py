@@ -97,7 +97,8 @@ def vertical(
 ) -> Weights:
     """Orthogonal projection of V on the tangent space of the gauge orbit through balanced weights.
 
-    Parameters and errors as :func:`dlngeo.balanced.project_tangent`.
+    Parameters and errors as :func:`dlngeo.balanced.project_tangent`. Source: Menon, (8.13), (8.21)
+    corrected, (8.22).
 
     Examples
     --------

@@ -73,7 +73,7 @@ def from_weights(weights: Sequence[ArrayLike]) -> Array:
 
 
 def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
-    """The weights of which A is the adjacency matrix.
+    """The weights of which A is the adjacency matrix, (10).
 
     Raises
     ------
@@ -93,7 +93,10 @@ def to_weights(A: ArrayLike, widths: Sequence[int]) -> Weights:
 
 
 def blocks(A: ArrayLike, k: int, widths: Sequence[int]) -> Weights:
-    """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A (copies)."""
+    """The blocks F_1, ..., F_{N+1-k} on the k-th lower block diagonal of A, copied.
+
+    Source: Wendin and Altafini, section 2.1.1.
+    """
     A, widths = state(A, widths)
     k = _band(k, widths)
     return tuple(A[(..., *place(widths, j + k, j))].copy() for j in range(len(widths) - k))
@@ -112,7 +115,8 @@ def nilpotency_index(A: ArrayLike) -> int:
     """The least k with A^k = 0: N + 1 for a network whose end-to-end matrix is not zero.
 
     In block-shift form the vanishing blocks are products with exact zeros, so no tolerance enters.
-    Of a stack, the index of the whole block-diagonal matrix: the largest.
+    Of a stack, the index of the whole block-diagonal matrix: the largest. Source: Wendin and
+    Altafini, section 2.1.1.
 
     Raises
     ------

@@ -1,19 +1,4 @@
-r"""The network as one matrix: loss, gradient and invariants of A (Wendin and Altafini, 2-3, 7).
-
-The gradient flow of the whole network is one matrix ODE, Ȧ = -∇L(A). Everything here is written in
-whole n_v × n_v matrices as the paper writes it: this file is the ground truth that
-:mod:`dlngeo.weights` is compared with, not the fast path. It is also the door to the rest of the
-calculus:
-
-- block-shift form, powers and mixed products: :mod:`dlngeo.adjacency._blocks`;
-- both singular value decompositions of A: :mod:`dlngeo.adjacency._block_svd`;
-- the numerical range: :mod:`dlngeo.adjacency._numerical_range`;
-- networks of the same end-to-end matrix: :mod:`dlngeo.adjacency._equivalence`;
-- bounds on trajectories: :mod:`dlngeo.adjacency._boundedness`;
-- skip connections: :mod:`dlngeo.adjacency._skip`.
-
-Every function accepts stacks ``(..., n_v, n_v)``.
-"""
+"""Loss, gradient and invariants of A (Wendin and Altafini, sections 2 and 3)."""
 
 from __future__ import annotations
 
@@ -163,7 +148,10 @@ def commutator(A: ArrayLike) -> Array:
 
 
 def hidden_projection(widths: Sequence[int]) -> Array:
-    """J = blk_0(0, I, ..., I, 0): the projection on the hidden nodes, ``(n_v, n_v)``."""
+    """J = blk_0(0, I, ..., I, 0): the projection on the hidden nodes, ``(n_v, n_v)``.
+
+    Source: Wendin and Altafini, section 3.2.
+    """
     widths = _checks.widths(widths)
     diagonal = np.ones(sum(widths))
     diagonal[: widths[0]] = 0

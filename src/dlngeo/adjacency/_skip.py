@@ -34,6 +34,8 @@ Skips = Sequence[tuple[int, int]]
 def skip_widths(widths: Sequence[int], skips: Skips) -> tuple[int, ...]:
     """The widths of the network that carries the skips: Σ d_k(l - k - 1) more nodes in all.
 
+    Source: Wendin and Altafini, section 7 corrected.
+
     Raises
     ------
     ValueError
@@ -81,7 +83,8 @@ def with_skips(weights: Sequence[ArrayLike], skips: Skips) -> Weights:
 def skip_mask(widths: Sequence[int], skips: Skips) -> Array:
     """The mask A_W of the learning entries, ``(n_v, n_v)`` of bool: the leading blocks W_p of W̃_p.
 
-    For :func:`gradient` with the widths :func:`skip_widths`.
+    For :func:`gradient` with the widths :func:`skip_widths`. Source: Wendin and Altafini,
+    section 7.
     """
     widths, skips = _checked(widths, skips)
     wide = skip_widths(widths, skips)

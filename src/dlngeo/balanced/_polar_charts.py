@@ -56,6 +56,7 @@ def to_right_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ..
     """W_1, (Q_2, ..., Q_N) and G of any weights: the inverse of :func:`from_right_polar`.
 
     Q_p is the polar factor of W_p = Q_p P_p, a partial isometry where W_p has a kernel.
+    Source: Menon, (5.5)-(5.9), inverted.
     """
     layers = _checks.weights(weights)
     return layers[0], tuple(_polar_factor(W) for W in layers[1:]), imbalances(layers)
@@ -98,7 +99,10 @@ def from_left_polar(
 
 
 def to_left_polar(weights: Sequence[ArrayLike]) -> tuple[Array, tuple[Array, ...], Weights]:
-    """W_N, (U_{N-1}, ..., U_1) and G of any weights: the inverse of :func:`from_left_polar`."""
+    """W_N, (U_{N-1}, ..., U_1) and G of any weights: the inverse of :func:`from_left_polar`.
+
+    Source: Menon, (5.11)-(5.12), inverted.
+    """
     layers = _checks.weights(weights)
     factors = tuple(transpose(_polar_factor(W)) for W in reversed(layers[:-1]))
     return layers[-1], factors, imbalances(layers)

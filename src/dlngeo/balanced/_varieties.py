@@ -1,20 +1,4 @@
-r"""G-balanced varieties: charts and their inverses, the fibre over W, orbits (Menon, 4 and 5).
-
-The variety of G = (G_1, ..., G_{N-1}) holds the weights whose imbalances
-W_p W_pᵀ - W_{p+1}ᵀ W_{p+1} are the G_p. At G = 0 it is the union of the balanced manifolds M_r, one
-for each rank r; for hidden widths d_p >= r these have the chart
-
-.. math:: \mathfrak z:\ W_p = Q_p\Lambda Q_{p-1}^T, \qquad Q_p\in\mathrm{St}(r,d_p),\
-   \Lambda = \Sigma^{1/N},\qquad W_N\cdots W_1 = Q_N\Sigma Q_0^T
-
-and the orthogonal groups of the hidden layers act on them. The charts 𝔵 and 𝔶 build
-weights of any G layer by layer, from the input or from the output.
-
-``rank`` None stands for the least width. What is singular at lower rank (coordinates, projections,
-retraction, curvature, lifts) refuses layers with σ_r(W_p) <= max(d_p, d_{p-1}) ε σ_1(W_p), unless
-the entries determine σ_r to their own rounding, and names the numerical rank. It looks at each
-layer, never at the product, whose singular values are N-th powers.
-"""
+"""The G-balanced varieties, points on them, and orbits of the gauge group (Menon, 4 and 5)."""
 
 from __future__ import annotations
 
@@ -69,7 +53,10 @@ def residual(weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None)
 def contains(
     weights: Sequence[ArrayLike], G: Sequence[ArrayLike] | None = None, tol: float = 1e-10
 ) -> Array:
-    """Whether weights lie on the G-balanced variety: residual <= tol · max_p ‖W_p‖_F²."""
+    """Whether weights lie on the G-balanced variety: residual <= tol · max_p ‖W_p‖_F².
+
+    Source: Menon, (4.2)-(4.4).
+    """
     layers, tol = _checks.weights(weights), _checks.non_negative(tol, "tol")
     scale = np.max([frobenius(W) for W in layers], axis=0)[..., None, None]
     scale = np.where(scale > 0, scale, 1.0)  # squares of very large or small weights are no numbers
@@ -196,6 +183,10 @@ def lift(
         If the numerical rank of W is lower, so that rounding of W, to the power 1/N, would decide
         over what the layers are.
 
+    Notes
+    -----
+    Source: Menon, (5.15)-(5.17), (6.1), Remark 6; rank r and widths derived.
+
     Examples
     --------
     >>> import numpy as np
@@ -242,7 +233,8 @@ def random(
     """A random point of M_r whose end-to-end matrix has the singular values ``sigma``, r of them.
 
     All frames are independent and uniform (Haar), so the fibre and W's frames are too. For random
-    singular values as well see :func:`dlngeo.weights.random_balanced`.
+    singular values as well see :func:`dlngeo.weights.random_balanced`. Source: Menon,
+    (5.15)-(5.20).
     """
     widths, sigma = _checks.widths(widths), _checks.singular_values(sigma, "sigma")
     r = sigma.shape[-1]

@@ -99,6 +99,7 @@ def to_svd(
     Q_0 and Q_1 come from one SVD, of W_1; each further frame is Q_p = W_p Q_{p-1} Λ⁻¹, so that the
     signs and order that the SVD chose are the same in all frames. They are free otherwise. Division
     by a small λ magnifies what is left of larger directions; Gram-Schmidt takes it out again.
+    Source: Menon, (5.15)-(5.20), inverted.
 
     Examples
     --------

@@ -72,7 +72,8 @@ def assemble(
     Returns
     -------
     tuple of (..., d_p, d_{p-1}) arrays
-        On the fibre over SΣ if Z_N ⋯ Z_1 = 0, critical under the condition at the module's head.
+        On the fibre over SΣ if Z_N ⋯ Z_1 = 0; critical if
+        Z_{j-1} ⋯ Z_1 Σ_Qᵀ Z_N ⋯ Z_{j+1} = 0 for every j, Σ_Q being the rows of Σ that S drops.
 
     Raises
     ------

@@ -51,10 +51,10 @@ def sample(
 
     Notes
     -----
-    Z by intervals of random lengths in random bases, which reaches every Z that is critical, with
-    fewer than two zero blocks too; hidden bases P random of condition at most 4. For cΣ all layers
-    are c^{1/N} times as large. Source: Wendin and Altafini, (32)-(33), the exact condition
-    (corrected).
+    Z is a sum of intervals (of a cyclic quiver) of random lengths in random bases, which reaches
+    every Z that is critical, with fewer than two zero blocks too; hidden bases P are random of
+    condition at most 4. For cΣ all layers are c^{1/N} times as large. Source: Wendin and
+    Altafini, (32)-(33), the exact condition (corrected).
 
     Examples
     --------

@@ -1,18 +1,6 @@
-r"""Entropy of the fibre over W, its gradient, and the free energy (Menon, sections 6 and 12.2).
+"""The Boltzmann entropy of the fibre over W and its gradient (Menon, sections 6 and 12.2).
 
-The fibre O_W is the set of balanced weights whose product is W. In the metric that it inherits from
-the weights (Frobenius), for rank r and hidden widths d_1, ..., d_{N-1},
-
-.. math:: \mathrm{vol}(O_W) = \prod_{p=1}^{N-1}\Big[\mathrm{vol}(\mathrm{St}(r,d_p))\,
-   2^{r(d_p-r)/2}\prod_k \lambda_k^{d_p-r}\Big]\;
-   \prod_{k<l\le r}\sqrt{\frac{\sigma_k^2-\sigma_l^2}{\lambda_k^2-\lambda_l^2}},
-   \qquad \lambda = \sigma^{1/N}
-
-and S = log vol(O_W). The keywords ``depth``, ``rank`` and ``widths`` are those of
-:mod:`dlngeo.metric`, its rule for a σ_r of rounding size included; ``widths`` None means hidden
-layers of W's own width: W must then be square. At depth ``inf`` S is the limit without its
-divergent constant, (14.11) corrected; for a real depth between whole numbers every formula is
-continued as it stands.
+The formula, and what ``depth``, ``rank`` and ``widths`` are, stand in :mod:`dlngeo.entropy`.
 """
 
 from __future__ import annotations
@@ -36,7 +24,7 @@ def boltzmann(
     ----------
     W : (..., m, n) array
     depth, rank, widths
-        As described at the head of this module. At depth ``inf``
+        As :mod:`dlngeo.entropy` describes them. At depth ``inf``
         :math:`S_\infty = \tfrac12\sum_{k<l\le r}\log\frac{\sigma_k^2-\sigma_l^2}
         {2\log(\sigma_k/\sigma_l)} + (d-r)\sum_{k\le r}\log\sigma_k`.
 

@@ -72,6 +72,10 @@ def geodesic(
     numpy.linalg.LinAlgError
         If 𝒜 is singular at W, or the geodesic reaches a matrix of lower rank before the last time.
 
+    Notes
+    -----
+    Source: derived; the metric is Menon's, (4.16), (7.15) corrected, (14.10).
+
     Examples
     --------
     >>> import numpy as np
@@ -92,7 +96,7 @@ def geodesic(
 def exp(W: ArrayLike, Z: ArrayLike, depth: float, *, rank: int | None = None) -> Array:
     """The exponential map of g^N: the end at t = 1 of the geodesic from W with velocity Z.
 
-    Parameters and errors as :func:`geodesic`; shape ``(..., m, n)``.
+    Parameters, errors and source as :func:`geodesic`; shape ``(..., m, n)``.
 
     Examples
     --------
