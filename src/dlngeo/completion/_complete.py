@@ -31,6 +31,8 @@ from dlngeo.completion.baselines import (
 )
 from dlngeo.tables import Table
 
+_LARGEST = 1e50  # scale; squares of the squared errors of a start beyond overflow
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -74,6 +76,11 @@ class Completion:
     spread: float
     widths: tuple[int, ...]
     split: TrainTestSplit
+
+    def __repr__(self) -> str:
+        m, n = self.table.shape
+        errors = (f"{method.name} {method.rmse:.4g}" for method in self.methods)
+        return f"Completion({m} × {n}, held-out RMSE: {', '.join(errors)})"
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -148,7 +155,8 @@ def complete(
     t_max = _checks.positive(t_max, "t_max")
     if not 0 < _checks.positive(tolerance, "tolerance") < 1:
         raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
-    _checks.positive(scale, "scale")
+    if _checks.positive(scale, "scale") > _LARGEST:
+        raise ValueError(f"scale must be at most {_LARGEST:g}, not {scale:g}: a start is small")
     holdout = _checks.real(holdout, "holdout")
     if progress is not None:
         _checks.function(progress, "progress")

@@ -26,7 +26,10 @@ class Record(NamedTuple):
 
 
 def records(path: Path, delimiter: str | None, decimal: str, skip: int) -> Iterator[Record]:
-    """The lines below the first ``skip`` that are not blank, as cells without outer blanks."""
+    """The lines below the first ``skip`` that are not blank, as cells without outer blanks.
+
+    Of a text of one column a blank line between others is an empty cell.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             yield from _records(file, path, delimiter, decimal, skip)
@@ -57,11 +60,18 @@ def _records(
     reader = csv.reader(
         chain(before, lines), delimiter=separator, skipinitialspace=True, strict=True
     )
-    number = 0
+    number, width = 0, 0
+    gaps: list[Record] = []  # lines of one column that hold nothing, if more of it follows
     try:
         for cells in reader:
-            if len(cells) > 1 or (cells and cells[0].strip()):
-                yield Record(skip + number + 1, [cell.strip() for cell in cells])
+            record = Record(skip + number + 1, [cell.strip() for cell in cells] or [""])
+            if any(record.cells) or len(cells) > 1:
+                width = width or len(cells)
+                yield from gaps
+                yield record
+                gaps = []
+            elif width == 1:
+                gaps.append(record)
             number = reader.line_num
     except csv.Error as error:
         trouble = str(error)
