@@ -1,7 +1,7 @@
 r"""Wide matrices in equilibrium: singular values against the law of large width (Menon, 14.3).
 
-For E = ½ Tr WᵀW and κ = 1, at several widths d, this study samples the gas of singular values and
-sets beside its limits
+For E = ½ Tr WᵀW and κ = 1, at several widths d, this study samples the log-gas of singular values
+and sets beside its limits
 
 - the moments of x = βσ²/d, whose limits are those of :func:`dlngeo.equilibrium.limit_moments`, and
   the exact mean at each width;
@@ -126,7 +126,7 @@ def converge(
     rng: RNG = None,
     report: Progress = lambda label, share: None,
 ) -> LargeWidth:
-    """Sample the gas at growing widths and extrapolate to d = ∞.
+    """Sample the log-gas at growing widths and extrapolate to d = ∞.
 
     Parameters
     ----------

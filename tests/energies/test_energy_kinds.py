@@ -55,7 +55,7 @@ def test_triplets_need_a_shape():
     ("table", "error", "words"),
     [
         (3, TypeError, "energy must be a table"),
-        ({}, ValueError, "energy.kind must be one of completion, quadratic, regression"),
+        ({}, ValueError, "energy.kind must be one of completion, logistic, quadratic"),
         ({"kind": "cubic"}, ValueError, "energy.kind must be one of .*, not 'cubic'"),
         ({"kind": "regression", "X": [[1.0]]}, ValueError, "needs keys besides, X and Y; it has X"),
         ({"kind": "quadratic"}, ValueError, "needs one key besides, target; it has none"),

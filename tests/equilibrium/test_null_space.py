@@ -1,4 +1,4 @@
-"""Z along unseen entries: exponents against integrals, the programme against brute force."""
+"""Z along free entries: exponents against integrals, the programme against brute force."""
 
 import itertools
 import math
@@ -81,13 +81,13 @@ RECTANGLES = [("xxx xxx ...", 1), ("xxx xxx ...", 2), ("xx. xx. ...", 1), ("... 
 @pytest.mark.parametrize(("rows", "rank"), RECTANGLES)
 def test_exponents_of_rectangles_are_slopes(rng, rows, rank, widths):
     """The number of directions is the rank of a tangent space, the fall is measured."""
-    unseen, kappa, depth = pattern(rows), 0.8, len(widths) - 1
-    k, l = unseen.any(axis=1).sum(), unseen.any(axis=0).sum()  # noqa: E741
+    free, kappa, depth = pattern(rows), 0.8, len(widths) - 1
+    k, l = free.any(axis=1).sum(), free.any(axis=0).sum()  # noqa: E741
     L, R = rng.standard_normal((k, rank)), rng.standard_normal((rank, l))
     tangents = [np.outer(L[:, i], e) for i in range(rank) for e in np.eye(l)]
     tangents += [np.outer(e, R[i]) for i in range(rank) for e in np.eye(k)]
     directions = np.linalg.matrix_rank(np.reshape(tangents, (-1, k * l)))
-    assert (rank, directions) in set(_directions(unseen))
+    assert (rank, directions) in set(_directions(free))
     W, D = rng.standard_normal((3, 3)), np.zeros((3, 3))
     D[:k, :l] = L @ R
     if k == l == 1:
@@ -97,22 +97,22 @@ def test_exponents_of_rectangles_are_slopes(rng, rows, rank, widths):
         + entropy.boltzmann(W + x * D, depth, widths=widths) / kappa
         for x in (1e6, 1e7)
     ]
-    setting = Setting.of((3, 3), depth, 1.0, kappa, widths, 0.0)
+    setting = Setting.of(None, (3, 3), depth, 1.0, kappa, widths, 0.0)
     slope = (levels[1] - levels[0]) / math.log(10)
     assert_allclose(-_fall(rank, 3, *setting.null_space_powers()), slope, atol=2e-3)
 
 
 def test_rows_that_cancel_decide():
     """Two free rows of three may be nearly parallel: no sizes of entries show that."""
-    unseen, (t, q) = pattern("xxx xxx ..."), (0.98, 1.43)
-    assert _largest(unseen, np.array([q, q, t])) < -0.1
-    assert confined(unseen, t, q)[0] is False  # 4 - t - 2q > 0
+    free, (t, q) = pattern("xxx xxx ..."), (0.98, 1.43)
+    assert _largest(free, np.array([q, q, t])) < -0.1
+    assert confined(free, t, q)[0] is False  # 4 - t - 2q > 0
 
 
-def largest_by_lattice(unseen, powers):
-    """F over all v in {-1, 0, 1}, v <= 0 where seen and 1 somewhere unseen."""
-    r = len(unseen)
-    choices = [(-1, 0, 1) if free else (-1, 0) for free in unseen.ravel()]
+def largest_by_lattice(free, powers):
+    """F over all v in {-1, 0, 1}, v <= 0 where seen and 1 somewhere free."""
+    r = len(free)
+    choices = [(-1, 0, 1) if one else (-1, 0) for one in free.ravel()]
     v = np.array(list(itertools.product(*choices)))
     v = v[(v == 1).any(axis=1)].reshape(-1, r, r)
     total = v.sum(axis=(1, 2)).astype(float)
@@ -128,28 +128,28 @@ def largest_by_lattice(unseen, powers):
 
 @pytest.mark.parametrize("rows", ["x. .x", "xx x.", "x.. .x. ..x", "xx. x.. ...", ".x. x.x .x."])
 def test_programme_against_all_sizes(rng, rows):
-    unseen = pattern(rows)
+    free = pattern(rows)
     for _ in range(4):
-        powers = rng.random(len(unseen)) * 1.5
+        powers = rng.random(len(free)) * 1.5
         powers[-1] = rng.random()
-        assert_allclose(_largest(unseen, powers), largest_by_lattice(unseen, powers), atol=1e-9)
+        assert_allclose(_largest(free, powers), largest_by_lattice(free, powers), atol=1e-9)
 
 
 def test_what_is_proved_does_not_contradict_itself(rng):
     """More entries seen, or a smaller rectangle, never turns a finite Z into an infinite one."""
     for _ in range(60):
-        unseen = rng.random((3, 3)) < 0.6
+        free = rng.random((3, 3)) < 0.6
         place = tuple(rng.integers(3, size=2))
-        unseen[place] = True
-        less = unseen.copy()
-        less[tuple(rng.choice(np.argwhere(unseen)))] = False
+        free[place] = True
+        less = free.copy()
+        less[tuple(rng.choice(np.argwhere(free)))] = False
         if not less.any():
             continue
         t, q = powers(rng.integers(2, 9), rng.uniform(0.5, 4))
-        more_seen, fewer_seen = confined(less, t, q)[0], confined(unseen, t, q)[0]
+        more_seen, fewer_seen = confined(less, t, q)[0], confined(free, t, q)[0]
         assert not (fewer_seen is True and more_seen is False)
-        assert confined(unseen.T, t, q)[0] == fewer_seen
-        turned = unseen[rng.permutation(3)][:, rng.permutation(3)]
+        assert confined(free.T, t, q)[0] == fewer_seen
+        turned = free[rng.permutation(3)][:, rng.permutation(3)]
         assert confined(turned, t, q)[0] == fewer_seen
 
 
@@ -158,7 +158,7 @@ def test_what_is_proved_does_not_contradict_itself(rng):
 
 def test_energies_by_what_they_see(rng):
     X = rng.standard_normal((3, 5))
-    thin = np.vstack([X[:2], X[:1] + X[1:2]])  # rank 2: after a rotation one column is unseen
+    thin = np.vstack([X[:2], X[:1] + X[1:2]])  # rank 2: after a rotation one column is free
     column = MatrixCompletion(np.zeros((3, 3)), np.array([[1, 1, 0]] * 3))
     Y = rng.standard_normal((3, 5))
     whole = MatrixSensing(rng.standard_normal((9, 3, 3)), np.zeros(9))

@@ -208,9 +208,9 @@ def test_a_scheme_is_asked_for_by_its_name(method):
         (
             'kind = "completion"',
             "",
-            "energy.kind must be one of completion, quadratic, regression,",
+            "energy.kind must be one of completion, logistic, quadratic,",
         ),
-        ('"completion"', '"cubic"', "sensing, logistic, not 'cubic'"),
+        ('"completion"', '"cubic"', "regression, sensing, not 'cubic'"),
         ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
         ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
         (

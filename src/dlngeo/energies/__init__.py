@@ -1,4 +1,10 @@
-"""Energies E(W) of the end-to-end matrix: what a network is trained to minimise."""
+"""Energies E(W) of the end-to-end matrix: what a network is trained to minimise.
+
+Any object with the three methods of :class:`Energy` is one, and works wherever an energy is asked
+for; what else it may say of itself, its docstring lists. :func:`check` examines an energy of yours.
+``KINDS`` holds the energies that a TOML file can name, by name, and :func:`from_config` makes one
+from a table of plain numbers.
+"""
 
 from __future__ import annotations
 

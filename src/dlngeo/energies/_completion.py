@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _incomplete, _plain
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, require_shape
+from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares
 from dlngeo.energies._protocol import Fits, NullSpace
 
 
+@named
 class MatrixCompletion(LeastSquares):
     r"""Agreement on the observed entries, :math:`\tfrac12\sum_{(i,j)\in S}|W_{ij}-a_{ij}|^2`.
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dlngeo import _plain
-from dlngeo.energies._completion import MatrixCompletion
 from dlngeo.energies._data import require_table
-from dlngeo.energies._least_squares import Quadratic
-from dlngeo.energies._linear_regression import LinearRegression
-from dlngeo.energies._logistic import Logistic
 from dlngeo.energies._protocol import Energy
-from dlngeo.energies._sensing import MatrixSensing
 
 
 class NamedEnergy(Energy, Protocol):
-    """An energy with a name, from and to plain numbers (see :data:`KINDS`)."""
+    """An energy with a name, from and to plain numbers (``KINDS``: kind to class)."""
 
     kind: str
     shape: tuple[int, int]
@@ -33,18 +28,16 @@ class NamedEnergy(Energy, Protocol):
         ...
 
 
-_NAMED: tuple[type[NamedEnergy], ...] = (
-    MatrixCompletion,
-    Quadratic,
-    LinearRegression,
-    MatrixSensing,
-    Logistic,
-)
+#: Every energy that a file can name: its ``kind`` to its class.
+KINDS: dict[str, type[NamedEnergy]] = {}
 
-#: Every energy that a file can name: its ``kind`` to its class. An energy is added in two places:
-#: a file of its own in this folder, with ``kind``, ``from_config`` and ``to_config``, and the tuple
-#: above. One of yours may be put in when a program starts, ``KINDS["mine"] = Mine``.
-KINDS: dict[str, type[NamedEnergy]] = {named.kind: named for named in _NAMED}
+Named = TypeVar("Named", bound=type[NamedEnergy])
+
+
+def named(cls: Named) -> Named:
+    """Enter a class in ``KINDS``. An energy is added by a file of its own, and at the door."""
+    KINDS[cls.kind] = cls
+    return cls
 
 
 def from_config(energy: Mapping[str, Any], shape: tuple[int, int] | None = None) -> NamedEnergy:
@@ -53,7 +46,7 @@ def from_config(energy: Mapping[str, Any], shape: tuple[int, int] | None = None)
     Parameters
     ----------
     energy : mapping
-        ``kind``, one of :data:`KINDS`, and the data that belong to it: ``table`` or ``triplets``
+        ``kind``, one of ``KINDS``, and the data that belong to it: ``table`` or ``triplets``
         for ``"completion"``, ``target`` for ``"quadratic"``, ``X`` and ``Y`` for ``"regression"``
         and ``"logistic"``, ``measurements`` and ``values`` for ``"sensing"``; lists of rows of
         numbers, nan among them where nothing is observed.
@@ -69,8 +62,24 @@ def from_config(energy: Mapping[str, Any], shape: tuple[int, int] | None = None)
     ------
     ValueError, TypeError
         In one line that names the key, ``energy.table[0][1]``, and what came.
+
+    Notes
+    -----
+    A class of yours with ``kind``, ``from_config`` and ``to_config`` may be put in when a program
+    starts: ``KINDS["mine"] = Mine``.
+
+    Examples
+    --------
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.from_config({"kind": "quadratic", "target": [[3, 0], [0, 1]]})
+    >>> energy
+    Quadratic(2 x 2)
+    >>> energy.to_config()
+    {'kind': 'quadratic', 'target': [[3.0, 0.0], [0.0, 1.0]]}
     """
     kind = require_table(energy).get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"energy.kind must be one of {', '.join(KINDS)}, not {_plain.shown(kind)}")
+        raise ValueError(
+            f"energy.kind must be one of {', '.join(sorted(KINDS))}, not {_plain.shown(kind)}"
+        )
     return KINDS[kind].from_config(energy, shape)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, matrix, one_matrix, require_shape
+from dlngeo.energies._kinds import named
 from dlngeo.energies._protocol import NullSpace, Spectral
 
 
@@ -50,6 +51,7 @@ class LeastSquares:
         ).copy()
 
 
+@named
 class Quadratic(LeastSquares):
     r"""The distance to a target, :math:`E(W) = \tfrac12\|W - \Phi\|_F^2`.
 

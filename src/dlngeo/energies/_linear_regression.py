@@ -12,6 +12,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import diagonal_matrix
 from dlngeo.energies._data import keys, matrix, require_shape, samples
+from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares, Quadratic
 from dlngeo.energies._protocol import NullSpace
 
@@ -43,6 +44,7 @@ class Whitening(NamedTuple):
     constant: float
 
 
+@named
 class LinearRegression(LeastSquares):
     r"""Least squares on data, :math:`E(W) = \tfrac12\|Y - W X\|_F^2`.
 

@@ -12,9 +12,11 @@ from scipy.special import expit
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, matrix, require_shape, samples
+from dlngeo.energies._kinds import named
 from dlngeo.energies._protocol import NullSpace
 
 
+@named
 class Logistic:
     r"""Logistic loss of ±1 labels, :math:`E(W) = \sum_{is}\log(1 + e^{-Y_{is}(WX)_{is}})`.
 

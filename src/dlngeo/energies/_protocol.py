@@ -3,26 +3,7 @@
 An energy has three methods, each batched over the leading dimensions of W: ``value``, the Euclidean
 ``gradient`` E'(W) of Menon (3.7), and ``hessian``, the second derivative applied to a matrix. The
 :class:`Energy` protocol says so, and any object of yours that keeps it works everywhere;
-:func:`check` tells whether it does. What else it can say of itself, it may: the parts below are
-optional, and an energy of yours that has them is treated as those of the library are.
-
-``shape``
-    (m, n): the shape of W. Without it an energy takes matrices of any shape that it is given.
-``hessian_norm``
-    The norm of E''(W) where it is the same at every W. Langevin paths bound their steps by it;
-    without it they estimate the norm at each W by products with E''.
-``spectral``
-    For an energy of the singular values alone: a function of σ ``(..., r)``, inf among them, to
-    E(diag σ) ``(...)`` and its derivatives ``(..., r)``. None says that the energy sees more.
-    Without it, invariance is tried at random matrices.
-``null_space()``
-    A :class:`NullSpace`: what E does not see of W. It decides whether a Gibbs measure is finite;
-    without it nothing is said unless E is of the singular values alone. (Directions along which E
-    is constant are found from E'' and E, for all energies alike.)
-``fits()``
-    The :class:`Fits` of E = 0 where they are an affine set, for the least nuclear norm.
-``kind``, ``from_config(energy, shape)``, ``to_config()``
-    A name, and the way from and to plain numbers: see :data:`KINDS`.
+:func:`check` tells whether it does. What else an energy may say of itself, its docstring lists.
 """
 
 from __future__ import annotations
@@ -37,7 +18,30 @@ Spectral: TypeAlias = Callable[[Array], tuple[Array, Array]]
 
 @runtime_checkable
 class Energy(Protocol):
-    """A twice differentiable function of an m × n matrix, evaluated on stacks ``(..., m, n)``."""
+    """A twice differentiable function of an m × n matrix, evaluated on stacks ``(..., m, n)``.
+
+    These three methods are all that is asked. What else an energy can say of itself, it may: the
+    parts below are optional, and an energy of yours that has them is treated as those of the
+    library are. :func:`check` examines them too.
+
+    ``shape``
+        (m, n): the shape of W. Without it an energy takes matrices of any shape.
+    ``hessian_norm``
+        The norm of E''(W) where it is the same at every W. Langevin paths bound their steps by it;
+        without it they estimate the norm at each W by products with E''.
+    ``spectral``
+        For an energy of the singular values alone: a function of σ ``(..., r)``, inf among them,
+        to E(diag σ) ``(...)`` and its derivatives ``(..., r)``. None says that the energy sees
+        more. Without it, invariance is tried at random matrices.
+    ``null_space()``
+        A :class:`NullSpace`: what E does not see of W. It decides whether a Gibbs measure is
+        finite; without it nothing is said unless E is of the singular values alone. (Directions
+        along which E is constant are found from E'' and E, for all energies alike.)
+    ``fits()``
+        The :class:`Fits` with E = 0, where they are an affine set: for the least nuclear norm.
+    ``kind``, ``from_config(energy, shape)``, ``to_config()``
+        A name, and the way from and to plain numbers: see :class:`NamedEnergy`.
+    """
 
     def value(self, W: Array) -> Array:
         """E(W), of shape ``(...)``."""
@@ -64,7 +68,7 @@ class NullSpace(NamedTuple):
         Whether E depends on none of these entries. False: they hold what is not seen, and more.
     spaces : tuple of (int, int)
         Dimensions and generic ranks of linear spaces of matrices, along an open part of which E
-        stays bounded: what is known to be unseen where ``exact`` is False.
+        stays bounded: what is certainly not seen, where ``exact`` is False.
     """
 
     entries: Array

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _plain
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, require_shape
+from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares
 from dlngeo.energies._protocol import Fits, NullSpace
 
 
+@named
 class MatrixSensing(LeastSquares):
     r"""Linear measurements, :math:`E(W) = \tfrac12\sum_i(\langle B_i, W\rangle_F - y_i)^2`.
 

@@ -185,10 +185,10 @@ def log_curve(place: Array, depth: float) -> tuple[Array, Array]:
     if math.isinf(depth):
         power, ratio, top = -v * cot, sine / v, sine
     else:
-        phi, turned = v / (depth + 1), v * (depth / (depth + 1))
+        phi, rest_angle = v / (depth + 1), v * (depth / (depth + 1))
         # q = sin(v - φ)/sin v = cos φ - cot v sin φ
         power = depth * np.log1p(-2 * np.sin(phi / 2) ** 2 - cot * np.sin(phi))
-        ratio, top = sine / (depth * np.sin(phi)), np.sin(turned)
+        ratio, top = sine / (depth * np.sin(phi)), np.sin(rest_angle)
     return np.log(ratio) - power, np.log(top / math.pi) + power
 
 

@@ -6,11 +6,11 @@ factors between constants,
 .. math:: p_r^{-t}\prod_{j<r} p_j^{-q}, \qquad p_j = \sigma_1\cdots\sigma_j = \|\wedge^j W\|,
    \qquad q = 2bs, \quad t = s(1+|m-n|) - \tfrac1{N\kappa}\sum_p(d_p-r),
 
-with s = 1 - 1/N and b = 1 - 1/(2κ). Let the entries that are seen be of order one.
+with s = 1 - 1/N and b = 1 - 1/(2κ). Call those entries free, and let the others be of order one.
 
-- On a rectangle of k × l unseen entries let ρ singular values be of size x. The measure goes like
+- On a rectangle of k × l free entries let ρ singular values be of size x. The measure goes like
   x^e dx/x with e = ρ(k+l-ρ) - Σ_{i≤ρ}[t + q(r-i)]. If e >= 0 for one ρ and one rectangle, Z = ∞. If
-  e < 0 for all ρ <= min(k, l) and one rectangle that holds all that is unseen, Z is finite: by
+  e < 0 for all ρ <= min(k, l) and one rectangle that holds all that is free, Z is finite: by
   rotations the rectangle becomes diagonal, and what is left of p_j when its large entries are
   divided out is that of a Schur complement with a bounded density.
 - Let q, t >= 0 and the entries be of sizes x^{v_kl}, v <= 0 where they are seen. Then p_j is at
@@ -42,7 +42,7 @@ Answer = tuple[bool | None, str]
 _SLACK = 1e-9  # exponents this close to zero are zero: Z = ∞ by a logarithm
 _SUBSETS = 12  # rows up to here: all rectangles are tried
 _NOT_PROVED = "no divergence was found in what the energy does not see; not proved finite"
-_LARGEST = 300_000  # unseen entries times the size of a programme
+_LARGEST = 300_000  # free entries times the size of a programme
 
 
 def judge(null: NullSpace, powers: tuple[float, float] | None) -> Answer:
@@ -66,14 +66,14 @@ def judge(null: NullSpace, powers: tuple[float, float] | None) -> Answer:
     return answer if answer[0] else (None, _NOT_PROVED)
 
 
-def confined(unseen: Array, t: float, q: float) -> Answer:
-    """Whether Z is finite, where it is known, and why; ``unseen`` (m, n) of bool, some true."""
-    r = min(unseen.shape)
-    for large, directions in _directions(unseen):
+def confined(free: Array, t: float, q: float) -> Answer:
+    """Whether Z is finite, where it is known, and why; ``free`` (m, n) of bool, some true."""
+    r = min(free.shape)
+    for large, directions in _directions(free):
         growth = directions - _fall(large, r, t, q)
         if growth >= -_SLACK:
             return False, _infinite(_way(directions, large, growth))
-    rows, columns = int(unseen.any(axis=1).sum()), int(unseen.any(axis=0).sum())
+    rows, columns = int(free.any(axis=1).sum()), int(free.any(axis=0).sum())
     if all(
         rho * (rows + columns - rho) < _fall(rho, r, t, q) - _SLACK
         for rho in range(1, min(rows, columns) + 1)
@@ -82,11 +82,11 @@ def confined(unseen: Array, t: float, q: float) -> Answer:
             f"the volume of the metric falls fast enough along the {rows} x {columns} rectangle "
             "that holds what the energy does not see"
         )
-    return _by_sizes(unseen, t, q) if min(q, t) >= 0 else (None, _NOT_PROVED)
+    return _by_sizes(free, t, q) if min(q, t) >= 0 else (None, _NOT_PROVED)
 
 
 def _across(directions: int, rank: int, r: int, t: float, q: float) -> Answer:
-    """The same for a linear space of unseen matrices of this generic rank, where Z = ∞ shows."""
+    """The same for a linear space of free matrices of this generic rank, where Z = ∞ shows."""
     growth = directions - _fall(rank, r, t, q)
     return (
         (False, _infinite(_way(directions, rank, growth)))
@@ -95,20 +95,18 @@ def _across(directions: int, rank: int, r: int, t: float, q: float) -> Answer:
     )
 
 
-def _by_sizes(unseen: Array, t: float, q: float) -> Answer:
+def _by_sizes(free: Array, t: float, q: float) -> Answer:
     """From the entries' separate sizes."""
-    r = min(unseen.shape)
+    r = min(free.shape)
     powers = np.full(r, q)
     powers[-1] = t
-    if unseen.sum() * unseen.size * r <= _LARGEST:
-        if _largest(unseen, powers) >= -_SLACK:
+    if free.sum() * free.size * r <= _LARGEST:
+        if _largest(free, powers) >= -_SLACK:
             return False, _infinite("there is a way to infinity along what the energy does not see")
         spread = np.zeros(r)
         spread[0], spread[-1] = q * r / 2, t + q * (r - 2) / 2
-        if powers[1:].sum() < 1 or (
-            r > 2 and spread[-1] < 1 and _largest(unseen, spread) < -_SLACK
-        ):
-            return True, "the volume of the metric falls fast enough in every unseen direction"
+        if powers[1:].sum() < 1 or (r > 2 and spread[-1] < 1 and _largest(free, spread) < -_SLACK):
+            return True, "the volume of the metric falls fast enough in every such direction"
     return None, _NOT_PROVED
 
 
@@ -128,30 +126,30 @@ def _fall(large: int, r: int, t: float, q: float) -> float:
     return large * t + q * (large * r - large * (large + 1) / 2)
 
 
-def _directions(unseen: Array) -> Iterator[tuple[int, int]]:
-    """Ranks, and numbers of unseen directions of these ranks."""
-    if unseen.shape[0] > unseen.shape[1]:
-        unseen = unseen.T
-    yield structural_rank(csr_array(unseen.astype(float))), int(unseen.sum())
-    yield 1, int(max(unseen.sum(axis=0).max(), unseen.sum(axis=1).max()))
-    m = len(unseen)
+def _directions(free: Array) -> Iterator[tuple[int, int]]:
+    """Ranks, and numbers of free directions of these ranks."""
+    if free.shape[0] > free.shape[1]:
+        free = free.T
+    yield structural_rank(csr_array(free.astype(float))), int(free.sum())
+    yield 1, int(max(free.sum(axis=0).max(), free.sum(axis=1).max()))
+    m = len(free)
     if m > _SUBSETS:
         return
     chosen = (np.arange(1, 2**m)[:, None] >> np.arange(m)) & 1
-    columns = (chosen @ ~unseen == 0).sum(axis=1)  # seen in none of the chosen rows
+    columns = (chosen @ ~free == 0).sum(axis=1)  # seen in none of the chosen rows
     sides = {(int(k), int(l)) for k, l in zip(chosen.sum(axis=1), columns, strict=True) if l}  # noqa: E741
     for k, l in sorted(sides):  # noqa: E741
         for rho in range(1, min(k, l) + 1):
             yield rho, rho * (k + l - rho)
 
 
-def _largest(unseen: Array, powers: Array) -> float:
-    """The largest Σv - Σ_j powers_j τ_j with v = 1 at one unseen place, v <= 1, v <= 0 where seen.
+def _largest(free: Array, powers: Array) -> float:
+    """The largest Σv - Σ_j powers_j τ_j with v = 1 at one free place, v <= 1, v <= 0 where seen.
 
     The variables are v, and u_j (m), w_j (n), θ_j for each j: τ_j is the least Σu_j + Σw_j + jθ_j
     with u, w >= 0 and u_k + w_l + θ >= v_kl.
     """
-    m, n = unseen.shape
+    m, n = free.shape
     used = np.flatnonzero(powers)
     places, block = m * n, m + n + 1
     place = np.arange(places)
@@ -167,10 +165,10 @@ def _largest(unseen: Array, powers: Array) -> float:
         (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
         shape=(used.size * places, size),
     ).tocsr()
-    bounds = [(-math.inf, 1.0 if free else 0.0) for free in unseen.ravel()]
+    bounds = [(-math.inf, 1.0 if one else 0.0) for one in free.ravel()]
     bounds += ([(0.0, math.inf)] * (m + n) + [(-math.inf, math.inf)]) * used.size
     best = -math.inf
-    for one in np.flatnonzero(unseen):
+    for one in np.flatnonzero(free):
         fixed = [*bounds[:one], (1.0, 1.0), *bounds[one + 1 :]]
         found = linprog(
             np.concatenate(cost), A_ub=above, b_ub=np.zeros(above.shape[0]), bounds=fixed

@@ -114,13 +114,13 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     Integrals are by the trapezoidal rule over the saved frames, which errs by the square of their
     distance; frames too far apart show as a residual. At 1 < N < 2 the Laplacian is
     unbounded, though integrable, at the boundary. The Brownian motion on end-to-end matrices
-    lacks the pull -grad F, and its account does not close. Source: derived from Menon, (12.12).
+    lacks the drift -grad F, and its account does not close. Source: derived from Menon, (12.12).
     """
     setting = _setting(ensemble)
     refuse_early_ends(ensemble)
     require_stacks(energy, ensemble.W[0, 0], "ensemble")
     F = free_energy(ensemble, energy)
-    with np.errstate(invalid="ignore"):  # an infinite F is told below
+    with np.errstate(invalid="ignore"):  # an infinite F is refused below
         change = F - F[:, :1]
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
@@ -145,16 +145,16 @@ def _setting(ensemble: Ensemble) -> dict[str, Any]:
     """The parameters of the equation; hidden layers must be as wide as W."""
     _checks.instance(ensemble, "ensemble", Ensemble)
     m, n = ensemble.W.shape[-2:]
-    known = ensemble.provenance
-    missing = {"depth", "beta", "kappa", "weight_decay"} - known.keys()
+    parameters = ensemble.provenance
+    missing = {"depth", "beta", "kappa", "weight_decay"} - parameters.keys()
     if missing:
         raise ValueError(f"ensemble.provenance must tell {sorted(missing)}; it does not")
-    if m != n or set(known.get("widths") or (n,)) != {n}:
+    if m != n or set(parameters.get("widths") or (n,)) != {n}:
         raise ValueError(
             f"ensemble must be of square networks, d × d in every layer; W is {m} × {n} and "
-            f"widths {known.get('widths')}"
+            f"widths {parameters.get('widths')}"
         )
-    return known
+    return parameters
 
 
 def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Energy) -> Array:
@@ -162,10 +162,10 @@ def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Ener
 
     NaN after the end of a path.
     """
-    known = _setting(ensemble)
+    parameters = _setting(ensemble)
     require_stacks(energy, ensemble.W[0, 0], "ensemble", hessian=False)
-    depth, d = known["depth"], ensemble.W.shape[-1]
-    beta, gamma = thermal(known["beta"], known["weight_decay"], depth)
+    depth, d = parameters["depth"], ensemble.W.shape[-1]
+    beta, gamma = thermal(parameters["beta"], parameters["weight_decay"], depth)
     there = np.isfinite(ensemble.W).all(axis=(-2, -1))
     W, values = ensemble.W[there], np.full(there.shape, np.nan)
     result = np.empty(len(W))
