@@ -44,7 +44,7 @@ def run(
     config : Config
     out : path
         A folder; groups are kept in ``out/groups``. Where others may write to it meanwhile, hold
-        it: :func:`dlngeo._store.files.held`.
+        it: ``dlngeo._store.files.held``.
     progress : callable or None
         ``progress(n)`` when the first n paths are on disk.
     mix_environments : bool
