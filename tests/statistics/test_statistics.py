@@ -148,7 +148,7 @@ def test_the_balance_notices_another_equation():
     run = run_of(COMPLETION, 3)
     assert worst(free_energy_balance(run, COMPLETION)) < 5
     for wrong in ({"kappa": 0.8}, {"beta": 1.6}, {"depth": 2}, {"depth": 5}):
-        other = dataclasses.replace(run, provenance=run.provenance | wrong)
+        other = dataclasses.replace(run, equation=dataclasses.replace(run.equation, **wrong))
         assert worst(free_energy_balance(other, COMPLETION)) > 5
 
 
