@@ -59,6 +59,11 @@ def place(test: str) -> tuple[str, str]:
     return f"test_{file}.py", f"test_{name}"
 
 
+def literal(text: str) -> str:
+    """Indices and stars stand for themselves, outside code and **W**."""
+    return re.sub(r"(`[^`]*`)|(\*\*)|([_*])", lambda m: m[1] or m[2] or f"\\{m[3]}", text)
+
+
 class Registry:
     """The statements of one paper in its order, its misprints, and those of wording alone."""
 
@@ -137,7 +142,8 @@ class Registry:
             notes.append(f"misprint of wording: {self.wording[entry.number]}")
         functions = ", ".join(f"`{name}`" for name in entry.functions) or "–"
         test = "`{}::{}`".format(*place(entry.test)) if entry.test else "–"
-        cells = (entry.number, entry.statement, functions, test, residual, "; ".join(notes))
+        said = literal(entry.statement), literal("; ".join(notes))
+        cells = (entry.number, said[0], functions, test, residual, said[1])
         return "| " + " | ".join(cells) + " |"
 
     def table(self, measure: Callable[[Row], str]) -> list[str]:

@@ -10,6 +10,7 @@ r"""One equation behind every stochastic door, and behind the flows beside it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,14 @@ class Equation:
     def shrinkage(self) -> float:
         """The rate γN at which weight decay shrinks W; γ at infinite depth."""
         return self.weight_decay * (1.0 if math.isinf(self.depth) else self.depth)
+
+    @classmethod
+    def recorded(cls, numbers: Mapping[str, Any]) -> Equation:
+        """What :meth:`provenance` wrote down, without an energy."""
+        depth, beta, kappa, decay = (
+            numbers[name] for name in ("depth", "beta", "kappa", "weight_decay")
+        )
+        return cls(None, depth, beta, kappa, decay, numbers["entropic_drift"])
 
     def provenance(self) -> dict[str, Any]:
         """The parameters by name; an energy cannot be written down."""

@@ -41,7 +41,8 @@ class Study(Protocol):
 class Report:
     """What is shown of a finished run: lines, a table, lines, and the files written.
 
-    ``code`` is the command's: 0, or 1 where something ended before its time.
+    ``replaced`` names the run whose results these files took the place of; empty if none. ``code``
+    is the command's: 0, or 1 where something ended before its time.
     """
 
     above: Sequence[str]
@@ -49,6 +50,7 @@ class Report:
     rows: Sequence[Sequence[str]]
     below: Sequence[str]
     files: Sequence[str]
+    replaced: str = ""
     code: int = 0
 
 

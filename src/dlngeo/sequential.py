@@ -9,6 +9,11 @@ plots; here two criteria decide it on any trajectory:
 2. *One at a time*: whether each singular value has settled before the next one rises.
 
 The order of half-rises alone decides nothing: sorted singular values are always ordered.
+
+- :func:`learning` judges a trajectory by both, and returns a :class:`Learning` with its verdict.
+- :func:`saddle_distances` has the distances behind the first, to any truncations Φ_S.
+- :func:`train` is the experiment of section 6.1, a flow from random weights to the
+  :func:`diagonal_target`: sequential from a start near the origin, simultaneous away from it.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, weights
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import svd
+from dlngeo._results.brief import brief
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.critical_points import check_signature
 from dlngeo.energies import Quadratic
@@ -90,6 +96,9 @@ class Learning:
     settle: Array
     gap: Array
     verdict: Any
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def learning(path: Trajectory, target: ArrayLike, *, rank: int | None = None) -> Learning:

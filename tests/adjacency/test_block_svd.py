@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, weights
-from dlngeo.adjacency import _block_svd as block_svd
 
 WIDTHS = [(3, 2), (3, 4, 2), (2, 5, 3, 3), (4, 2, 3, 1), (1, 1, 1), (2, 1, 3, 2, 4)]
 every_width = pytest.mark.parametrize("widths", WIDTHS, ids=str)
@@ -34,7 +33,7 @@ def haar(rng, d):
 def test_block_shift_decomposition(widths, rng):
     layers = layers_of(rng, widths, size=(2, 3))
     A = adjacency.from_weights(layers)
-    U, L, V = block_svd.block_svd(A, widths)
+    U, L, V = adjacency.block_svd(A, widths)
     np.testing.assert_allclose(U @ L @ V.mT, A, rtol=0, atol=1e-14)
     for p, (W, Lambda) in enumerate(zip(layers, adjacency.to_weights(L, widths), strict=True)):
         assert orthogonal(adjacency.blocks(U, 0, widths)[p + 1])
@@ -54,7 +53,7 @@ def test_block_shift_decomposition(widths, rng):
 def test_standard_decomposition(widths, rng):
     layers = layers_of(rng, widths, size=(2, 3))
     A = adjacency.from_weights(layers)
-    U, sigma, V = block_svd.standard_svd(A, widths)
+    U, sigma, V = adjacency.standard_svd(A, widths)
     assert orthogonal(U) and orthogonal(V)
     np.testing.assert_allclose((U * sigma[..., None, :]) @ V.mT, A, rtol=0, atol=1e-14)
     np.testing.assert_allclose(sigma, np.linalg.svd(A, compute_uv=False), rtol=0, atol=1e-14)
@@ -68,7 +67,7 @@ def test_golden_singular_values(name, golden_flow):
     golden = golden_flow["networks"][name]
     widths = tuple(golden["d"])
     A = adjacency.from_weights([np.array(W, dtype=float) for W in golden["W"]])
-    _, sigma, _ = block_svd.standard_svd(A, widths)
+    _, sigma, _ = adjacency.standard_svd(A, widths)
     want = np.array(golden["singular_values_A"], dtype=float)
     np.testing.assert_allclose(sigma, want, rtol=1e-14, atol=1e-16)
     structural = sum(widths) - sum(min(pair) for pair in itertools.pairwise(widths))
@@ -79,7 +78,7 @@ def test_layers_of_different_size_keep_their_small_singular_values():
     """A decomposition of A as a whole would know them to 1e-16 of the largest only."""
     rng = np.random.default_rng(3)
     layers = [1e12 * rng.standard_normal((3, 3)), 1e-12 * rng.standard_normal((2, 3))]
-    _, sigma, _ = block_svd.standard_svd(adjacency.from_weights(layers), (3, 3, 2))
+    _, sigma, _ = adjacency.standard_svd(adjacency.from_weights(layers), (3, 3, 2))
     with mpmath.workdps(40):
         small = sorted(mpmath.svd_r(mpmath.matrix(layers[1].tolist()), compute_uv=False))[::-1]
     np.testing.assert_allclose(sigma[3:5], np.array(small, dtype=float), rtol=1e-14)
@@ -89,7 +88,7 @@ def test_layers_of_different_size_keep_their_small_singular_values():
 def test_vanishing_and_equal_singular_values(fill):
     widths = (3, 4, 2)
     A = adjacency.from_weights([np.full((4, 3), fill), fill * np.eye(2, 4)])
-    U, sigma, V = block_svd.standard_svd(A, widths)
+    U, sigma, V = adjacency.standard_svd(A, widths)
     assert orthogonal(U) and orthogonal(V)
     np.testing.assert_allclose((U * sigma) @ V.T, A, rtol=0, atol=1e-14)
 
@@ -104,7 +103,7 @@ def test_misalignment_sums_to_the_imbalance(seed):
     rng = np.random.default_rng(seed)
     widths = tuple(int(d) for d in rng.integers(1, 5, rng.integers(2, 6)))
     layers = layers_of(rng, widths)
-    terms = block_svd.misalignment(adjacency.from_weights(layers), widths)
+    terms = adjacency.misalignment(adjacency.from_weights(layers), widths)
     assert len(terms) == len(widths) - 2
     for T, G in zip(terms, weights.imbalance(layers), strict=True):
         assert T.shape == G.shape and (T >= 0).all()
@@ -116,7 +115,7 @@ def test_the_printed_60_is_approximate(rng):
     """Equal values on both sides are assumed there: Σ Θ_kl (s_k² - s_l²)²."""
     widths = (3, 3, 3)
     layers = layers_of(rng, widths)
-    (exact,) = block_svd.misalignment(adjacency.from_weights(layers), widths)
+    (exact,) = adjacency.misalignment(adjacency.from_weights(layers), widths)
     U, t, _ = np.linalg.svd(layers[0])
     s, Vt = np.linalg.svd(layers[1])[1:]
     overlap = (Vt @ U) ** 2
@@ -135,13 +134,13 @@ def test_printed_size_of_delta_in_prop_36_fails():
     delta = s**2
     assert weights.is_delta_balanced(layers, delta * (1 + 1e-12))
     assert delta < s / 10 and abs(s - t) > 10 * delta
-    (term,) = block_svd.misalignment(adjacency.from_weights(layers), (1, 1, 1))
+    (term,) = adjacency.misalignment(adjacency.from_weights(layers), (1, 1, 1))
     assert term[0, 0] == pytest.approx(delta**2, rel=1e-14)
 
 
 def test_misalignment_of_nearly_balanced_layers_has_no_cancellation():
     s, t = 1.0 + 1e-14, 1.0
-    (term,) = block_svd.misalignment(adjacency.from_weights(([[t]], [[s]])), (1, 1, 1))
+    (term,) = adjacency.misalignment(adjacency.from_weights(([[t]], [[s]])), (1, 1, 1))
     assert term[0, 0] == pytest.approx(((s - t) * (s + t)) ** 2, rel=1e-13)
 
 
@@ -174,7 +173,7 @@ def test_powers_of_aligned_networks_keep_their_frames(widths, rng):
         want = U @ np.linalg.matrix_power(Lambda, k) @ V.T
         np.testing.assert_allclose(adjacency.powers(A, k)[k], want, rtol=0, atol=1e-13)
     other = adjacency.from_weights(layers_of(rng, widths))
-    parts = block_svd.block_svd(other, widths)
+    parts = adjacency.block_svd(other, widths)
     miss = parts.U @ parts.Lambda @ parts.Lambda @ parts.V.T - other @ other
     assert np.abs(miss).max() > 0.1
 
@@ -195,7 +194,7 @@ def test_decoupled_networks_are_diagonal_in_orthogonal_bases(widths, rng):
 
 
 @pytest.mark.parametrize(
-    "function", [block_svd.block_svd, block_svd.standard_svd, block_svd.misalignment]
+    "function", [adjacency.block_svd, adjacency.standard_svd, adjacency.misalignment]
 )
 def test_matrices_outside_the_form_are_refused(function):
     with pytest.raises(ValueError, match="block-shift form"):
@@ -205,11 +204,11 @@ def test_matrices_outside_the_form_are_refused(function):
 def test_a_stack_equals_a_loop(rng):
     widths = (3, 4, 2)
     A = adjacency.from_weights(layers_of(rng, widths, size=(2, 3)))
-    (together,) = block_svd.misalignment(A, widths)
-    sigma = block_svd.standard_svd(A, widths).sigma
+    (together,) = adjacency.misalignment(A, widths)
+    sigma = adjacency.standard_svd(A, widths).sigma
     for index in np.ndindex(2, 3):
-        (alone,) = block_svd.misalignment(A[index], widths)
+        (alone,) = adjacency.misalignment(A[index], widths)
         np.testing.assert_allclose(together[index], alone, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(
-            sigma[index], block_svd.standard_svd(A[index], widths).sigma, rtol=1e-13
+            sigma[index], adjacency.standard_svd(A[index], widths).sigma, rtol=1e-13
         )

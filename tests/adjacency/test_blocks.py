@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlngeo.adjacency import _blocks as blocks
+from dlngeo import adjacency
 
 NETWORKS = ["h2", "h3", "h5"]
 
@@ -20,7 +20,7 @@ def layers_of(rng, widths, size=()):
 
 
 def network(rng, widths, size=()):
-    return blocks.from_weights(layers_of(rng, widths, size))
+    return adjacency.from_weights(layers_of(rng, widths, size))
 
 
 def random_widths(rng, deepest=6):
@@ -45,11 +45,13 @@ def words(A, V, order, depth):
 def golden_network(golden_flow, name):
     golden = golden_flow["networks"][name]
     widths = tuple(golden["d"])
-    A, V = (blocks.from_weights([np.array(W, dtype=float) for W in golden[k]]) for k in ("W", "V"))
+    A, V = (
+        adjacency.from_weights([np.array(W, dtype=float) for W in golden[k]]) for k in ("W", "V")
+    )
     target = np.zeros((widths[-1], widths[0]))
     np.fill_diagonal(target, np.array(golden["sigma"], dtype=float))
     depth = len(widths) - 1
-    M = blocks.blk(depth, [target], widths) - np.linalg.matrix_power(A, depth)
+    M = adjacency.blk(depth, [target], widths) - np.linalg.matrix_power(A, depth)
     return A, V, M, depth, golden
 
 
@@ -64,7 +66,7 @@ def test_mixed_products_are_single_blocks(seed):
     widths = random_widths(rng)
     N = len(widths) - 1
     F, G = layers_of(rng, widths), layers_of(rng, widths)
-    big = [blocks.from_weights(layers) for layers in (F, G)]
+    big = [adjacency.from_weights(layers) for layers in (F, G)]
     for chosen in itertools.chain(
         itertools.combinations(range(1, N + 1), 1), itertools.combinations(range(1, N + 1), 2)
     ):
@@ -76,15 +78,15 @@ def test_mixed_products_are_single_blocks(seed):
             k, upper = chosen
             j = upper - k
             exponents = (N - j - k, j - 1, k - 1)
-        want = blocks.blk(N, [multiply(chain)], widths)
-        got = blocks.mixed_product(*big, exponents)
+        want = adjacency.blk(N, [multiply(chain)], widths)
+        got = adjacency.mixed_product(*big, exponents)
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-13 * np.abs(want).max())
 
 
 def test_mixed_products_of_other_orders(rng):
     F, G = rng.standard_normal((2, 3, 3))
-    np.testing.assert_allclose(blocks.mixed_product(F, G, (2,)), F @ F, rtol=1e-13)
-    got = blocks.mixed_product(F, G, (0, 0, 1, 2))
+    np.testing.assert_allclose(adjacency.mixed_product(F, G, (2,)), F @ F, rtol=1e-13)
+    got = adjacency.mixed_product(F, G, (0, 0, 1, 2))
     np.testing.assert_allclose(got, G @ G @ F @ G @ F @ F, rtol=1e-12)
 
 
@@ -102,7 +104,7 @@ def test_rho_is_the_sum_over_all_words(seed):
         depth = len(widths) - 1
         for order in range(depth + 1):
             want = words(A, V, order, depth)
-            got = blocks.rho(A, V, order, depth)
+            got = adjacency.rho(A, V, order, depth)
             np.testing.assert_allclose(got, want, rtol=0, atol=1e-13 * np.abs(want).max())
 
 
@@ -112,12 +114,12 @@ def test_rho_2_has_every_triple_once(rng):
     depth, power = 5, np.linalg.matrix_power
     triples = [t for t in itertools.product(range(depth - 1), repeat=3) if sum(t) == depth - 2]
     want = sum(power(A, i) @ V @ power(A, j) @ V @ power(A, k) for i, j, k in triples)
-    np.testing.assert_allclose(blocks.rho(A, V, 2, depth), want, rtol=1e-12)
+    np.testing.assert_allclose(adjacency.rho(A, V, 2, depth), want, rtol=1e-12)
     # N exponents of sum N - 2 stand between N - 1 factors V
     exponents = [
         t for t in itertools.product(range(depth - 1), repeat=depth) if sum(t) == depth - 2
     ]
-    printed = sum(blocks.mixed_product(A, V, t) for t in exponents)
+    printed = sum(adjacency.mixed_product(A, V, t) for t in exponents)
     assert np.abs(printed - want).max() > 0.1 * np.abs(want).max()
 
 
@@ -125,7 +127,7 @@ def test_rho_2_has_every_triple_once(rng):
 def test_golden_variations(name, golden_flow):
     """The first variation, and the Hessian form (22) without a factor of one half."""
     A, V, M, depth, golden = golden_network(golden_flow, name)
-    rho_1, rho_2 = (blocks.rho(A, V, k, depth) for k in (1, 2))
+    rho_1, rho_2 = (adjacency.rho(A, V, k, depth) for k in (1, 2))
     first = float(golden["first_variation_AV"])
     assert -np.vdot(rho_1, M) == pytest.approx(first, rel=1e-13, abs=1e-15)
     form = np.vdot(rho_1, rho_1) - 2 * np.vdot(rho_2, M)
@@ -141,11 +143,11 @@ def test_lemma_19(seed):
     depth = len(widths) - 1
     A, V = network(rng, widths), network(rng, widths)
     hidden = [np.eye(d) + 0.3 * np.tril(rng.standard_normal((d, d)), -1) for d in widths[1:-1]]
-    P = blocks.blk(0, [np.eye(widths[0]), *hidden, np.eye(widths[-1])], widths)
+    P = adjacency.blk(0, [np.eye(widths[0]), *hidden, np.eye(widths[-1])], widths)
     inverse = np.linalg.inv(P)
     for order in range(1, depth + 1):
-        left = blocks.rho(P @ A @ inverse, V, order, depth)
-        right = blocks.rho(A, inverse @ V @ P, order, depth)
+        left = adjacency.rho(P @ A @ inverse, V, order, depth)
+        right = adjacency.rho(A, inverse @ V @ P, order, depth)
         np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * max(np.abs(left).max(), 1))
 
 
@@ -154,11 +156,11 @@ def test_lemma_19(seed):
 
 def test_a_stack_equals_a_loop(rng):
     A, V = rng.standard_normal((2, 4, 3, 3))
-    rho, mixed = blocks.rho(A, V, 2, 4), blocks.mixed_product(A, V, (1, 0, 2))
+    rho, mixed = adjacency.rho(A, V, 2, 4), adjacency.mixed_product(A, V, (1, 0, 2))
     for k in range(4):
-        np.testing.assert_allclose(rho[k], blocks.rho(A[k], V[k], 2, 4), rtol=1e-12)
-        np.testing.assert_allclose(mixed[k], blocks.mixed_product(A[k], V[k], (1, 0, 2)))
-    np.testing.assert_allclose(blocks.rho(A[0], V, 2, 4)[3], words(A[0], V[3], 2, 4), rtol=1e-11)
+        np.testing.assert_allclose(rho[k], adjacency.rho(A[k], V[k], 2, 4), rtol=1e-12)
+        np.testing.assert_allclose(mixed[k], adjacency.mixed_product(A[k], V[k], (1, 0, 2)))
+    np.testing.assert_allclose(adjacency.rho(A[0], V, 2, 4)[3], words(A[0], V[3], 2, 4), rtol=1e-11)
 
 
 @pytest.mark.parametrize(
@@ -167,15 +169,15 @@ def test_a_stack_equals_a_loop(rng):
 )
 def test_bad_orders_are_refused(order, depth, match):
     with pytest.raises((ValueError, TypeError), match=match):
-        blocks.rho(np.eye(2), np.eye(2), order, depth)
+        adjacency.rho(np.eye(2), np.eye(2), order, depth)
 
 
 def test_bad_matrices_and_exponents_are_refused():
     with pytest.raises(ValueError, match="V must be square"):
-        blocks.rho(np.eye(2), np.ones((2, 3)), 1, 2)
+        adjacency.rho(np.eye(2), np.ones((2, 3)), 1, 2)
     with pytest.raises(ValueError, match="A and V must have one size"):
-        blocks.rho(np.eye(2), np.eye(3), 1, 2)
+        adjacency.rho(np.eye(2), np.eye(3), 1, 2)
     with pytest.raises(ValueError, match=r"exponents\[1\] must be an integer >= 0"):
-        blocks.mixed_product(np.eye(2), np.eye(2), (1, -1))
+        adjacency.mixed_product(np.eye(2), np.eye(2), (1, -1))
     with pytest.raises(ValueError, match="exponents must hold at least one"):
-        blocks.mixed_product(np.eye(2), np.eye(2), ())
+        adjacency.mixed_product(np.eye(2), np.eye(2), ())

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, flows
-from dlngeo.adjacency import _boundedness as boundedness
 from dlngeo.energies import Quadratic
 
 
@@ -38,7 +37,7 @@ def test_the_norm_of_the_product_lies_between_the_polynomials(seed):
     A = adjacency.from_weights(layers)
     x = (A**2).sum()
     power = (np.linalg.matrix_power(A, depth) ** 2).sum()
-    constants = boundedness.norm_constants(A, widths)
+    constants = adjacency.norm_constants(A, widths)
     assert 0 < constants.gamma <= 1 and (constants.coefficients >= 0).all()
     assert constants.coefficients.shape == (depth,)
     assert constants.lower(x) <= power * (1 + 1e-12) + 1e-300
@@ -55,7 +54,7 @@ def test_constants_by_their_formula(seed):
     sizes = [np.abs(np.linalg.eigvalsh(H)).max() for H in G]
     drift = sum(p * np.trace(H) for p, H in enumerate(G, start=1))
     gamma = 1 / (min(widths[-1], widths[-2]) ** (depth - 1) * depth**depth)
-    constants = boundedness.norm_constants(adjacency.from_weights(layers), widths)
+    constants = adjacency.norm_constants(adjacency.from_weights(layers), widths)
     assert constants.gamma == pytest.approx(gamma, rel=1e-14)
     for x in (0.3, 2.0):
         with mpmath.workdps(40):
@@ -70,7 +69,7 @@ def test_constants_by_their_formula(seed):
 def test_balanced_networks_have_no_correction(rng):
     Q = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     A = adjacency.from_weights((2 * Q, 2 * Q, 2 * Q))
-    constants = boundedness.norm_constants(A, (3, 3, 3, 3))
+    constants = adjacency.norm_constants(A, (3, 3, 3, 3))
     np.testing.assert_allclose(constants.coefficients, 0, atol=1e-13)
     # equality: all singular values are equal
     assert constants.lower((A**2).sum()) == pytest.approx(3 * 4.0**3, rel=1e-13)
@@ -103,7 +102,7 @@ def test_printed_last_line_of_lemma_38_fails():
 def test_the_flow_stays_within_the_bound(widths, scale, rng):
     layers = [scale * W for W in layers_of(rng, widths)]
     target = 2 * rng.standard_normal((widths[-1], widths[0]))
-    bound = boundedness.norm_bound(adjacency.from_weights(layers), target, widths)
+    bound = adjacency.norm_bound(adjacency.from_weights(layers), target, widths)
     run = flows.gradient_flow(Quadratic(target), layers, (0, 3), rtol=1e-6)
     norms = np.sqrt(sum((W**2).sum(axis=(-2, -1)) for W in run.weights))
     assert (norms <= bound * (1 + 1e-6)).all()
@@ -116,9 +115,7 @@ def test_backward_in_time_there_is_none():
     for close in (1e-3, 1e-6):
         t = -blow_up * (1 - close)
         u = sigma * z0**2 / (z0**2 + (sigma - z0**2) * math.exp(-2 * sigma * t))
-        bound = boundedness.norm_bound(
-            adjacency.from_weights(([[z0]], [[z0]])), [[sigma]], (1, 1, 1)
-        )
+        bound = adjacency.norm_bound(adjacency.from_weights(([[z0]], [[z0]])), [[sigma]], (1, 1, 1))
         assert math.sqrt(2 * u) > 10 * bound
     assert bound == pytest.approx(math.sqrt(2) * z0, rel=1e-14)  # forward it only falls
 
@@ -129,8 +126,8 @@ def test_the_bound_is_the_root_or_the_start(seed):
     rng, widths, layers = random_network(seed)
     target = rng.standard_normal((widths[-1], widths[0])) * 10 ** rng.uniform(-3, 3)
     A = adjacency.from_weights(layers)
-    constants = boundedness.norm_constants(A, widths)
-    bound = boundedness.norm_bound(A, target, widths)
+    constants = adjacency.norm_constants(A, widths)
+    bound = adjacency.norm_bound(A, target, widths)
     start = np.sqrt((A**2).sum())
     assert bound >= start * (1 - 1e-15)
     level = (target**2).sum()
@@ -151,14 +148,14 @@ def test_the_bound_scales_with_the_weights(scale, rng):
     """‖A‖ → s‖A‖ and ‖Σ‖ → s^N ‖Σ‖ multiply the bound by s."""
     widths = (2, 3, 2, 2)
     layers, target = layers_of(rng, widths), rng.standard_normal((2, 2))
-    want = boundedness.norm_bound(adjacency.from_weights(layers), target, widths)
+    want = adjacency.norm_bound(adjacency.from_weights(layers), target, widths)
     moved = adjacency.from_weights([scale * W for W in layers])
-    got = boundedness.norm_bound(moved, scale**3 * target, widths)
+    got = adjacency.norm_bound(moved, scale**3 * target, widths)
     assert got == pytest.approx(scale * want, rel=1e-12)
 
 
 def test_nothing_to_learn_from_nothing():
-    assert boundedness.norm_bound(np.zeros((3, 3)), [[0.0]], (1, 1, 1)) == 0
+    assert adjacency.norm_bound(np.zeros((3, 3)), [[0.0]], (1, 1, 1)) == 0
 
 
 # ----------------------------------------------------------------------------- stacks, bad input
@@ -169,15 +166,15 @@ def test_stacks(rng):
     A = adjacency.from_weights(layers_of(rng, widths, size=(2, 3)))
     A[0, 0] = 0
     target = rng.standard_normal((2, 2))
-    got = boundedness.norm_bound(A, target, widths)
+    got = adjacency.norm_bound(A, target, widths)
     assert got.shape == (2, 3)
     for index in np.ndindex(2, 3):
-        alone = boundedness.norm_bound(A[index], target, widths)
+        alone = adjacency.norm_bound(A[index], target, widths)
         assert got[index] == pytest.approx(alone, rel=1e-13)
 
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="block-shift form"):
-        boundedness.norm_constants(np.eye(3), (1, 1, 1))
+        adjacency.norm_constants(np.eye(3), (1, 1, 1))
     with pytest.raises(ValueError, match="target must have shape"):
-        boundedness.norm_bound(np.zeros((3, 3)), np.eye(2), (1, 1, 1))
+        adjacency.norm_bound(np.zeros((3, 3)), np.eye(2), (1, 1, 1))

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.linalg import null_space
 
 from dlngeo import adjacency
-from dlngeo.adjacency import _equivalence as equivalence
 from dlngeo.energies import MatrixSensing, Quadratic
 
 
@@ -62,12 +61,12 @@ def test_a_change_of_basis_is_a_similarity(seed):
     A = adjacency.from_weights(layers_of(rng, widths))
     bases = [haar(rng, d) @ np.diag(rng.uniform(0.5, 2.0, d)) for d in widths[1:-1]]
     P = adjacency.blk(0, [np.eye(widths[0]), *bases, np.eye(widths[-1])], widths)
-    got = equivalence.change_basis(A, bases, widths)
+    got = adjacency.change_basis(A, bases, widths)
     np.testing.assert_allclose(got, P @ A @ np.linalg.inv(P), rtol=0, atol=1e-13)
-    assert equivalence.are_equivalent(A, got, widths, tol=1e-13)
+    assert adjacency.are_equivalent(A, got, widths, tol=1e-13)
     if len(widths) > 2 and min(widths[:2]) > 0:
         moved = adjacency.from_weights([2 * W for W in adjacency.to_weights(A, widths)])
-        assert not equivalence.are_equivalent(A, moved, widths)
+        assert not adjacency.are_equivalent(A, moved, widths)
 
 
 @pytest.mark.parametrize("kind", ["quadratic", "sensing"])
@@ -85,9 +84,9 @@ def test_orthogonal_changes_commute_with_the_flow(kind, seed):
     )
     A = adjacency.from_weights(layers_of(rng, widths))
     bases = [haar(rng, d) for d in widths[1:-1]]
-    moved = equivalence.change_basis(A, bases, widths)
+    moved = adjacency.change_basis(A, bases, widths)
     gradient = adjacency.gradient(A, energy, widths)
-    want = equivalence.change_basis(gradient, bases, widths)
+    want = adjacency.change_basis(gradient, bases, widths)
     got = adjacency.gradient(moved, energy, widths)
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * (1 + np.abs(want).max()))
     P = adjacency.blk(0, [np.eye(n), *bases, np.eye(m)], widths)
@@ -98,8 +97,8 @@ def test_orthogonal_changes_commute_with_the_flow(kind, seed):
 def test_other_changes_of_basis_do_not_commute_with_the_flow(rng):
     widths, bases = (2, 3, 2), [np.diag([1.0, 2.0, 3.0])]
     A, energy = adjacency.from_weights(layers_of(rng, widths)), Quadratic(np.eye(2))
-    moved = equivalence.change_basis(A, bases, widths)
-    want = equivalence.change_basis(adjacency.gradient(A, energy, widths), bases, widths)
+    moved = adjacency.change_basis(A, bases, widths)
+    want = adjacency.change_basis(adjacency.gradient(A, energy, widths), bases, widths)
     assert np.abs(adjacency.gradient(moved, energy, widths) - want).max() > 0.1
 
 
@@ -114,12 +113,12 @@ def test_annihilated_additions_keep_the_product(seed):
     layers = low_rank(rng, widths, 1)
     Z = annihilated(rng, layers, dead=rng.integers(len(layers)))
     A, extra = adjacency.from_weights(layers), adjacency.from_weights(Z)
-    assert equivalence.is_annihilated(A, extra, widths, tol=1e-12)
+    assert adjacency.is_annihilated(A, extra, widths, tol=1e-12)
     np.testing.assert_allclose(A @ extra, 0, atol=1e-12)
     np.testing.assert_allclose(extra @ A, 0, atol=1e-12)
     bases = [haar(rng, d) @ np.diag(rng.uniform(0.5, 2.0, d)) for d in widths[1:-1]]
-    moved = equivalence.change_basis(A + extra, bases, widths)
-    assert equivalence.are_equivalent(A, moved, widths, tol=1e-12)
+    moved = adjacency.change_basis(A + extra, bases, widths)
+    assert adjacency.are_equivalent(A, moved, widths, tol=1e-12)
     want = multiply(layers)
     got = multiply(adjacency.to_weights(moved, widths))
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * max(np.abs(want).max(), 1))
@@ -132,8 +131,8 @@ def test_the_power_of_z_must_vanish_too(rng):
     Z = annihilated(rng, layers, dead=None)
     A, extra = adjacency.from_weights(layers), adjacency.from_weights(Z)
     np.testing.assert_allclose(A @ extra + extra @ A, 0, atol=1e-13)
-    assert not equivalence.is_annihilated(A, extra, widths)
-    assert not equivalence.are_equivalent(A, A + extra, widths)
+    assert not adjacency.is_annihilated(A, extra, widths)
+    assert not adjacency.are_equivalent(A, A + extra, widths)
 
 
 def test_the_condition_is_not_necessary():
@@ -142,8 +141,8 @@ def test_the_condition_is_not_necessary():
     Z = [np.array([[0.0, 0.0], [1.0, 0.0]]), np.zeros((2, 2)), np.zeros((1, 2))]
     A, extra = adjacency.from_weights(layers), adjacency.from_weights(Z)
     widths = (2, 2, 2, 1)
-    assert equivalence.are_equivalent(A, A + extra, widths)
-    assert not equivalence.is_annihilated(A, extra, widths)
+    assert adjacency.are_equivalent(A, A + extra, widths)
+    assert not adjacency.is_annihilated(A, extra, widths)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -154,7 +153,7 @@ def test_one_side_alone_does_not_do(side, rng):
     if side == "right":
         Z = [np.zeros((2, 2)), rng.standard_normal((1, 2))]  # Z_2 W_1 ≠ 0
     A, extra = adjacency.from_weights((W1, W2)), adjacency.from_weights(Z)
-    assert equivalence.is_annihilated(A, extra, (2, 2, 1)) == (side == "left")
+    assert adjacency.is_annihilated(A, extra, (2, 2, 1)) == (side == "left")
 
 
 # ----------------------------------------------------------------------------- stacks, bad input
@@ -164,14 +163,14 @@ def test_stacks(rng):
     widths = (2, 3, 2)
     A = adjacency.from_weights(layers_of(rng, widths, size=(4,)))
     bases = [haar(rng, 3)]
-    moved = equivalence.change_basis(A, bases, widths)
+    moved = adjacency.change_basis(A, bases, widths)
     assert moved.shape == A.shape
     for k in range(4):
-        alone = equivalence.change_basis(A[k], bases, widths)
+        alone = adjacency.change_basis(A[k], bases, widths)
         np.testing.assert_allclose(moved[k], alone, rtol=1e-12, atol=1e-14)
-    got = equivalence.are_equivalent(A, moved[0], widths)
+    got = adjacency.are_equivalent(A, moved[0], widths)
     np.testing.assert_array_equal(got, [True, False, False, False])
-    zero = equivalence.is_annihilated(A, np.zeros_like(A[0]), widths)
+    zero = adjacency.is_annihilated(A, np.zeros_like(A[0]), widths)
     np.testing.assert_array_equal(zero, [True] * 4)
 
 
@@ -181,22 +180,22 @@ def test_verdicts_do_not_depend_on_the_scale(scale, rng):
     layers = [scale * W for W in low_rank(rng, widths, 1)]
     Z = [scale * F for F in annihilated(rng, layers, dead=0)]
     A, extra = adjacency.from_weights(layers), adjacency.from_weights(Z)
-    assert equivalence.is_annihilated(A, extra, widths)
-    assert equivalence.are_equivalent(A, A + extra, widths)
-    assert not equivalence.are_equivalent(A, 1.001 * A, widths)
+    assert adjacency.is_annihilated(A, extra, widths)
+    assert adjacency.are_equivalent(A, A + extra, widths)
+    assert not adjacency.are_equivalent(A, 1.001 * A, widths)
 
 
 def test_bad_bases_are_refused(rng):
     widths = (2, 3, 2)
     A = adjacency.from_weights(layers_of(rng, widths))
     with pytest.raises(ValueError, match="bases must be 1 matrices, not 2"):
-        equivalence.change_basis(A, [np.eye(3)] * 2, widths)
+        adjacency.change_basis(A, [np.eye(3)] * 2, widths)
     with pytest.raises(ValueError, match=r"bases\[0\] must have shape"):
-        equivalence.change_basis(A, [np.eye(2)], widths)
+        adjacency.change_basis(A, [np.eye(2)], widths)
     with pytest.raises(np.linalg.LinAlgError):
-        equivalence.change_basis(A, [np.zeros((3, 3))], widths)
+        adjacency.change_basis(A, [np.zeros((3, 3))], widths)
     with pytest.raises(ValueError, match="block-shift form"):
-        equivalence.change_basis(np.eye(7), [np.eye(3)], widths)
+        adjacency.change_basis(np.eye(7), [np.eye(3)], widths)
 
 
 # ------------------------------------------------------------------------------ tiny and huge
@@ -209,12 +208,12 @@ def test_layers_whose_products_leave_floating_point(rng, size):
     other = [W.copy() for W in layers]
     other[0][0, 0] *= 1 + 1e-3
     A, B = (adjacency.from_weights([size * W for W in Ws]) for Ws in (layers, other))
-    assert equivalence.are_equivalent(A, A, widths)
-    assert not equivalence.are_equivalent(A, B, widths)
-    assert not equivalence.is_annihilated(A, B, widths)
+    assert adjacency.are_equivalent(A, A, widths)
+    assert not adjacency.are_equivalent(A, B, widths)
+    assert not adjacency.is_annihilated(A, B, widths)
     zero = 0 * A
-    assert equivalence.are_equivalent(zero, zero, widths)
-    assert not equivalence.are_equivalent(A, zero, widths)
+    assert adjacency.are_equivalent(zero, zero, widths)
+    assert not adjacency.are_equivalent(A, zero, widths)
 
 
 def test_traces_of_a_layer_count_as_zero(rng):
@@ -225,4 +224,4 @@ def test_traces_of_a_layer_count_as_zero(rng):
     A = adjacency.from_weights(layers)
     for junk, want in ((1e-27, True), (1e-12, True), (1e-8, False)):
         Z[1] = junk * rng.standard_normal((4, 4))
-        assert equivalence.is_annihilated(A, adjacency.from_weights(Z), widths) == want
+        assert adjacency.is_annihilated(A, adjacency.from_weights(Z), widths) == want

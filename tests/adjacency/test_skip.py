@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlngeo import adjacency, weights
-from dlngeo.adjacency import _skip as skip
 from dlngeo.energies import MatrixSensing, Quadratic
 
 
@@ -45,13 +44,13 @@ def random_case(seed):
 def test_the_wide_network_has_the_skips(seed):
     rng, widths, skips = random_case(seed)
     layers = layers_of(rng, widths)
-    wide = skip.with_skips(layers, skips)
+    wide = adjacency.with_skips(layers, skips)
     want = forward(layers, skips)
     got = weights.end_to_end(wide)
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * max(np.abs(want).max(), 1))
-    assert weights.widths(wide) == skip.skip_widths(widths, skips)
+    assert weights.widths(wide) == adjacency.skip_widths(widths, skips)
     extra = sum(widths[k] * (end - k - 1) for k, end in skips)
-    assert sum(skip.skip_widths(widths, skips)) == sum(widths) + extra
+    assert sum(adjacency.skip_widths(widths, skips)) == sum(widths) + extra
 
 
 @pytest.mark.parametrize(("k", "j"), [(1, 2), (1, 3), (0, 2), (2, 2), (0, 4), (0, 5)])
@@ -65,14 +64,14 @@ def test_a_single_skip_is_the_blocks_of_section_7_corrected(k, j, rng):
     for p in range(k + 1, k + j - 1):
         want[p] = np.block([[layers[p], zero], [zero, one]])
     want[k + j - 1] = np.hstack([layers[k + j - 1], one])
-    got = skip.with_skips(layers, [(k, k + j)])
+    got = adjacency.with_skips(layers, [(k, k + j)])
     for G, W in zip(got, want, strict=True):
         np.testing.assert_array_equal(G, W)
     before, between = multiply(layers[:k], 3), multiply(layers[k : k + j], 3)
     target = multiply(layers[k + j :], 3) @ (between + one) @ before
     np.testing.assert_allclose(weights.end_to_end(got), target, rtol=0, atol=1e-11)
     if j > 2:  # the printed blocks
-        printed = weights.end_to_end(skip.with_skips(layers, [(k, k + j - 1)]))
+        printed = weights.end_to_end(adjacency.with_skips(layers, [(k, k + j - 1)]))
         assert np.abs(printed - target).max() > 0.5
 
 
@@ -85,10 +84,10 @@ def multiply(layers, d):
 
 def test_no_skip_changes_nothing(rng):
     layers = layers_of(rng, (2, 3, 2))
-    for G, W in zip(skip.with_skips(layers, []), layers, strict=True):
+    for G, W in zip(adjacency.with_skips(layers, []), layers, strict=True):
         np.testing.assert_array_equal(G, W)
     block = adjacency.from_weights([np.ones_like(W) for W in layers]) == 1
-    np.testing.assert_array_equal(skip.skip_mask((2, 3, 2), []), block)
+    np.testing.assert_array_equal(adjacency.skip_mask((2, 3, 2), []), block)
 
 
 # --------------------------------------------------------------------------------- learning
@@ -101,12 +100,12 @@ def test_the_masked_gradient_is_that_of_the_learning_weights(seed):
     rng, widths, skips = random_case(seed)
     layers = layers_of(rng, widths)
     energy = Quadratic(rng.standard_normal((widths[-1], widths[0])))
-    wide = skip.skip_widths(widths, skips)
-    mask = skip.skip_mask(widths, skips)
-    A = adjacency.from_weights(skip.with_skips(layers, skips))
+    wide = adjacency.skip_widths(widths, skips)
+    mask = adjacency.skip_mask(widths, skips)
+    A = adjacency.from_weights(adjacency.with_skips(layers, skips))
     gradient = adjacency.gradient(A, energy, wide, mask=mask)
     assert not gradient[~mask].any()
-    learned = skip.without_skips(adjacency.to_weights(gradient, wide), widths)
+    learned = adjacency.without_skips(adjacency.to_weights(gradient, wide), widths)
     for p, W in enumerate(layers):
         want = np.zeros_like(W)
         for place in np.ndindex(W.shape):
@@ -122,8 +121,8 @@ def test_the_masked_gradient_is_that_of_the_learning_weights(seed):
 
 def test_without_the_mask_the_identity_edges_would_move(rng):
     widths, skips = (2, 3, 2, 2), [(0, 2)]
-    wide, mask = skip.skip_widths(widths, skips), skip.skip_mask(widths, skips)
-    A = adjacency.from_weights(skip.with_skips(layers_of(rng, widths), skips))
+    wide, mask = adjacency.skip_widths(widths, skips), adjacency.skip_mask(widths, skips)
+    A = adjacency.from_weights(adjacency.with_skips(layers_of(rng, widths), skips))
     gradient = adjacency.gradient(A, Quadratic(np.eye(2)), wide)
     assert np.abs(gradient[~mask]).max() > 0.1
     masked = adjacency.gradient(A, Quadratic(np.eye(2)), wide, mask=mask)
@@ -132,9 +131,9 @@ def test_without_the_mask_the_identity_edges_would_move(rng):
 
 def test_the_mask_is_one_on_the_leading_blocks():
     widths, skips = (2, 1, 2, 2), [(0, 2), (0, 3)]
-    wide = skip.skip_widths(widths, skips)
+    wide = adjacency.skip_widths(widths, skips)
     assert wide == (2, 1 + 2 + 2, 2 + 2, 2)
-    parts = adjacency.blocks(skip.skip_mask(widths, skips), 1, wide)
+    parts = adjacency.blocks(adjacency.skip_mask(widths, skips), 1, wide)
     for M, (a, b) in zip(parts, itertools.pairwise(widths), strict=True):
         want = np.zeros_like(M)
         want[:b, :a] = 1
@@ -144,28 +143,28 @@ def test_the_mask_is_one_on_the_leading_blocks():
 def test_descent_with_the_mask_keeps_the_skips_and_lowers_the_loss(rng):
     """The masked flow, by small explicit steps."""
     widths, skips = (2, 2, 2, 2), [(0, 2), (1, 3)]
-    wide, mask = skip.skip_widths(widths, skips), skip.skip_mask(widths, skips)
+    wide, mask = adjacency.skip_widths(widths, skips), adjacency.skip_mask(widths, skips)
     start = [0.3 * W for W in layers_of(rng, widths)]
     energy = MatrixSensing(rng.standard_normal((3, 2, 2)), rng.standard_normal(3))
-    A = adjacency.from_weights(skip.with_skips(start, skips))
+    A = adjacency.from_weights(adjacency.with_skips(start, skips))
     losses = []
     for _ in range(200):
         losses.append(adjacency.loss(A, energy, wide))
         A = A - 0.02 * adjacency.gradient(A, energy, wide, mask=mask)
     assert (np.diff(losses) < 0).all() and losses[-1] < 0.2 * losses[0]
-    layers = skip.without_skips(adjacency.to_weights(A, wide), widths)
-    again = adjacency.from_weights(skip.with_skips(layers, skips))
+    layers = adjacency.without_skips(adjacency.to_weights(A, wide), widths)
+    again = adjacency.from_weights(adjacency.with_skips(layers, skips))
     np.testing.assert_array_equal(A, again)
 
 
 def test_imbalances_are_conserved_but_where_a_skip_ends(rng):
     """Under the masked flow G_p of a layer that skips pass over stays; that of layer 2 moves."""
     widths, skips = (2, 2, 2, 2, 2), [(0, 2)]
-    wide, mask = skip.skip_widths(widths, skips), skip.skip_mask(widths, skips)
+    wide, mask = adjacency.skip_widths(widths, skips), adjacency.skip_mask(widths, skips)
     layers = layers_of(rng, widths)
-    A = adjacency.from_weights(skip.with_skips(layers, skips))
+    A = adjacency.from_weights(adjacency.with_skips(layers, skips))
     gradient = adjacency.gradient(A, Quadratic(np.eye(2)), wide, mask=mask)
-    V = skip.without_skips(adjacency.to_weights(gradient, wide), widths)
+    V = adjacency.without_skips(adjacency.to_weights(gradient, wide), widths)
     change = [
         (up + up.T) - (down + down.T)
         for up, down in (
@@ -183,12 +182,12 @@ def test_imbalances_are_conserved_but_where_a_skip_ends(rng):
 def test_stacks(rng):
     widths, skips = (2, 3, 2, 2), [(0, 2), (0, 3)]
     layers = layers_of(rng, widths, size=(4,))
-    wide = skip.with_skips(layers, skips)
+    wide = adjacency.with_skips(layers, skips)
     for k in range(4):
-        alone = skip.with_skips([W[k] for W in layers], skips)
+        alone = adjacency.with_skips([W[k] for W in layers], skips)
         for G, W in zip(wide, alone, strict=True):
             np.testing.assert_array_equal(G[k], W)
-    for G, W in zip(skip.without_skips(wide, widths), layers, strict=True):
+    for G, W in zip(adjacency.without_skips(wide, widths), layers, strict=True):
         np.testing.assert_array_equal(G, W)
 
 
@@ -207,15 +206,15 @@ def test_stacks(rng):
 )
 def test_bad_skips_are_refused(skips, match):
     with pytest.raises(ValueError, match=match):
-        skip.skip_widths((2, 3, 2, 4), skips)
+        adjacency.skip_widths((2, 3, 2, 4), skips)
 
 
 def test_blocks_that_are_not_there_are_refused(rng):
-    wide = skip.with_skips(layers_of(rng, (2, 3, 2)), [(0, 2)])
+    wide = adjacency.with_skips(layers_of(rng, (2, 3, 2)), [(0, 2)])
     with pytest.raises(ValueError, match="must contain blocks of the widths"):
-        skip.without_skips(wide, (2, 6, 2))
+        adjacency.without_skips(wide, (2, 6, 2))
     with pytest.raises(ValueError, match="must contain blocks of the widths"):
-        skip.without_skips(wide, (2, 3, 2, 2))
+        adjacency.without_skips(wide, (2, 3, 2, 2))
 
 
 @pytest.mark.parametrize("mask", [np.ones((7, 7)), np.ones((6, 6), dtype=bool)])

@@ -12,18 +12,11 @@ import dlngeo
 from commands import call, only_line, program
 from dlngeo import cli, completion, tables
 from dlngeo.completion import baselines, study
+from folds import few_folds
 
-__all__ = ["call"]  # a fixture
+__all__ = ["call", "few_folds"]  # fixtures
 FILES = ["completed.csv", "completed.npy", "completion.png", "summary.json"]
 QUICK = ["--rtol", "1e-2"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_folds():
-    """Three runs to validate in place of ten, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_FOLDS", 3)
-        yield
 
 
 @pytest.fixture
@@ -165,6 +158,20 @@ def test_smooth_writes_the_network_everywhere(call, small, tmp_path):
     assert_array_equal(kept[seen], table[seen])
     assert (smooth[seen] != table[seen]).all()
     assert_array_equal(kept[~seen], smooth[~seen])
+
+
+def test_results_that_are_replaced_are_named(call, small, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = "completed.csv, completed.npy, summary.json, completion.png"
+    assert call("complete", small, *QUICK) == 0
+    assert f"Wrote dlngeo-completion/: {files}\n" in capsys.readouterr().out
+    other = small.rename(tmp_path / "other.csv")
+    assert call("complete", other, *QUICK) == 0
+    wanted = f"Wrote dlngeo-completion/: {files}, in place of those of {small}\n"
+    assert wanted in capsys.readouterr().out
+    (tmp_path / "dlngeo-completion" / "summary.json").write_text("{")
+    assert call("complete", other, *QUICK) == 0
+    assert "in place of those of another run\n" in capsys.readouterr().out
 
 
 def test_without_held_out_entries_no_error_is_reported(call, small, tmp_path, capsys):

@@ -73,6 +73,35 @@ def test_files_appear_together_and_the_last_at_last(tmp_path):
     assert changed == sorted(changed)
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from dlngeo._store.files import together
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+writes = {
+    "text": lambda file: file.write_text("x" * 5000),
+    "npy": lambda file: np.save(file, np.zeros(5000)),
+    "npz": lambda file: np.savez(file, np.zeros(5000)),
+}
+try:
+    with together(Path(sys.argv[1]), last="b") as draft:
+        writes[sys.argv[2]](draft / "a.npy")
+except OSError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of files are a matter of POSIX")
+@pytest.mark.parametrize("what", ["text", "npy", "npz"])
+def test_disk_that_is_full_is_told_with_its_place(tmp_path, what):
+    # a file may hold 1000 bytes: what the system says then, as of a full disk, names nothing
+    command = [sys.executable, "-c", FULL, str(tmp_path), what]
+    said = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
+    assert str(tmp_path) in said and len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_held_folder_is_refused_to_another_process_by_name(tmp_path, another):
     wanted = rf"out is being written by process {another.pid} on .*; wait for it, or choose"
     with pytest.raises(ValueError, match=wanted), files.held(tmp_path / "out"):

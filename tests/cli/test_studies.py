@@ -41,7 +41,7 @@ class Count:
         progress("counting", 1.0)
         out.mkdir()
         (out / "count").write_text(repr(self))
-        return Report(["Counted:"], ["step"], [[f"{self.by:g}"]], ["Done."], ["count"], 1)
+        return Report(["Counted:"], ["step"], [[f"{self.by:g}"]], ["Done."], ["count"], "ten", 1)
 
 
 @pytest.fixture
@@ -65,7 +65,11 @@ def test_what_is_not_given_has_the_default_and_its_own_folder(count, capsys):
     assert count(4) == 1
     assert Path("count-4", "count").read_text().startswith("Count(number=4, by=0.5, ")
     first, *_, last, wrote = capsys.readouterr().out.splitlines()
-    assert (first, last, wrote) == ("Counted:", "Done.", "Wrote count-4/: count")
+    assert (first, last, wrote) == (
+        "Counted:",
+        "Done.",
+        "Wrote count-4/: count, in place of those of ten",
+    )
 
 
 def test_help_is_the_docstring_and_what_the_fields_say(count, capsys):

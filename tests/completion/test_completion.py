@@ -13,7 +13,9 @@ from dlngeo import completion, tables
 from dlngeo.completion import _training, baselines, report
 from dlngeo.energies import MatrixCompletion
 from dlngeo.flows import gradient_flow
+from folds import few_folds
 
+__all__ = ["few_folds"]  # a fixture
 QUICK = {"rtol": 1e-2}  # the flow ends within a percent of a careful one
 
 
@@ -22,14 +24,6 @@ def low_rank_table(seed, shape=(20, 15), rank=2, observed=0.7):
     rng = np.random.default_rng(seed)
     matrix = rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
     return matrix, np.where(rng.random(shape) < observed, matrix, np.nan)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_folds():
-    """Three runs to validate in place of ten, but where the tests are about them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "_FOLDS", 3)
-        yield
 
 
 @pytest.fixture
@@ -356,6 +350,14 @@ def test_progress_covers_every_stage(table):
 def test_bad_parameters_are_refused_by_name(table, name, value):
     with pytest.raises((ValueError, TypeError), match=f"^{name} must .*not {value}"):
         completion.complete(table, **{name: value})
+
+
+@pytest.mark.parametrize("scale", [1e51, 1e99, 1e150, 1e300, 1.7e308])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_start_of_any_size_is_refused_or_trained_without_a_warning(table, scale, depth):
+    with pytest.raises(ValueError, match="scale must be at most 1e\\+50, not 1"):
+        completion.complete(table, scale=scale, depth=depth)
+    completion.complete(table, scale=1e50, depth=depth, t_max=1.0, **QUICK)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

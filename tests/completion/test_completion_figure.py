@@ -1,7 +1,11 @@
 """The figure of a completion: labelled, saved, and true to the numbers it shows."""
 
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from dlngeo import _figures, completion
@@ -74,3 +78,33 @@ def test_one_row_and_one_layer_are_drawn():
 def test_saved_as_png(tmp_path, figure):
     _figures.save(figure, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_training_of_no_time_is_drawn_as_dots():
+    # pure noise: nothing beats the start, which is all there is to draw
+    noise = np.random.default_rng(9).standard_normal((4, 4))
+    result = completion.complete(noise, depth=2, rtol=1e-2)
+    assert result.choice.time == 0
+    figure = completion_figure(result, "noise")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        dots = [x for x in axes.get_lines() if x.get_marker() == "o"]
+        assert dots and all(0 < x.get_xdata()[0] < result.choice.times[1] for x in dots)
+
+
+@pytest.mark.parametrize("values", [[3.0, 3.0, 3.0], [3.0, 2.99, 1.0], [1.0], [5.0, 1.0, 1.0]])
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_names_at_the_ends_never_overlap(values, scale):
+    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    axes = figure.subplots(2, 2)[0, 1]
+    for value in values:
+        axes.plot([0.0, 1.0], [0.5, value])
+    axes.set_yscale(scale)
+    _figures.name_ends(axes, 1.0, np.array(values), [f"$\\sigma_{k}$" for k in range(len(values))])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    assert all(above.y0 > below.y1 for above, below in itertools.pairwise(boxes))
+    for value, box in zip(values, boxes, strict=True):  # beside what they name
+        end = axes.transData.transform((1.0, value))[1]
+        assert abs((box.y0 + box.y1) / 2 - end) < 1.2 * len(values) * box.height

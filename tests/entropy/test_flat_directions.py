@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import energies, entropy
-from dlngeo.entropy import _flat_directions as recession
+from dlngeo.entropy import _flat_directions
 
 
 @pytest.mark.parametrize("depth", [1.5, 2, 3, 10])
@@ -26,13 +26,13 @@ def test_entropy_grows_by_the_law(rng, d, rank, depth):
         for x in (1e40, 1e80)
     )
     grown = (far - near) / (40 * math.log(10))
-    assert_allclose(recession.entropy_growth(D, depth), grown, rtol=1e-6)
+    assert_allclose(_flat_directions.entropy_growth(D, depth), grown, rtol=1e-6)
 
 
 def test_entropy_growth_at_infinite_depth_has_a_log_log():
     D = np.diag([1.0, 0.0])
     S = [entropy.boltzmann(np.diag([x, 1.0]), math.inf) for x in (1e50, 1e100)]
-    law = recession.entropy_growth(D, math.inf) * 50 * math.log(10) - 0.5 * math.log(2)
+    law = _flat_directions.entropy_growth(D, math.inf) * 50 * math.log(10) - 0.5 * math.log(2)
     assert_allclose(S[1] - S[0], law, rtol=1e-12)
 
 
@@ -40,7 +40,7 @@ def test_flat_directions(rng):
     mask = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0]], dtype=bool)
     X = rng.standard_normal((3, 2))
     energy = energies.MatrixCompletion(np.ones((3, 3)), mask)
-    flat = recession.flat_directions(energy, 3, rng)
+    flat = _flat_directions.flat_directions(energy, 3, rng)
     assert_allclose(np.abs(flat[:, mask]).max(), 0, atol=1e-14)
     assert_allclose(np.einsum("kij,lij->kl", flat, flat), np.eye(4), atol=1e-13)
     missing = np.linalg.svd(X)[0][:, 2]
@@ -48,10 +48,10 @@ def test_flat_directions(rng):
         energies.LinearRegression(X, rng.standard_normal((3, 2))),
         energies.Logistic(X, np.sign(rng.standard_normal((3, 2)))),
     ):
-        flat = recession.flat_directions(other, 3, rng)
+        flat = _flat_directions.flat_directions(other, 3, rng)
         assert flat.shape == (3, 3, 3)
         assert_allclose(flat, (flat @ missing)[..., None] * missing, atol=1e-8)
-    assert len(recession.flat_directions(energies.Quadratic(np.eye(3)), 3, rng)) == 0
+    assert len(_flat_directions.flat_directions(energies.Quadratic(np.eye(3)), 3, rng)) == 0
 
 
 def test_an_energy_that_is_linear_is_not_flat(rng):
@@ -65,36 +65,36 @@ def test_an_energy_that_is_linear_is_not_flat(rng):
         def hessian(self, W, Z):
             return np.zeros(np.broadcast_shapes(W.shape, Z.shape))
 
-    flat = recession.flat_directions(Linear(), 2, rng)
+    flat = _flat_directions.flat_directions(Linear(), 2, rng)
     assert_allclose(flat.sum(axis=(-2, -1)), 0, atol=1e-6)
 
 
 def test_representative_is_near_the_ones(rng):
     energy = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
-    D = recession.representative(recession.flat_directions(energy, 2, rng))
+    D = _flat_directions.representative(_flat_directions.flat_directions(energy, 2, rng))
     assert_allclose(D, np.array([[0, 1], [1, 0]]) / math.sqrt(2), atol=1e-13)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_stationary_is_least_squares(rng, decay):
     X, Y = rng.standard_normal((3, 5)), rng.standard_normal((3, 5))
-    W = recession.stationary(energies.LinearRegression(X, Y), 3, decay)
+    W = _flat_directions.stationary(energies.LinearRegression(X, Y), 3, decay)
     assert_allclose(W, Y @ X.T @ np.linalg.inv(X @ X.T + decay * np.eye(3)), atol=1e-12)
     mask = np.eye(3, dtype=bool)
-    least = recession.stationary(energies.MatrixCompletion(np.eye(3), mask), 3, decay)
+    least = _flat_directions.stationary(energies.MatrixCompletion(np.eye(3), mask), 3, decay)
     assert_allclose(least, np.eye(3) / (1 + decay), atol=1e-14)
 
 
 def test_stationary_of_a_logistic_energy(rng):
     energy = energies.Logistic(rng.standard_normal((2, 9)), np.sign(rng.standard_normal((2, 9))))
-    W = recession.stationary(energy, 2, 0.1)
+    W = _flat_directions.stationary(energy, 2, 0.1)
     assert_allclose(energy.gradient(W) + 0.1 * W, 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_images_have_the_same_singular_values(rng, d):
     W = rng.standard_normal((d, d))
-    images = recession.images(W)
+    images = _flat_directions.images(W)
     sigma = np.linalg.svd(images, compute_uv=False)
     assert_allclose(sigma, np.broadcast_to(sigma[0], sigma.shape), rtol=1e-12)
     assert len(images) == 1 + (d + 1) ** 2 + d * (d - 1) // 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from dlngeo.equilibrium._log_gas import Gas, sample_gas
+from dlngeo.equilibrium._log_gas import LogGas, sample_log_gas
 from dlngeo.equilibrium.mixing import effective_size, split_rhat
 
 INF = math.inf
@@ -25,12 +25,12 @@ def half_squares(sigma):
 
 
 def quadratic_gas(size, depth, kappa, beta=1.0, extra=0.0):
-    return Gas(half_squares, beta / kappa, 1 / (2 * kappa), depth, extra, size)
+    return LogGas(half_squares, beta / kappa, 1 / (2 * kappa), depth, extra, size)
 
 
 def run(gas, *, paths=6, draws=400, warmup=200, seed=0):
     generators = np.random.default_rng(seed).spawn(paths)
-    return sample_gas(gas, generators, n_draws=draws, warmup=warmup, thin=1)
+    return sample_log_gas(gas, generators, n_draws=draws, warmup=warmup, thin=1)
 
 
 def scores(draws, known):
@@ -193,8 +193,8 @@ def test_wide_gases_mix():
 
 def test_values_come_in_order_and_thinning_skips():
     gas = quadratic_gas(4, 2, 1.0)
-    every = sample_gas(gas, np.random.default_rng(3).spawn(2), n_draws=30, warmup=20, thin=1)
-    third = sample_gas(gas, np.random.default_rng(3).spawn(2), n_draws=10, warmup=20, thin=3)
+    every = sample_log_gas(gas, np.random.default_rng(3).spawn(2), n_draws=30, warmup=20, thin=1)
+    third = sample_log_gas(gas, np.random.default_rng(3).spawn(2), n_draws=10, warmup=20, thin=3)
     assert (np.diff(every.log_sigma, axis=-1) < 0).all()
     assert np.array_equal(every.log_sigma[:, 2::3], third.log_sigma)
     y = np.concatenate(

@@ -199,7 +199,7 @@ def hole(d, entries):
 def test_growth_along_what_is_not_seen(rng, d, entries, directions, rank, depth):
     """The exponent is the measured slope of log(volume of g^N · e^{S/κ}) plus the directions."""
     kappa = 0.15
-    setting = Setting.of((d, d), depth, 1.0, kappa, None, 0.0)
+    setting = Setting.of(None, (d, d), depth, 1.0, kappa, None, 0.0)
     W, D = rng.standard_normal((d, d)), np.zeros((d, d))
     for i, j in entries:
         D[i, j] = 0.7 + i + j

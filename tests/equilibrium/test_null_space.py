@@ -97,7 +97,7 @@ def test_exponents_of_rectangles_are_slopes(rng, rows, rank, widths):
         + entropy.boltzmann(W + x * D, depth, widths=widths) / kappa
         for x in (1e6, 1e7)
     ]
-    setting = Setting.of((3, 3), depth, 1.0, kappa, widths, 0.0)
+    setting = Setting.of(None, (3, 3), depth, 1.0, kappa, widths, 0.0)
     slope = (levels[1] - levels[0]) / math.log(10)
     assert_allclose(-_fall(rank, 3, *setting.null_space_powers()), slope, atol=2e-3)
 

@@ -13,6 +13,7 @@ RESULTS = (
     "adjacency.norm_constants",
     "adjacency.standard_svd",
     "balanced.orthonormal_basis",
+    "completion.complete",
     "critical_points.arc_minimum",
     "critical_points.classify",
     "critical_points.graph",
@@ -21,6 +22,11 @@ RESULTS = (
     "hessian.extreme_eigenvalues",
     "metric.connect",
     "rates.rates",
+    "sequential.learning",
+    "simulation.on_hyperbola",
+    "simulation.run",
+    "tables.from_matrix",
+    "tables.dataset",
 )
 
 

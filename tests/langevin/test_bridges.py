@@ -340,7 +340,7 @@ def test_provenance_tells_the_equation():
 def test_frames_and_singular_values_come_from_streams_of_their_own(monkeypatch):
     """What a path draws its gas from shares no number with what it draws its frames from."""
     drawn = []
-    gas, frame = _sampling.sample_gas, _sampling.haar_frame
+    gas, frame = _sampling.sample_log_gas, _sampling.haar_frame
 
     def tap(generator):
         copy = np.random.Generator(type(generator.bit_generator)())
@@ -356,7 +356,7 @@ def test_frames_and_singular_values_come_from_streams_of_their_own(monkeypatch):
         tap(generator)
         return frame(d, r, generator, size)
 
-    monkeypatch.setattr(_sampling, "sample_gas", spied_gas)
+    monkeypatch.setattr(_sampling, "sample_log_gas", spied_gas)
     monkeypatch.setattr(_sampling, "haar_frame", spied_frame)
     equilibrium.sample(ZERO, shape=(2, 2), depth=2, beta=1.0, n_paths=3, n_draws=8, warmup=2, rng=4)
     of_gas, of_frames = drawn[:3], drawn[3::2]  # the second frame goes on where the first ended

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import energies, flows, langevin, statistics
+from dlngeo import energies, equilibrium, flows, langevin, statistics
 from malformed.arrays import layers, matrix, span, times, vector, widths
 from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
 from malformed.kinds import (
@@ -101,6 +101,10 @@ def _flows() -> dict[str, Call]:
         "stability.descend": steps | {"callback": control["callback"]},
         "flows.Trajectory.save": {"path": file(_files() / "new")},
         "flows.Trajectory.load": {"path": file(_files() / "saved")},
+        "langevin.Ensemble.save": {"path": file(_files() / "new")},
+        "langevin.Ensemble.load": {"path": file(_files() / "ensemble")},
+        "equilibrium.GibbsSample.save": {"path": file(_files() / "new")},
+        "equilibrium.GibbsSample.load": {"path": file(_files() / "sample")},
     }
 
 
@@ -320,11 +324,19 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _files() -> Path:
-    """A folder in which a trajectory is saved."""
+    """A folder in which results are saved."""
     folder = Path(_folder().name)
     if not (folder / "saved").exists():
         _trajectory().save(folder / "saved")
+        _ensemble().save(folder / "ensemble")
+        _sample().save(folder / "sample")
     return folder
+
+
+@cache
+def _sample() -> equilibrium.GibbsSample:
+    law = {"shape": (2, 2), "depth": 2, "beta": 2.0, "rng": 0}
+    return equilibrium.sample(energies.Quadratic(np.zeros((2, 2))), n_draws=8, warmup=2, **law)
 
 
 @cache
@@ -335,7 +347,11 @@ def _trajectory() -> flows.Trajectory:
 @cache
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
-    return {"flows.Trajectory": _trajectory()}
+    return {
+        "flows.Trajectory": _trajectory(),
+        "langevin.Ensemble": _ensemble(),
+        "equilibrium.GibbsSample": _sample(),
+    }
 
 
 def entries() -> dict[str, Call]:

@@ -31,6 +31,7 @@ def entries() -> dict[str, Call]:
         "n_draws": integer(8, 8),
         "warmup": integer(2),
         "thin": integer(1),
+        "callback": function(lambda count, sigma: None, none=True),
         "rng": rng(),
     }
     return {

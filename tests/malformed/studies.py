@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlngeo import energies, flows, simulation
+from dlngeo.simulation.config import to_toml
 from malformed.arrays import matrix, vector, widths
 from malformed.dynamics import TARGET
 from malformed.geometry import Call, W, Z, network
@@ -30,6 +33,7 @@ from malformed.kinds import (
 from malformed.public import MODULES
 
 SIGMA = (3.0, 1.0)
+SHORT = simulation.PRESETS["hyperbola"].replaced(paths=2, steps=2)
 
 
 @cache
@@ -77,6 +81,15 @@ def _learning() -> dict[str, Call]:
     }
 
 
+@cache
+def _folder() -> Path:
+    """A folder with a configuration, gone when the tests end."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    (Path(folder.name) / "a.toml").write_text(to_toml(SHORT), encoding="utf-8")
+    return Path(folder.name)
+
+
 def _signatures() -> Argument:
     bad: dict[str, Any] = {
         "number": 3,
@@ -118,6 +131,15 @@ def _limits() -> dict[str, Call]:
         },
         "large_width.tracy_widom": {
             "s": vector([0.5], negative=True, scalar=True, empty=True),
+        },
+        "simulation.read": {
+            "path": Argument(_folder() / "a.toml", foreign(text=True) | {"number": 3.5}),
+        },
+        "simulation.run": {
+            "config": instance(SHORT),
+            "out": Argument(_folder() / "run", foreign(text=True) | {"number": 3.5}),
+            "progress": function(None, none=True),
+            "mix_environments": flag(False),
         },
         "simulation.is_hyperbola": {"energy": energy(TARGET, without=["of 5 x 5", "no gradient"])},
         "simulation.on_hyperbola": {"W": matrix(W)},

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import metric
-from dlngeo.metric import _geodesics as geodesics
+from dlngeo.metric import _geodesics
 from dlngeo.spectral.frame import Frame
 
 # m, n, rank, depth
@@ -49,7 +49,7 @@ def cut(W, r):
 def test_force_is_minus_the_gradient_of_the_hamiltonian(m, n, r, depth, rng):
     W = point(m, n, r, rng)
     P = tangent(W, r, rng.standard_normal((m, n)))
-    velocity, force = geodesics.hamilton(Frame.of(W, depth, r), P)
+    velocity, force = _geodesics.hamilton(Frame.of(W, depth, r), P)
     assert_allclose(velocity, metric.apply(W, P, depth, rank=r), rtol=1e-12, atol=1e-12)
     for _ in range(3):
         Z, h = tangent(W, r, rng.standard_normal((m, n))), 1e-5
@@ -63,7 +63,7 @@ def test_force_is_smooth_where_singular_values_meet(depth, rng):
     U, V = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
     P = rng.standard_normal((3, 3))
     force = [
-        geodesics.hamilton(Frame.of(U * [2.0, 1 + gap, 1.0] @ V, depth, 3), P)[1]
+        _geodesics.hamilton(Frame.of(U * [2.0, 1 + gap, 1.0] @ V, depth, 3), P)[1]
         for gap in (0.0, 1e-15, 1e-12, 1e-9)
     ]
     for other in force[1:]:

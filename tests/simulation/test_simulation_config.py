@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from dlngeo.energies import KINDS
-from dlngeo.langevin.schemes import SCHEMES
+from dlngeo.langevin import SCHEMES
 from dlngeo.simulation import config
 
 GOOD = """

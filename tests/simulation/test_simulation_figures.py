@@ -115,6 +115,7 @@ def test_run_that_could_not_be_followed_is_drawn_as_far_as_all_paths_go(hyperbol
         assert figure.get_suptitle() == said
         shown = line(panel(figure, "Effective rank"), "mean")
         assert_allclose(shown.get_xdata(), run.t[: frame + 1])
+        assert (shown.get_marker() == "o") == (frame == 0)  # a line of one point shows nothing
         assert_allclose(shown.get_ydata(), run.effective_rank[:, : frame + 1].mean(axis=0))
         x, _ = line(panel(figure, "Where the paths"), "paths at the end").get_data()
         assert_allclose(x, run.W[:, frame, 0, 1])

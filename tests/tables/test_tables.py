@@ -422,3 +422,11 @@ def test_an_archive_by_the_wrong_name_is_refused(tmp_path):
     (tmp_path / "data.npz").rename(tmp_path / "data.npy")
     with pytest.raises(ValueError, match=r"it is an \.npz archive"):
         tables.read(tmp_path / "data.npy")
+
+
+@pytest.mark.parametrize("gap", ["", '""', "  ", "NA"])
+@pytest.mark.parametrize(("above", "below"), [("", ""), ("\n\n", "\n\n \n")])
+def test_empty_line_of_one_column_is_a_gap_and_none_around_it_is(write, gap, above, below):
+    table = tables.read(write(f"{above}v\n1.5\n{gap}\n{gap}\n3\n{below}"))
+    assert_array_equal(table.values, [[1.5], [np.nan], [np.nan], [3]])
+    assert (table.rows, table.columns) == (("0", "1", "2", "3"), ("v",))

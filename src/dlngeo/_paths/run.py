@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlngeo import _checks
+from dlngeo._callbacks import checked, stops
 from dlngeo._checks import RNG, Array
 from dlngeo._paths.bridges import PARTS
 from dlngeo._random import recorded, seed_sequence
@@ -61,7 +62,7 @@ class Run:
             range(first_path, first_path + n_paths),
             seed_sequence(rng),
             _checks.integer(workers, "workers", 1),
-            None if callback is None else _checks.function(callback, "callback"),
+            checked(callback),
         )
 
     def after(self, earlier: Mapping[str, Any]) -> Run:
@@ -82,12 +83,7 @@ class Run:
 
     def stops(self, step: int, frame: Array) -> bool:
         """Whether the callback, shown a frame, raises StopIteration."""
-        if self.callback is not None:
-            try:
-                self.callback(float(self.time(step)), frame)
-            except StopIteration:
-                return True
-        return False
+        return stops(self.callback, float(self.time(step)), frame)
 
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again."""

@@ -71,13 +71,13 @@ def save(path: File, result: Any) -> None:
     about = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     arrays = {name: about.pop(name) for name in list(about) if isinstance(about[name], np.ndarray)}
     layers = about.pop("weights") or ()
-    write(path, type(result).__name__, arrays | _numbered(layers), about)
+    write(path, type(result).__name__, arrays | numbered(layers), about)
 
 
 def load(path: File, cls: type[Result]) -> Result:
     """The result of a class that :func:`save` wrote, equal bit for bit."""
     arrays, about = read(path, cls.__name__)
-    layers = tuple(arrays.pop(name) for name in _numbered(arrays) if name in arrays)
+    layers = tuple(arrays.pop(name) for name in numbered(arrays) if name in arrays)
     fields: dict[str, Any] = {**arrays, **about, "weights": layers or None}
     try:
         return cls(**fields)
@@ -85,7 +85,7 @@ def load(path: File, cls: type[Result]) -> Result:
         raise ValueError(f"{path} must hold the fields of {cls.__name__}: {error}") from None
 
 
-def _numbered(layers: Collection[Any]) -> dict[str, Any]:
+def numbered(layers: Collection[Any]) -> dict[str, Any]:
     """Layers under the names that they have in an archive; there are no more than its members."""
     return {f"W_{p}": layer for p, layer in enumerate(layers, start=1)}
 

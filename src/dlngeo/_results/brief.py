@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ _FEW = 6  # entries of a vector that are shown
 
 
 def brief(result: Any) -> str:
-    """A named tuple as ``Name(field=array (3, 2), ...)``; a few numbers as they are."""
-    fields = result._asdict()
-    return f"{type(result).__name__}({', '.join(f'{k}={_short(v)}' for k, v in fields.items())})"
+    """A tuple or dataclass of named fields as ``Name(field=array (3, 2), ...)``."""
+    names = [f.name for f in fields(result)] if is_dataclass(result) else result._fields
+    parts = (f"{name}={_short(getattr(result, name))}" for name in names)
+    return f"{type(result).__name__}({', '.join(parts)})"
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
 from dlngeo._linalg import frobenius, svd
 from dlngeo._paths.run import End
+from dlngeo._results import archive
 from dlngeo._results.datasets import dataset
 from dlngeo.observables import effective_rank
 from dlngeo.weights import imbalances
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
 _GROUP = 256
+_END = "end_"  # begins the names of what it takes to go on, in an archive
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,51 @@ class Ensemble:
             f"{self.t[-1]:g}, W {self.W.shape[2:]}: {self.message})"
         )
 
+    def save(self, path: archive.File) -> None:
+        """Write the ensemble to a file, which :meth:`load` reads: all of it, bit for bit.
+
+        Parameters
+        ----------
+        path : str or path
+            Taken as it is, whatever its suffix. A file that is there is replaced once the new one
+            is whole.
+
+        Notes
+        -----
+        The format is that of :meth:`dlngeo.flows.Trajectory.save`, of kind "Ensemble": the arrays
+        under the names of the attributes, weights as ``W_1`` to ``W_N``, what it takes to go on as
+        ``end_state``, ``end_kept``, ``end_streams`` and ``end_bridges``; in ``about`` the message,
+        the provenance and the numbers of the equation. The energy is an object of yours and stays
+        out.
+        """
+        about = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        layers, end, equation = (about.pop(name) for name in ("weights", "end", "equation"))
+        arrays = {name: about.pop(name) for name in list(about) if _is_array(about[name])}
+        arrays |= archive.numbered(layers or ())
+        arrays |= {_END + k: x for k, x in end._asdict().items() if x is not None} if end else {}
+        numbers = None if equation is None else equation.provenance()
+        archive.write(path, type(self).__name__, arrays, about | {"equation": numbers})
+
+    @classmethod
+    def load(cls, path: archive.File) -> Self:
+        """The ensemble that :meth:`save` wrote, but for the energy in its equation.
+
+        :func:`dlngeo.langevin.simulate` takes it as a start and goes on, with the energy that it is
+        given.
+
+        Raises
+        ------
+        ValueError
+            If the file is no such archive, or not whole.
+        OSError
+            If there is no file that can be read.
+        """
+        arrays, about = archive.read(path, cls.__name__)
+        try:
+            return cls(**_fields(arrays, about))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} must hold the fields of {cls.__name__}: {error}") from None
+
     def to_xarray(self) -> xarray.Dataset:
         """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
         observables: dict[str, Array | None] = {
@@ -120,6 +167,32 @@ class Ensemble:
             attributes[name] = float(value) if number else str(value)
         data = dataset(["path", "time"], self.W, observables, self.weights, coordinates, attributes)
         return data.assign(status=("path", self.status), ends=("path", self.ends))
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _fields(arrays: dict[str, Array], about: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an ensemble from its archive."""
+    layers = tuple(arrays.pop(name) for name in archive.numbered(arrays) if name in arrays)
+    end = None
+    if _END + "state" in arrays:
+        state, streams, bridges = (arrays.pop(_END + k) for k in ("state", "streams", "bridges"))
+        end = End(state, arrays.pop(_END + "kept", None), streams, bridges)
+    numbers = about.pop("equation")
+    provenance = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in about.pop("provenance").items()
+    }
+    return {
+        **arrays,
+        **about,
+        "weights": layers or None,
+        "provenance": provenance,
+        "equation": None if numbers is None else Equation.recorded(numbers),
+        "end": end,
+    }
 
 
 def refuse_early_ends(ensemble: Ensemble) -> None:

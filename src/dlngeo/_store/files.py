@@ -30,10 +30,23 @@ def require_folder(out: Path) -> None:
 @contextmanager
 def together(folder: Path, *, last: str) -> Iterator[Path]:
     """A folder beside the files' place; all that is written in it is moved there, ``last`` last."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
+    with _named(folder), tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
         yield Path(draft)
         for file in sorted(Path(draft).iterdir(), key=lambda file: file.name == last):
             file.replace(folder / file.name)
+
+
+@contextmanager
+def _named(place: Path) -> Iterator[None]:
+    """An error of the system names a place; of a full disk it does not say which."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename:
+            raise
+        if error.errno is None:  # NumPy counts what it wrote
+            raise OSError(f"{place} cannot be written to: {error}") from None
+        raise OSError(error.errno, error.strerror, str(place)) from None
 
 
 def write_json(file: Path, content: dict[str, object]) -> None:
@@ -68,9 +81,10 @@ def _locked(file: Path) -> IO[str]:
     """The file, open and locked, with our name in it."""
     while (lock := _taken(file)) is None:
         pass
-    lock.truncate(0)
-    lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-    lock.flush()
+    with _named(file):
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
     return lock
 
 

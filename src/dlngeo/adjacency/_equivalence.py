@@ -118,10 +118,10 @@ def is_annihilated(
     tol = _checks.non_negative(tol, "tol")
     pairs = zip(_layers(A, widths, "A"), _layers(Z, widths, "Z"), strict=True)
     layers, others = zip(*(_without_traces(W, X, tol) for W, X in pairs), strict=True)
-    chains = [others]
+    products = [others]
     for p in range(len(layers) - 1):
-        chains += [(others[p], layers[p + 1]), (layers[p], others[p + 1])]
-    verdicts = [frobenius(_scaled_product(chain)[0]) <= tol for chain in chains]
+        products += [(others[p], layers[p + 1]), (layers[p], others[p + 1])]
+    verdicts = [frobenius(_scaled_product(factors)[0]) <= tol for factors in products]
     together: Array = np.logical_and.reduce(np.broadcast_arrays(*verdicts))
     return together
 

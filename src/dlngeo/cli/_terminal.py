@@ -44,7 +44,9 @@ def show(report: Report, out: Path) -> None:
         grid.add_row(*row)
     _say(report.above)
     Console().print(grid)
-    _say([*report.below, f"Wrote {out}/: {', '.join(report.files)}"])
+    wrote = f"Wrote {out}/: {', '.join(report.files)}"
+    wrote += f", in place of those of {report.replaced}" if report.replaced else ""
+    _say([*report.below, wrote])
 
 
 def _say(lines: Sequence[str]) -> None:

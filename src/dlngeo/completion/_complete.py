@@ -31,6 +31,8 @@ from dlngeo.completion.baselines import (
 )
 from dlngeo.tables import Table
 
+_LARGEST = 1e50  # scale; squares of the squared errors of a start beyond overflow
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -74,6 +76,11 @@ class Completion:
     spread: float
     widths: tuple[int, ...]
     split: TrainTestSplit
+
+    def __repr__(self) -> str:
+        m, n = self.table.shape
+        errors = (f"{method.name} {method.rmse:.4g}" for method in self.methods)
+        return f"Completion({m} × {n}, held-out RMSE: {', '.join(errors)})"
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -146,9 +153,7 @@ def complete(
     """
     depth = _checks.integer(depth, "depth", 1)
     t_max = _checks.positive(t_max, "t_max")
-    if not 0 < _checks.positive(tolerance, "tolerance") < 1:
-        raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
-    _checks.positive(scale, "scale")
+    _require_start_and_end(scale, tolerance)
     holdout = _checks.real(holdout, "holdout")
     if progress is not None:
         _checks.function(progress, "progress")
@@ -167,13 +172,8 @@ def complete(
     choice = choose_time(setting, split)
     trajectory = train(setting, split.train, choice.time, "training")
     fitted = centre + spread * trajectory.W[-1]
-    network = Method(
-        f"network of depth {depth}",
-        fitted,
-        rmse(fitted, values, split.test),
-        time.perf_counter() - begun,
-        f"t = {trajectory.t[-1]:.4g}",
-    )
+    error, seconds = rmse(fitted, values, split.test), time.perf_counter() - begun
+    chosen = f"t = {trajectory.t[-1]:.4g}"
     last, observed = trajectory, split.train | split.test
     if split.test.any():
         last = train(setting, observed, choice.time_for(int(observed.sum())), "refitting")
@@ -182,7 +182,7 @@ def complete(
         rows=rows,
         columns=columns,
         completed=_where_there_are_data(centre + spread * last.W[-1], observed),
-        network=network,
+        network=Method(f"network of depth {depth}", fitted, error, seconds, chosen),
         column_mean=column_mean(values, split),
         truncated_svd=truncated_svd(values, split, report),
         trajectory=trajectory,
@@ -193,6 +193,14 @@ def complete(
         widths=widths,
         split=split,
     )
+
+
+def _require_start_and_end(scale: float, tolerance: float) -> None:
+    """Refuse a start that overflows, and an end of training that is none."""
+    if not 0 < _checks.positive(tolerance, "tolerance") < 1:
+        raise ValueError(f"tolerance must lie in (0, 1), not {tolerance!r}")
+    if _checks.positive(scale, "scale") > _LARGEST:
+        raise ValueError(f"scale must be at most {_LARGEST:g}, not {scale:g}: a start is small")
 
 
 def _unheard(stage: str, fraction: float) -> None:

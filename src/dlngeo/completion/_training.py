@@ -19,6 +19,7 @@ import numpy as np
 
 from dlngeo import weights
 from dlngeo._checks import Array, Weights
+from dlngeo._results.brief import brief
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.completion.baselines import Mask, Progress, TrainTestSplit
 from dlngeo.energies import MatrixCompletion
@@ -65,6 +66,9 @@ class Choice:
     errors: Array
     folds: int
     doubt: str
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def time_for(self, entries: int) -> float:
         """The chosen time for a run on that many entries."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import transpose
+from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
 
 Mask = NDArray[np.bool_]
@@ -40,6 +41,10 @@ class TrainTestSplit:
     test: Mask
     folds: tuple[tuple[Mask, Array], ...]
 
+    def __repr__(self) -> str:
+        sizes = (f"{part} {getattr(self, part).sum()}" for part in ("fit", "validation", "test"))
+        return f"TrainTestSplit({', '.join(sizes)}; {len(self.folds)} folds)"
+
     @property
     def train(self) -> Mask:
         """All that may be learned from."""
@@ -58,6 +63,9 @@ class Method:
     rmse: float
     seconds: float
     chosen: str
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def hold_out(table: Array, share: float, *, rng: RNG = None) -> TrainTestSplit:

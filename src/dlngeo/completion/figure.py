@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from dlngeo._checks import Array
-from dlngeo._results.trajectory import Trajectory
+from dlngeo._figures import line, name_ends
 from dlngeo.completion._complete import Completion
 from dlngeo.completion.baselines import Method
 from dlngeo.observables import effective_rank
 
 _LINE: dict[str, Any] = {"linewidth": 1.4}
-_SHOWN = 12  # singular values drawn
+_SHOWN, _NAMED = 12, 3  # singular values drawn, and those that get a name
 
 
 def completion_figure(result: Completion, title: str) -> Figure:
@@ -25,20 +25,22 @@ def completion_figure(result: Completion, title: str) -> Figure:
     error, values, rank, balance = figure.subplots(2, 2).ravel()
     path = result.trajectory
     _draw_errors(error, result)
-    _draw_singular_values(values, path)
-    t = _shown_times(path)
-    rank.plot(t, path.effective_rank, color="black", label="entropy", **_LINE)
+    _draw_singular_values(values, result)
+    t = _shown_times(result)
+    line(rank, t, path.effective_rank, color="black", label="entropy", **_LINE)
     stable = effective_rank(path.singular_values, "stable")
-    rank.plot(t, stable, color="0.45", linestyle="--", label="stable", **_LINE)
+    line(rank, t, stable, color="0.45", linestyle="--", label="stable", **_LINE)
     rank.set(title="Effective rank of W(t)", ylabel="effective rank", yscale="log")
     rank.yaxis.set_major_formatter("{x:g}")
     rank.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # 2, not 2 × 10⁰
     rank.legend(frameon=False)
     assert path.imbalance_drift is not None and path.weights is not None
     squares = np.max([(W**2).sum(axis=(-2, -1)) for W in path.weights], axis=0)
-    balance.plot(t, squares, color="0.45", linestyle="--", label=r"$\max_p\|W_p\|_F^2$", **_LINE)
+    sizes = r"$\max_p\|W_p\|_F^2$"
+    line(balance, t, squares, color="0.45", linestyle="--", label=sizes, **_LINE)
     drift = np.where(path.imbalance_drift > 0, path.imbalance_drift, np.nan)
-    balance.plot(t, drift, color="black", label=r"$\max_p\|G_p(t)-G_p(0)\|_F$", **_LINE)
+    label = r"$\max_p\|G_p(t)-G_p(0)\|_F$"
+    line(balance, t, drift, color="black", label=label, **_LINE)
     balance.set(title="Imbalance: conserved by the exact flow", ylabel="size", yscale="log")
     balance.legend(frameon=False)
     for axes in (error, values, rank, balance):
@@ -49,18 +51,19 @@ def completion_figure(result: Completion, title: str) -> Figure:
     return figure
 
 
-def _shown_times(path: Trajectory) -> Array:
-    """Times fit for a logarithmic axis: the start stands at half the first step, or alone at 1."""
-    t = path.t.copy()
+def _shown_times(result: Completion) -> Array:
+    """Times fit for a logarithmic axis: the start stands at half the first step."""
+    t = result.trajectory.t.copy()
     if t[0] <= 0:
-        t[0] = t[1] / 2 if t.size > 1 else 1.0
+        validated = result.choice.times[result.choice.times > 0]
+        t[0] = np.concatenate([t[1:], validated, [2.0]])[0] / 2
     return t
 
 
 def _draw_errors(axes: Axes, result: Completion) -> None:
-    path, t = result.trajectory, _shown_times(result.trajectory)
+    path, t = result.trajectory, _shown_times(result)
     training = result.spread * np.sqrt(2 * path.energy / result.entries)
-    axes.plot(t, training, color="black", label="training entries", **_LINE)
+    line(axes, t, training, color="black", label="training entries", **_LINE)
     choice = result.choice
     shown = choice.times > 0
     axes.plot(
@@ -72,7 +75,7 @@ def _draw_errors(axes: Axes, result: Completion) -> None:
     )
     if result.split.test.any():
         held_out = _held_out(result, result.centre + result.spread * path.W)
-        axes.plot(t, held_out, color="0.45", linestyle="--", label="held-out", **_LINE)
+        line(axes, t, held_out, color="0.45", linestyle="--", label="held-out", **_LINE)
         _draw_baseline(axes, result.truncated_svd)
     axes.set(title="Loss", ylabel="root mean square error", yscale="log")
     axes.legend(frameon=False)
@@ -96,20 +99,12 @@ def _held_out(result: Completion, completed: Array) -> Array:
     return errors
 
 
-def _draw_singular_values(axes: Axes, path: Trajectory) -> None:
-    t, sigma = _shown_times(path), path.singular_values
+def _draw_singular_values(axes: Axes, result: Completion) -> None:
+    t, sigma = _shown_times(result), result.trajectory.singular_values
     count = min(_SHOWN, sigma.shape[1])
     for k in range(count):
         shade = 0.75 * k / max(1, count - 1)
-        axes.plot(t, sigma[:, k], color=str(shade), **_LINE)
-        if k < 3:
-            axes.annotate(
-                rf"$\sigma_{k + 1}$",
-                (t[-1], sigma[-1, k]),
-                textcoords="offset points",
-                xytext=(3, -3),
-                annotation_clip=False,
-            )
+        line(axes, t, sigma[:, k], color=str(shade), **_LINE)
     floor = sigma[:, :count].max(axis=0).min()
     axes.set(
         title=f"The {count} largest singular values of W(t)",
@@ -117,3 +112,5 @@ def _draw_singular_values(axes: Axes, path: Trajectory) -> None:
         yscale="log",
     )
     axes.set_ylim(bottom=max(1e-12 * sigma.max(), min(sigma[0, 0], floor) / 3))
+    names = [rf"$\sigma_{k + 1}$" for k in range(min(_NAMED, count))]
+    name_ends(axes, t[-1], sigma[-1, : len(names)], names)

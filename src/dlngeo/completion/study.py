@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,20 +96,20 @@ class Complete:
         table = self._table()
         require_folder(out)
         self._require_other_files(out)
-        begun = time.perf_counter()
+        before, begun = _name_of(out / "summary.json"), time.perf_counter()
         with held(out):
             result = complete(
                 table, width=self.width, progress=progress, **self._settings(_TRAINING)
             )
             self._write(table, result, out, begun)
         headline = report.headline(table.name, table.reading, result)
-        empty = report.gaps_left(result)
         return Report(
             above=[headline, *filter(None, [table.source])],
             columns=report.COLUMNS,
             rows=report.rows(result),
-            below=[report.verdict(result), *filter(None, [empty])],
+            below=[*filter(None, [report.verdict(result), report.gaps_left(result)])],
             files=self.FILES,
+            replaced=before,
         )
 
     def _settings(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -150,3 +151,13 @@ class Complete:
         with together(out, last="summary.json") as draft:
             files.save(result, draft, name=Path(table.name).stem, smooth=self.smooth)
             write_json(draft / "summary.json", summary)
+
+
+def _name_of(summary: Path) -> str:
+    """What the results in the folder are of; empty where there are none."""
+    try:
+        return str(json.loads(summary.read_text(encoding="utf-8"))["data"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, TypeError, KeyError):
+        return "another run"

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
+from dlngeo._callbacks import Callback, stops
 from dlngeo._checks import Array
 
 Potential = Callable[[Array], tuple[Array, Array]]  # sigma -> value (...), slope (..., r)
@@ -33,7 +34,7 @@ _LARGEST_SUM = 8  # whole depths up to here: 1 - z^N from 1 - z by a sum
 _ACCEPTANCE = 0.8
 
 
-class Gas(NamedTuple):
+class LogGas(NamedTuple):
     """A density of singular values: what the head of this file calls V, β/κ, a, N and c."""
 
     potential: Potential
@@ -63,9 +64,9 @@ class Gas(NamedTuple):
         else:
             repulsion = 2 * self.share * (1 / whole - 1) + 2 * rest / self.depth * (1 / part - 1)
         sigma = np.exp(w)
-        pull = self._powers() - self.strength * sigma * self.potential(sigma)[1]
-        pull = pull + _scatter(repulsion, self.size)
-        behind = np.cumsum(pull[..., ::-1], axis=-1)[..., ::-1]  # Σ_{l>=k}
+        force_on_w = self._powers() - self.strength * sigma * self.potential(sigma)[1]
+        force_on_w = force_on_w + _scatter(repulsion, self.size)
+        behind = np.cumsum(force_on_w[..., ::-1], axis=-1)[..., ::-1]  # Σ_{l>=k}
         force = np.ones_like(y)
         force[..., 0] = behind[..., 0]
         force[..., 1:] -= np.exp(y[..., 1:]) * behind[..., 1:]
@@ -86,13 +87,14 @@ class Chains(NamedTuple):
     acceptance: Array  # (path,)
 
 
-def sample_gas(
-    gas: Gas,
+def sample_log_gas(
+    gas: LogGas,
     generators: Sequence[np.random.Generator],
     *,
     n_draws: int,
     warmup: int,
     thin: int,
+    callback: Callback | None = None,
 ) -> Chains:
     """Run one chain a generator; no chain depends on the others."""
     centre, scale = _laplace(gas)
@@ -129,14 +131,16 @@ def sample_gas(
         draw, left = divmod(move - warmup + 1, thin)
         if left == 0:
             kept[:, draw - 1], levels[:, draw - 1] = z, level
-    log_sigma = _positions(target.point(kept))[1]
-    return Chains(log_sigma, levels, accepted / (moves - warmup))
+            if stops(callback, draw, np.exp(_positions(target.point(z))[1])):
+                break
+    log_sigma = _positions(target.point(kept[:, :draw]))[1]
+    return Chains(log_sigma, levels[:, :draw], accepted / (draw * thin))
 
 
 class _Whitened(NamedTuple):
     """The density in z, y = centre + scale z."""
 
-    gas: Gas
+    gas: LogGas
     centre: Array
     scale: Array
 
@@ -162,7 +166,7 @@ def _leapfrog(
     return z, momentum, force
 
 
-def _laplace(gas: Gas) -> tuple[Array, Array]:
+def _laplace(gas: LogGas) -> tuple[Array, Array]:
     """The mode in y, and a matrix whose product with its transpose is the inverse Hessian there."""
     r = gas.size
     start = np.full(r, -math.log(max(r, 2)))

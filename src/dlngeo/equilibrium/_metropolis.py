@@ -27,21 +27,19 @@ from scipy.special import log_ndtr
 
 from dlngeo import _checks, _rank
 from dlngeo._checks import RNG, Array
-from dlngeo._equation import Equation
 from dlngeo._linalg import transpose
 from dlngeo._paths.run import Callback, Run
 from dlngeo._random import Streams
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.equilibrium._normalisation import Setting, refuse_infinite
-from dlngeo.equilibrium.mixing import GibbsSample, effective_size, split_rhat, stood_still
+from dlngeo.equilibrium.mixing import LEAST, GibbsSample, effective_size, split_rhat, stood_still
 from dlngeo.langevin.lipschitz import lipschitz, pole
 from dlngeo.langevin.root_chart import RootChart, SquareSVD, orientation, stretch
 from dlngeo.observables import effective_rank
 from dlngeo.spectral.divided_differences import log_ratio, quotient
 
 _BLOCK = 32  # steps whose noise is drawn at once
-_LEAST = 8  # frames below which nothing is said of mixing
 
 
 @one_blas_thread
@@ -90,7 +88,7 @@ def metropolis(
     -------
     GibbsSample
         An :class:`~dlngeo.langevin.Ensemble` with ``t`` in units of dt, ``acceptance``,
-        also in ``provenance``, and of the second half of the frames the ``r_hat`` and
+        and of the second half of the frames the ``r_hat`` and
         ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
         a path stood still, which its ``status`` then says.
 
@@ -105,22 +103,22 @@ def metropolis(
     -----
     The first frames remember the start. Source: derived from Menon, (12.12).
     """
-    setting, point = _place(start, depth, beta, kappa, weight_decay)
+    setting, point = _place(energy, start, depth, beta, kappa, weight_decay)
     run = Run.of(dt, n_steps, save_every, n_paths, rng, callback=callback)
     require_stacks(energy, point, "start")
-    refuse_infinite(energy, setting)
-    walk = _Walk(energy, setting, run.dt, float(orientation(point)))
+    refuse_infinite(setting)
+    walk = _Walk(setting, run.dt, float(orientation(point)))
     run, roots, acceptance = _follow(walk, point, run)
     U, lam, Vt = np.linalg.svd(roots)
-    sigma = lam**setting.depth
+    sigma = lam**setting.equation.depth
     W = (U * sigma[..., None, :]) @ Vt
     W[:, 0] = point
     late = lam[:, lam.shape[1] // 2 :]
     status, message = stood_still(acceptance, run.n_steps)
-    enough = late.shape[1] >= _LEAST and not status.any()
+    enough = late.shape[1] >= LEAST and not status.any()
     t = run.time(run.saved())
     provenance = run.provenance() | walk.equation.provenance()
-    provenance |= {"equation": "Langevin", "method": "metropolis", "acceptance": acceptance}
+    provenance |= {"equation": "Langevin", "method": "metropolis"}
     return GibbsSample(
         t=t,
         W=W,
@@ -140,7 +138,7 @@ def metropolis(
 
 
 def _place(
-    start: ArrayLike, depth: float, beta: float, kappa: float, weight_decay: float
+    energy: Energy, start: ArrayLike, depth: float, beta: float, kappa: float, weight_decay: float
 ) -> tuple[Setting, Array]:
     point = _checks.matrix(start, "start")
     if point.ndim != 2 or point.shape[0] != point.shape[1]:
@@ -150,8 +148,8 @@ def _place(
             "depth must be finite: at depth inf there is no root chart in which to propose; "
             "rotation-invariant energies have equilibrium.sample"
         )
-    setting = Setting.of(point.shape, depth, beta, kappa, None, weight_decay)
-    if setting.depth > 1:
+    setting = Setting.of(energy, point.shape, depth, beta, kappa, None, weight_decay)
+    if setting.equation.depth > 1:
         _rank.require_full(point, "start")
     return setting, point
 
@@ -182,9 +180,9 @@ class _State(NamedTuple):
 class _Walk:
     """One step for a stack of paths."""
 
-    def __init__(self, energy: Energy, setting: Setting, dt: float, orientation: float) -> None:
-        self.energy, self.setting, self.dt, self.orientation = energy, setting, dt, orientation
-        self.equation = Equation(energy, setting.depth, setting.beta, setting.kappa, setting.decay)
+    def __init__(self, setting: Setting, dt: float, orientation: float) -> None:
+        self.setting, self.dt, self.orientation = setting, dt, orientation
+        self.energy, self.equation = setting.energy, setting.equation
         self.chart = RootChart(self.equation)
 
     def at(self, Y: Array, inside: Array) -> _State:
@@ -192,7 +190,7 @@ class _Walk:
 
         ``inside`` (path, d, d) are matrices of finite energy, at which derivatives are taken there.
         """
-        N, beta, kappa = self.setting.depth, self.setting.beta, self.setting.kappa
+        N, beta, kappa = self.equation.depth, self.equation.beta, self.equation.kappa
         frames = self.chart.frames(Y)
         sigma = frames.lam**N
         W = (frames.U * sigma[..., None, :]) @ frames.Vt
@@ -201,10 +199,12 @@ class _Walk:
         lost = far | ~np.isfinite(value)
         known = np.where(lost[:, None, None], inside, W)
         rate = lipschitz(self.energy, known, sigma[..., 0], N) + pole(frames.lam, N, beta, kappa)
-        h = (self.dt / np.maximum(1.0, self.dt * (rate + self.setting.decay)))[:, None, None]
+        h = (self.dt / np.maximum(1.0, self.dt * (rate + self.equation.weight_decay)))[
+            :, None, None
+        ]
         safe = self.chart.frames(self.chart.to_root(known)) if lost.any() else frames
         move = self.chart.velocity(safe, None, h, ito=True)
-        decay = self.setting.decay * N / 2 * (frames.lam**2).sum(axis=-1)
+        decay = self.equation.weight_decay * N / 2 * (frames.lam**2).sum(axis=-1)
         k, l = np.triu_indices(sigma.shape[-1], 1)  # noqa: E741
         pairs = np.log(quotient(sigma.take(k, axis=-1), sigma.take(l, axis=-1), N)).sum(axis=-1)
         level = pairs / (2 * kappa) - beta / kappa * (value + decay)
@@ -218,7 +218,7 @@ class _Walk:
         forth = -0.5 * (G**2).sum(axis=(-2, -1)) - self._spread(state)
         gain = new.level - state.level + self._log_chance(new, state.Y) - forth
         allowed = ~np.isnan(gain)
-        if self.setting.depth > 1:
+        if self.equation.depth > 1:
             allowed &= np.linalg.slogdet(new.Y)[0] == self.orientation
         gain = np.where(allowed, np.minimum(gain, 0.0), -np.inf)
         taken = log_ndtr(normals[:, -1]) < gain  # the logarithm of a uniform number
@@ -228,10 +228,10 @@ class _Walk:
         """Log density of the proposal Y from a state, but for a constant."""
         U, lam, Vt = state.frames
         R = transpose(U) @ (Y - state.Y - state.move) @ transpose(Vt)
-        S = stretch(log_ratio(lam[..., :, None], lam[..., None, :]), self.setting.depth)
+        S = stretch(log_ratio(lam[..., :, None], lam[..., None, :]), self.equation.depth)
         turned = transpose(R)
         norm = (0.25 * (S * (R + turned) ** 2 + (R - turned) ** 2 / S)).sum(axis=(-2, -1))
-        scale = self.setting.beta / (4 * self.setting.kappa) / state.h[:, 0, 0]
+        scale = self.setting.strength / 4 / state.h[:, 0, 0]
         return np.asarray(-scale * norm - self._spread(state))
 
     def _spread(self, state: _State) -> Array:

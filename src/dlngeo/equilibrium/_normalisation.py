@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._linalg import diagonal_matrix
 from dlngeo.energies import Energy, Spectral, require_stacks
 from dlngeo.entropy.free_energies import decay_energy
@@ -37,19 +38,17 @@ from dlngeo.weights import haar_frame
 
 
 class Setting(NamedTuple):
-    """All that the Gibbs measure depends on but the energy, checked."""
+    """All that the Gibbs measure depends on, checked."""
 
+    equation: Equation
     shape: tuple[int, int]
     rank: int
-    depth: float
-    beta: float
-    kappa: float
-    decay: float  # γ
     extra: float  # c, the power of λ
 
     @classmethod
     def of(
         cls,
+        energy: Energy,
         shape: tuple[int, int],
         depth: float,
         beta: float,
@@ -59,13 +58,13 @@ class Setting(NamedTuple):
     ) -> Setting:
         """Arguments checked; the rank is the largest that the widths allow."""
         m, n = _checks.shape(shape)
-        depth, decay = _checks.depth(depth), _checks.non_negative(weight_decay, "weight_decay")
-        beta, kappa = _checks.positive(beta, "beta"), _checks.positive(kappa, "kappa")
-        rank = _checks.rank(None, (m, n), widths, depth)
-        if math.isinf(depth) and (m != n or decay > 0):
+        kappa = _checks.positive(kappa, "kappa")
+        equation = Equation.of(energy, depth, beta, kappa, weight_decay)
+        rank = _checks.rank(None, (m, n), widths, equation.depth)
+        if math.isinf(equation.depth) and (m != n or equation.weight_decay > 0):
             raise ValueError(
                 "at depth inf W must be square, its row and column spaces being frozen otherwise, "
-                f"and weight_decay 0; shape is {(m, n)} and weight_decay {decay:g}"
+                f"and weight_decay 0; shape is {(m, n)} and weight_decay {weight_decay:g}"
             )
         if widths is None and m != n:
             raise ValueError(
@@ -73,20 +72,35 @@ class Setting(NamedTuple):
             )
         hidden = () if widths is None else _checks.widths(widths)[1:-1]
         extra = m + n - 2 * rank + sum(d - rank for d in hidden) / kappa
-        return cls((m, n), rank, depth, beta, kappa, decay, extra)
+        return cls(equation, (m, n), rank, extra)
+
+    @property
+    def energy(self) -> Energy:
+        """E; who uses it first refuses what is no energy."""
+        return cast("Energy", self.equation.energy)
+
+    @property
+    def strength(self) -> float:
+        """β/κ."""
+        return self.equation.beta / self.equation.kappa
+
+    @property
+    def share(self) -> float:
+        """A = 1/(2κ)."""
+        return 1 / (2 * self.equation.kappa)
 
     def growth(self, large: int) -> float:
         """The exponent n_ρ at the head of this file."""
-        share, r = 1 / (2 * self.kappa), self.rank
-        pair = share + (1 - share) / self.depth
-        return 2 * pair * _pairs(large, r) + large * (self.extra + 1) / self.depth
+        share, r = self.share, self.rank
+        pair = share + (1 - share) / self.equation.depth
+        return 2 * pair * _pairs(large, r) + large * (self.extra + 1) / self.equation.depth
 
     def null_space_powers(self) -> tuple[float, float]:
         """The powers t and q of :mod:`dlngeo.equilibrium._null_space`, at full rank."""
         m, n = self.shape
-        share = 1 - 1 / self.depth
-        whole = share * (abs(m - n) + 1) - (self.extra - abs(m - n)) / self.depth
-        return whole, 2 * (1 - 1 / (2 * self.kappa)) * share
+        share = 1 - 1 / self.equation.depth
+        whole = share * (abs(m - n) + 1) - (self.extra - abs(m - n)) / self.equation.depth
+        return whole, 2 * (1 - self.share) * share
 
 
 @dataclass(frozen=True)
@@ -149,34 +163,35 @@ def normalisable(
     ... ).finite
     True
     """
-    return verdict(energy, Setting.of(shape, depth, beta, kappa, widths, weight_decay))
+    return verdict(Setting.of(energy, shape, depth, beta, kappa, widths, weight_decay))
 
 
-def refuse_infinite(energy: Energy, setting: Setting) -> None:
+def refuse_infinite(setting: Setting) -> None:
     """Raise ValueError where Z is known to be infinite."""
-    answer = verdict(energy, setting)
+    answer = verdict(setting)
     if answer.finite is False:
         raise ValueError(f"the Gibbs measure cannot be normalised: {answer.reason}")
 
 
-def verdict(energy: Energy, setting: Setting) -> Normalisability:
+def verdict(setting: Setting) -> Normalisability:
     """The answer of :func:`normalisable`, arguments checked."""
+    energy = setting.energy
     invariant = is_rotation_invariant(energy, setting.shape)
-    d, kappa = setting.rank, setting.kappa
-    if math.isinf(setting.depth) and not kappa < (d - 1) / (2 * d):
+    d, kappa = setting.rank, setting.equation.kappa
+    if math.isinf(setting.equation.depth) and not kappa < (d - 1) / (2 * d):
         return Normalisability(
             False,
             f"Z = ∞: at depth inf the mass runs off to a singular value zero unless "
             f"kappa < (d-1)/(2d) = {(d - 1) / (2 * d):g}; kappa is {kappa:g}",
         )
     if invariant:
-        return _by_growth(energy, setting)
+        return _by_growth(setting)
     null_space = getattr(energy, "null_space", None)
     if not callable(null_space):
         return Normalisability(
             None, f"{energy!r} is neither rotation-invariant nor known by structure"
         )
-    if setting.decay > 0:
+    if setting.equation.weight_decay > 0:
         return Normalisability(True, "the weight decay confines what the energy does not see")
     full = setting.rank == min(setting.shape)
     return Normalisability(*judge(null_space(), setting.null_space_powers() if full else None))
@@ -220,11 +235,12 @@ def is_rotation_invariant(energy: Energy, d: int | tuple[int, int]) -> bool:
     return bool((same | (np.isinf(rotated) & np.isinf(plain))).all())
 
 
-def potential(energy: Energy, setting: Setting) -> Potential:
+def potential(setting: Setting) -> Potential:
     """E + decay of diag(σ), and its derivatives.
 
     Raises ValueError for an energy that is not rotation-invariant.
     """
+    energy, equation = setting.energy, setting.equation
     if not is_rotation_invariant(energy, setting.shape):
         raise ValueError(
             "the energy must be rotation-invariant, E(PWQ) = E(W) for orthogonal P, Q; "
@@ -242,31 +258,31 @@ def potential(energy: Energy, setting: Setting) -> Potential:
         slope = np.diagonal(energy.gradient(W), axis1=-2, axis2=-1)[..., : sigma.shape[-1]]
         return np.where(inside, energy.value(W), np.inf), slope
 
-    if setting.decay == 0:
+    if equation.weight_decay == 0:
         return bare
 
     def decayed(sigma: Array) -> tuple[Array, Array]:
         value, slope = bare(sigma)
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = slope + setting.decay * sigma ** (2 / setting.depth) / sigma
-        return value + decay_energy(sigma, setting.depth, setting.decay), slope
+            slope = slope + equation.weight_decay * sigma ** (2 / equation.depth) / sigma
+        return value + decay_energy(sigma, equation.depth, equation.weight_decay), slope
 
     return decayed
 
 
-def _by_growth(energy: Energy, setting: Setting) -> Normalisability:
-    total = potential(energy, setting)
+def _by_growth(setting: Setting) -> Normalisability:
+    energy, total = setting.energy, potential(setting)
     for large in range(1, setting.rank + 1):
         sigma = np.ones((3, setting.rank))
         sigma[:, :large] = np.array([1e4, 1e8, 1e16])[:, None]
         with np.errstate(over="ignore", invalid="ignore"):
             bare = energy.value(diagonal_matrix(sigma, *setting.shape))
-            if setting.decay > 0 and not (np.diff(bare) < 0).any():
+            if setting.equation.weight_decay > 0 and not (np.diff(bare) < 0).any():
                 continue  # σ^{2/N} outgrows every logarithm, however slowly
             values = total(sigma)[0]
             near, far = np.diff(values) / np.diff(np.log([1e4, 1e8, 1e16]))
         faster = values[-1] == np.inf or np.isnan(values[-1]) or (near > 0 and far > 1.01 * near)
-        growth, held = setting.growth(large), setting.beta / setting.kappa * far
+        growth, held = setting.growth(large), setting.strength * far
         if not faster and not held > growth * (1 + 1e-9):
             return Normalisability(
                 False,

@@ -24,18 +24,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
+from dlngeo._callbacks import Callback, checked
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import transpose
 from dlngeo._random import child, recorded, seed_sequence
 from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
-from dlngeo.equilibrium._log_gas import Gas, sample_gas
+from dlngeo.equilibrium._log_gas import LogGas, sample_log_gas
 from dlngeo.equilibrium._normalisation import (
     Setting,
     potential,
     refuse_infinite,
 )
-from dlngeo.equilibrium.mixing import GibbsSample, effective_size, split_rhat, stood_still
+from dlngeo.equilibrium.mixing import LEAST, GibbsSample, effective_size, split_rhat, stood_still
 from dlngeo.observables import effective_rank
 from dlngeo.spectral.divided_differences import log_ratio, quotient
 from dlngeo.spectral.fibre_volume import Widths
@@ -119,19 +120,19 @@ def log_density(
     sigma, depth = _checks.singular_values(sigma), _checks.depth(depth)
     r = sigma.shape[-1]
     dims = (r, r) if widths is None else _checks.widths(widths)
-    setting = Setting.of((dims[-1], dims[0]), depth, beta, kappa, widths, weight_decay)
+    setting = Setting.of(energy, (dims[-1], dims[0]), depth, beta, kappa, widths, weight_decay)
     if setting.rank != r:
         raise ValueError(f"sigma must hold {setting.rank} numbers, the least width, not {r}")
     if math.isinf(depth) and not (sigma > 0).all():
         raise ValueError("sigma must be positive at depth inf, where the density diverges at zero")
     named = "sigma" if widths is None else "widths"
     require_stacks(energy, np.zeros(setting.shape), named, hessian=False)
-    value = potential(energy, setting)(sigma)[0]
+    value = potential(setting)(sigma)[0]
     k, l = np.triu_indices(r, 1)  # noqa: E741
     one, two = sigma[..., k], sigma[..., l]
     u = log_ratio(one, two)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
-        pairs = np.log(quotient(one, two, depth)).sum(axis=-1) / (2 * setting.kappa)
+        pairs = np.log(quotient(one, two, depth)).sum(axis=-1) * setting.share
         if math.isinf(depth):
             volume = np.log(u).sum(axis=-1) - np.log(sigma).sum(axis=-1)
         else:
@@ -139,7 +140,7 @@ def log_density(
             volume = (np.log(-np.expm1(-2 * u / depth)) + 2 / depth * larger).sum(axis=-1)
             if setting.extra:
                 volume = volume + setting.extra / depth * np.log(sigma).sum(axis=-1)
-    return np.asarray(pairs + volume - setting.beta / setting.kappa * value)[()]
+    return np.asarray(pairs + volume - setting.strength * value)[()]
 
 
 def sample_singular_values(
@@ -156,11 +157,12 @@ def sample_singular_values(
     warmup: int = 250,
     thin: int = 1,
     rng: RNG = None,
+    callback: Callback | None = None,
 ) -> SingularValueSample:
     """Draw singular values from the Gibbs measure; as :func:`sample`, without the matrices."""
-    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
-    run = _Run.of(n_paths, n_draws, warmup, thin)
-    return _chains(energy, setting, run, seed_sequence(rng))
+    setting = Setting.of(energy, shape, depth, beta, kappa, widths, weight_decay)
+    run = _Run.of(n_paths, n_draws, warmup, thin, callback)
+    return _chains(setting, run, seed_sequence(rng))
 
 
 @one_blas_thread
@@ -178,6 +180,7 @@ def sample(
     warmup: int = 250,
     thin: int = 1,
     rng: RNG = None,
+    callback: Callback | None = None,
 ) -> GibbsSample:
     r"""Draw matrices W = U diag(σ) Vᵀ from the Gibbs measure of the Riemannian Langevin equation.
 
@@ -202,6 +205,9 @@ def sample(
         Moves before the first draw is kept, in which the step adapts, and moves a draw.
     rng : anything that ``numpy.random.default_rng`` takes
         Path k draws from child k of its SeedSequence, however many paths there are.
+    callback : callable or None
+        ``callback(count, sigma)`` after each draw that is kept, sigma (path, r); it may raise
+        StopIteration, and these are the draws.
 
     Returns
     -------
@@ -229,9 +235,9 @@ def sample(
     >>> draws.W.shape, bool((draws.r_hat < 1.1).all())
     ((4, 250, 2, 2), True)
     """
-    setting = Setting.of(shape, depth, beta, kappa, widths, weight_decay)
-    run, seed = _Run.of(n_paths, n_draws, warmup, thin), seed_sequence(rng)
-    gas = _chains(energy, setting, run, seed)
+    setting = Setting.of(energy, shape, depth, beta, kappa, widths, weight_decay)
+    run, seed = _Run.of(n_paths, n_draws, warmup, thin, callback), seed_sequence(rng)
+    gas = _chains(setting, run, seed)
     (m, n), r = setting.shape, setting.rank
     W = np.empty((*gas.sigma.shape[:2], m, n))
     for path, sigma in enumerate(gas.sigma):
@@ -241,12 +247,10 @@ def sample(
     sigma = np.zeros((*gas.sigma.shape[:2], min(m, n)))
     sigma[..., :r] = gas.sigma
     t = np.arange(W.shape[1], dtype=float)
-    status, message = stood_still(gas.acceptance, run.n_draws * run.thin)
-    provenance = recorded(seed) | {
-        "equation": "Gibbs measure", "entropic_drift": True, "method": "hamiltonian",
-        "n_draws": run.n_draws, "warmup": run.warmup, "thin": run.thin, "depth": setting.depth,
-        "beta": setting.beta, "kappa": setting.kappa, "weight_decay": setting.decay,
-        "widths": widths,
+    status, message = stood_still(gas.acceptance, W.shape[1] * run.thin)
+    provenance = recorded(seed) | setting.equation.provenance() | {
+        "equation": "Gibbs measure", "method": "hamiltonian",
+        "n_draws": W.shape[1], "warmup": run.warmup, "thin": run.thin, "widths": widths,
     }  # fmt: skip
     return GibbsSample(
         t=t,
@@ -259,6 +263,7 @@ def sample(
         message=message,
         ends=np.full(run.n_paths, t[-1]),
         provenance=provenance,
+        equation=setting.equation,
         r_hat=np.where(status.any(), np.inf, gas.r_hat),
         effective_size=np.where(status.any(), 0.0, gas.effective_size),
         acceptance=gas.acceptance,
@@ -270,15 +275,19 @@ class _Run(NamedTuple):
     n_draws: int
     warmup: int
     thin: int
+    callback: Callback | None
 
     @classmethod
-    def of(cls, n_paths: int, n_draws: int, warmup: int, thin: int) -> _Run:
+    def of(
+        cls, n_paths: int, n_draws: int, warmup: int, thin: int, callback: Callback | None
+    ) -> _Run:
         """Arguments checked."""
         return cls(
             _checks.integer(n_paths, "n_paths", 1),
-            _checks.integer(n_draws, "n_draws", 8),
+            _checks.integer(n_draws, "n_draws", LEAST),
             _checks.integer(warmup, "warmup", 1),
             _checks.integer(thin, "thin", 1),
+            checked(callback),
         )
 
 
@@ -287,28 +296,29 @@ def _generator(seed: np.random.SeedSequence, path: int, part: int) -> np.random.
     return np.random.default_rng(child(seed, path, part))
 
 
-def _chains(
-    energy: Energy, setting: Setting, run: _Run, seed: np.random.SeedSequence
-) -> SingularValueSample:
-    refuse_infinite(energy, setting)
-    gas = Gas(
-        potential(energy, setting),
-        setting.beta / setting.kappa,
-        1 / (2 * setting.kappa),
-        setting.depth,
+def _chains(setting: Setting, run: _Run, seed: np.random.SeedSequence) -> SingularValueSample:
+    refuse_infinite(setting)
+    gas = LogGas(
+        potential(setting),
+        setting.strength,
+        setting.share,
+        setting.equation.depth,
         setting.extra,
         setting.rank,
     )
-    chains = sample_gas(
+    chains = sample_log_gas(
         gas,
         [_generator(seed, path, _GAS) for path in range(run.n_paths)],
         n_draws=run.n_draws,
         warmup=run.warmup,
         thin=run.thin,
+        callback=run.callback,
     )
+    drawn = chains.log_sigma
+    enough = drawn.shape[1] >= LEAST
     return SingularValueSample(
-        np.exp(chains.log_sigma),
-        split_rhat(chains.log_sigma),
-        effective_size(chains.log_sigma),
+        np.exp(drawn),
+        split_rhat(drawn) if enough else np.full(setting.rank, np.inf),
+        effective_size(drawn) if enough else np.zeros(setting.rank),
         chains.acceptance,
     )

@@ -18,7 +18,7 @@ from dlngeo._autocorrelation import lagged_sums, summed
 from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 
-_LEAST = 8  # draws a path, below which there is nothing to say
+LEAST = 8  # draws a path, below which there is nothing to say
 _STILL, _JUDGED = 1e-4, 100  # mean chance of a move below which, after so many, a path is stuck
 
 
@@ -134,9 +134,9 @@ def effective_size(draws: ArrayLike) -> Array:
 def _halves(draws: ArrayLike) -> Array:
     """(2 · path, draw // 2, ...); the middle draw of an odd number is left out."""
     draws = _checks.real_array(draws, "draws")
-    if draws.ndim < 2 or draws.shape[0] == 0 or draws.shape[1] < _LEAST:
+    if draws.ndim < 2 or draws.shape[0] == 0 or draws.shape[1] < LEAST:
         raise ValueError(
-            f"draws must have shape (path, draw, ...) with at least {_LEAST} draws a path; "
+            f"draws must have shape (path, draw, ...) with at least {LEAST} draws a path; "
             f"their shape is {draws.shape}"
         )
     half = draws.shape[1] // 2

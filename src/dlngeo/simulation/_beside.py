@@ -1,12 +1,7 @@
-r"""The Riemannian Langevin equation beside the two flows it fluctuates about (Menon, 6.7, 12.12).
+"""An ensemble of the Langevin equation and the flows from its start (Menon, 6.7, 12.12).
 
-From one start: an ensemble of noisy paths, the gradient flow of the free energy
-:math:`F_\beta = E - S/\beta`, which the ensemble follows without noise in the observable (κ = 0),
-and the gradient flow of E alone. All three are saved at the same times. For Menon's 2 × 2
-completion problem (14.1), W_11 = W_22 = 1 observed, :func:`on_hyperbola` says where a matrix sits
-beside the minimisers of rank one, (14.3).
-
-``dlngeo simulate`` is this from a file or a preset: see :mod:`dlngeo.simulation.config`.
+For Menon's 2 × 2 completion problem (14.1), W_11 = W_22 = 1 observed, :func:`on_hyperbola` says
+where a matrix sits beside the minimisers of rank one, (14.3).
 """
 
 from __future__ import annotations
@@ -23,6 +18,7 @@ from dlngeo import _checks, flows, langevin
 from dlngeo._checks import RNG, Array
 from dlngeo._linalg import frobenius
 from dlngeo._paths.run import Callback
+from dlngeo._results.brief import brief
 from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.energies import Energy
@@ -53,6 +49,10 @@ class Comparison:
     ensemble: Ensemble
     free_energy_flow: Trajectory
     gradient_flow: Trajectory
+
+    def __repr__(self) -> str:
+        ends = (f"{name} to t = {flow.t[-1]:g}" for name, flow in self.flows.items())
+        return f"Comparison({self.ensemble!r}, {', '.join(ends)})"
 
     @functools.cached_property
     def whole(self) -> Ensemble:
@@ -187,6 +187,9 @@ class Position(NamedTuple):
     a: Array
     distance: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def is_hyperbola(energy: Energy) -> bool:
     """Whether the energy is (14.1): a 2 × 2 matrix whose diagonal is observed to be 1, 1."""
@@ -234,4 +237,4 @@ def on_hyperbola(W: ArrayLike) -> Position:
     nearest = squares <= squares.min(axis=-1, keepdims=True) * (1 + 1e-12)
     a = np.where(nearest, roots, -np.inf).max(axis=-1)
     diagonal = np.hypot(W[..., 0, 0] - 1, W[..., 1, 1] - 1)
-    return Position(a, np.asarray(np.hypot(diagonal, np.hypot(x - a, y - 1 / a))))
+    return Position(a, np.hypot(diagonal, np.hypot(x - a, y - 1 / a)))

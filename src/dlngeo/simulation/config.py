@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def read(path: str | Path) -> Config:
     OSError
         If there is no such file.
     """
-    path = Path(path)
+    path = Path(_checks.instance(path, "path", str, os.PathLike))
     try:
         with path.open("rb") as file:  # which may be a device without an end
             content = file.read(_LONGEST + 1)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlngeo._checks import Array
+from dlngeo._figures import line, name_ends
 from dlngeo.simulation._beside import Comparison, Observable, is_hyperbola, on_hyperbola
 from dlngeo.simulation.config import Config
 
@@ -76,22 +77,23 @@ def draw_in_time(axes: Axes, result: Comparison, observable: Observable) -> None
         axes.fill_between(t, below, above, color="0.9", label=names["spread"])
         if np.isfinite(e).all():
             axes.fill_between(t, m - 2 * e, m + 2 * e, color="0.65", label=names["error"])
-        axes.plot(t, m, **_MEAN, label=names["mean"])
+        line(axes, t, m, **_MEAN, label=names["mean"])
         for name, flow in result.flows.items():
-            line = _columns(getattr(flow, observable))[:, k]
-            axes.plot(flow.t, line, **FLOWS[name], label=names[name])
-        if observable == "singular_values":
-            _name_at_end(axes, t[-1], m[-1], rf"$\sigma_{k + 1}$")
+            single = _columns(getattr(flow, observable))[:, k]
+            line(axes, flow.t, single, **FLOWS[name], label=names[name])
     title, text = _TITLES[observable]
     axes.set_title(title)
     axes.set(xlabel="time t", ylabel=text)
     axes.margins(x=0)
+    if observable == "singular_values":
+        ends = mean[-1, :_SHOWN]
+        name_ends(axes, t[-1], ends, [rf"$\sigma_{k + 1}$" for k in range(len(ends))])
 
 
 def draw_departure(axes: Axes, result: Comparison) -> None:
     """How far paths are from the free-energy flow; κ = 0 closes the gap as dt → 0."""
     departure = result.departure()
-    axes.plot(result.whole.t[: departure.size], departure, **_MEAN)
+    line(axes, result.whole.t[: departure.size], departure, **_MEAN)
     axes.set_title("Distance of the paths from the free-energy flow")
     axes.set(xlabel="time t", ylabel="root mean square of $\\|W - W_F\\|_F$")
     axes.set_ylim(bottom=0)
@@ -100,12 +102,6 @@ def draw_departure(axes: Axes, result: Comparison) -> None:
 
 def _columns(values: Array) -> Array:
     return values if values.ndim == 2 else values[:, None]
-
-
-def _name_at_end(axes: Axes, t: float, value: float, text: str) -> None:
-    axes.annotate(
-        text, (t, value), textcoords="offset points", xytext=(4, -3), annotation_clip=False
-    )
 
 
 # -------------------------------------------------------------------------------- the hyperbola
@@ -123,9 +119,9 @@ def draw_plane(axes: Axes, result: Comparison) -> None:
         axes.plot(a, 1 / a, color="0.55", linewidth=1, zorder=1, label=name)
     axes.plot(x, y, ".", color="0.7", markersize=4, zorder=0, label="paths at the end")
     for name, flow in result.flows.items():
-        line = flow.W[:, 0, 1], flow.W[:, 1, 0]
-        axes.plot(*line, **FLOWS[name])
-        axes.plot(line[0][-1], line[1][-1], *_end(name), zorder=4)
+        x_of, y_of = flow.W[:, 0, 1], flow.W[:, 1, 0]
+        axes.plot(x_of, y_of, **FLOWS[name])
+        axes.plot(x_of[-1], y_of[-1], *_end(name), zorder=4)
     start = result.ensemble.W[0, 0]
     axes.plot(start[0, 1], start[1, 0], "s", color="black", markersize=5, label="start")
     axes.set(xlim=limits[0], ylim=limits[1], xlabel="$W_{12}$", ylabel="$W_{21}$")

@@ -7,6 +7,7 @@ together are the run in one piece, bit for bit (:mod:`dlngeo._store.groups`).
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import langevin
+from dlngeo import _checks, langevin
 from dlngeo._checks import Array
 from dlngeo._environment import differences
 from dlngeo._equation import Equation
@@ -43,7 +44,7 @@ def run(
     config : Config
     out : path
         A folder; groups are kept in ``out/groups``. Where others may write to it meanwhile, hold
-        it: :func:`dlngeo._store.files.held`.
+        it: ``dlngeo._store.files.held``.
     progress : callable or None
         ``progress(n)`` when the first n paths are on disk.
     mix_environments : bool
@@ -56,6 +57,11 @@ def run(
         If the folder holds paths of another configuration or, unless asked to mix, of another
         environment; a damaged group; or a result of more paths than these.
     """
+    _checks.instance(config, "config", Config)
+    _checks.instance(out, "out", str, os.PathLike)
+    _checks.flag(mix_environments, "mix_environments")
+    if progress is not None:
+        _checks.function(progress, "progress")
     _require_room(config, Path(out))
     groups = _groups(config, out)
     groups.require_environment(lambda group: dict(_provenance(group)["versions"]), mix_environments)

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
-from dlngeo.langevin.schemes import SCHEMES
+from dlngeo.langevin import SCHEMES
 from dlngeo.simulation import report, store
 from dlngeo.simulation._beside import Comparison
 from dlngeo.simulation.config import PRESETS, Config, preset, read

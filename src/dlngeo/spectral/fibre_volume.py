@@ -6,7 +6,7 @@ The formula stands at the head of :mod:`dlngeo.entropy`, where users find all th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,7 @@ from dlngeo._checks import Array
 from dlngeo._linalg import svd, svd_product
 from dlngeo.spectral.divided_differences import degree, quotient, unit
 from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
-
-Widths = Sequence[int] | None
-
+from dlngeo.spectral.frame import Widths
 
 # ------------------------------------------------------------------------------------- volumes
 

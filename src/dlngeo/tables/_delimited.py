@@ -26,7 +26,10 @@ class Record(NamedTuple):
 
 
 def records(path: Path, delimiter: str | None, decimal: str, skip: int) -> Iterator[Record]:
-    """The lines below the first ``skip`` that are not blank, as cells without outer blanks."""
+    """The lines below the first ``skip`` that are not blank, as cells without outer blanks.
+
+    Of a text of one column a blank line between others is an empty cell.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             yield from _records(file, path, delimiter, decimal, skip)
@@ -54,14 +57,16 @@ def _records(
     if separator == " ":
         lines = (line.rstrip(" \r\n") + "\n" for line in lines)
         before[-1] = before[-1].rstrip(" \r\n") + "\n"
-    reader = csv.reader(
-        chain(before, lines), delimiter=separator, skipinitialspace=True, strict=True
-    )
+    yield from _filled(_parsed(chain(before, lines), separator, path, skip))
+
+
+def _parsed(lines: Iterator[str], separator: str, path: Path, skip: int) -> Iterator[Record]:
+    """The cells of every line, one empty cell where it is blank."""
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     number = 0
     try:
         for cells in reader:
-            if len(cells) > 1 or (cells and cells[0].strip()):
-                yield Record(skip + number + 1, [cell.strip() for cell in cells])
+            yield Record(skip + number + 1, [cell.strip() for cell in cells] or [""])
             number = reader.line_num
     except csv.Error as error:
         trouble = str(error)
@@ -70,6 +75,20 @@ def _records(
         elif "expected after" in trouble:
             trouble = "text follows upon a closing quotation mark"
         raise ValueError(f"{path}: line {skip + number + 1}: {trouble}") from None
+
+
+def _filled(records: Iterator[Record]) -> Iterator[Record]:
+    """The lines that are not blank; of one column also the blank ones between them."""
+    width = 0
+    gaps: list[Record] = []  # of one column, if more of it follows
+    for record in records:
+        if record.cells != [""]:
+            width = width or len(record.cells)
+            yield from gaps
+            yield record
+            gaps = []
+        elif width == 1:
+            gaps.append(record)
 
 
 def _text(lines: Iterator[str], path: Path) -> Iterator[str]:

@@ -58,6 +58,11 @@ class Table:
     layout: str = "table"
     reading: str = "table"
 
+    def __repr__(self) -> str:
+        m, n = self.values.shape
+        seen = np.isfinite(self.values).sum()
+        return f"Table({self.name!r}, {m} × {n}, {seen} entries observed, read as {self.reading})"
+
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or 0 in self.values.shape:
             raise ValueError(f"{self.name}: not a matrix, its shape is {self.values.shape}")
