@@ -51,8 +51,8 @@ def recorded(seed: np.random.SeedSequence) -> dict[str, Any]:
         words = tuple(int(word) for word in np.ravel(np.asarray(entropy, dtype=object)))
         entropy = words if np.ndim(entropy) else words[0]
     key = tuple(int(k) for k in seed.spawn_key)
-    told = {"seed": entropy, "spawn_key": key, "versions": numerics()}
-    return told if seed.pool_size == 4 else told | {"pool_size": seed.pool_size}
+    record = {"seed": entropy, "spawn_key": key, "versions": numerics()}
+    return record if seed.pool_size == 4 else record | {"pool_size": seed.pool_size}
 
 
 def restored(provenance: Mapping[str, Any]) -> np.random.SeedSequence:

@@ -61,6 +61,13 @@ def test_readme_example_runs(capsys):
     assert "Trajectory(" in capsys.readouterr().out
 
 
+def test_example_of_the_page_of_results_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(compile(code, "results.md", "exec"), {})
+
+
 def test_readme_has_its_two_commands():
     section = (ROOT / "README.md").read_text().split("## Two commands")[1].split("\n## ")[0]
     (block,) = re.findall(r"```\w*\n(.*?)```", section, flags=re.DOTALL)

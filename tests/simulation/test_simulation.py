@@ -141,8 +141,8 @@ def test_what_ends_early_is_kept_and_said(result):
     # at depth 3 σ' = 3 σ^{7/3} without noise: σ = 1 reaches infinity at t = 1/4
     t = np.linspace(0.0, 0.5, 11)
     still = np.broadcast_to(np.diag([1.0, 0.5]), (2, 11, 2, 2))
-    provenance = {**result.ensemble.provenance, "weight_decay": 0.0, "beta": 1e3}
-    stayed = dataclasses.replace(result.ensemble, t=t, W=still, provenance=provenance)
+    equation = dataclasses.replace(result.ensemble.equation, weight_decay=0.0, beta=1e3)
+    stayed = dataclasses.replace(result.ensemble, t=t, W=still, equation=equation)
     again = simulation.beside(Explosive(), stayed)
     assert [note.split(":")[0] for note in again.notes] == [
         "the free-energy flow",

@@ -18,9 +18,10 @@ ZERO = energies.Quadratic(np.zeros((2, 2)))
 COMPLETION = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
 
 
-def ensemble_of(W, depth, energy, **changes):
-    known = {"depth": depth, "beta": 2.0, "kappa": 0.5, "weight_decay": 0.0} | changes
-    return build(Equation(energy, depth), np.arange(W.shape[1]) * 0.1, W, None, 0, "", known)
+def ensemble_of(W, depth, energy, widths=None, kappa=0.5, weight_decay=0.0):
+    equation = Equation(energy, depth, 2.0, kappa, weight_decay)
+    t = np.arange(W.shape[1]) * 0.1
+    return build(equation, t, W, None, 0, "", {"widths": widths})
 
 
 def run_of(energy, depth, **changes):
@@ -147,7 +148,7 @@ def test_the_balance_notices_another_equation():
     run = run_of(COMPLETION, 3)
     assert worst(free_energy_balance(run, COMPLETION)) < 5
     for wrong in ({"kappa": 0.8}, {"beta": 1.6}, {"depth": 2}, {"depth": 5}):
-        other = dataclasses.replace(run, provenance=run.provenance | wrong)
+        other = dataclasses.replace(run, equation=dataclasses.replace(run.equation, **wrong))
         assert worst(free_energy_balance(other, COMPLETION)) > 5
 
 
@@ -161,9 +162,7 @@ def test_without_noise_it_is_the_identity_of_the_gradient_flow():
     t = np.linspace(0, 1, 401)
     flow = solve_ivp(velocity, (0, 1), START.ravel(), t_eval=t, rtol=1e-11, atol=1e-12)
     W = np.stack([flow.y.T.reshape(-1, 2, 2)] * 2)
-    run = build(Equation(COMPLETION, depth, beta), t, W, None, 0, "", {
-        "depth": depth, "beta": beta, "kappa": 0.0, "weight_decay": 0.0,
-    })  # fmt: skip
+    run = build(Equation(COMPLETION, depth, beta), t, W, None, 0, "", {})
     balance = free_energy_balance(run, COMPLETION)
     assert balance.change.value[-1] < -0.05
     assert (balance.diffusion.value == 0).all()
@@ -188,13 +187,13 @@ def test_in_equilibrium_dissipation_and_diffusion_cancel():
 def test_ensembles_that_do_not_fit_are_refused():
     W = np.ones((2, 3, 2, 2)) + np.eye(2)
     wide = ensemble_of(np.ones((2, 3, 2, 3)), 2, None)
-    untold = build(Equation(None, 2), np.arange(3.0), W, None, 0, "", {"depth": 2})
+    untold = dataclasses.replace(ensemble_of(W, 2, None), equation=None)
     layered = ensemble_of(W, 2, ZERO, widths=(2, 5, 2))
     decaying = ensemble_of(W, math.inf, ZERO, weight_decay=1.0)
     for function in (free_energy, dissipation, free_energy_balance):
         with pytest.raises(ValueError, match="square networks"):
             function(wide, ZERO)
-        with pytest.raises(ValueError, match="must tell"):
+        with pytest.raises(ValueError, match="equation must tell"):
             function(untold, ZERO)
         with pytest.raises(ValueError, match="square networks"):
             function(layered, ZERO)

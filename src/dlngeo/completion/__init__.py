@@ -13,7 +13,7 @@ The protocol is one for all methods: a share of the entries is held out; the res
 entries, choose what is to be chosen and are fitted; the held-out ones judge. What is handed out was
 trained once more, on every observed entry.
 
-``dlngeo complete`` is this from a file (:mod:`dlngeo.completion.study`). Files that become tables:
+``dlngeo complete`` is this from a file (``dlngeo.completion.study``). Files that become tables:
 :mod:`dlngeo.tables`.
 """
 

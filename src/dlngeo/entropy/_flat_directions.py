@@ -7,7 +7,7 @@ For depth N > 1 and d >= 2 the entropy grows along every line W + xD, W generic,
 
 since ρ singular values grow like x and the others stay, and K(σ_k, σ_l) is of degree 2 - 2/N in the
 larger. So where E is constant along a line and there is no weight decay, the free energy is
-unbounded below. The lines are found from E'' and E alike for every energy, which need say nothing of
+unbounded below. The lines are found from E'' and E, for every energy alike: it need say nothing of
 its null space.
 """
 

@@ -1,19 +1,4 @@
-r"""Equilibrium of the Riemannian Langevin equation: its Gibbs measure, sampled (Menon, 12.2, 14.3).
-
-For an energy that sees singular values alone, (12.12) with parameters β and κ leaves invariant
-
-.. math:: e^{-\beta E/\kappa}\;
-   \Big[\frac{\mathrm{van}(\Lambda^{2N})}{\mathrm{van}(\Lambda^2)}\Big]^{1/(2\kappa)}
-   \mathrm{van}(\Lambda^2)\, d\Lambda \times \text{Haar} \times \text{Haar},
-
-which is e^{(S - βE)/κ} times the volume of g^N: the entropy S enters divided by κ, the energy
-multiplied by β/κ. Whether that can be normalised, :func:`normalisable` says; :func:`sample` draws
-from it, and :func:`limit_density` is its law for wide matrices. For any other energy the measure is
-e^{(S - βE)/κ} times the volume all the same, and :func:`metropolis` draws from it.
-
-The Langevin equation itself keeps the sign of det W; the measure here is its equilibrium over both
-signs, which are equally likely where the energy is rotation-invariant.
-"""
+"""Draws from the Gibbs measure of an energy that sees singular values alone (Menon, 12.2, 14.3)."""
 
 from __future__ import annotations
 

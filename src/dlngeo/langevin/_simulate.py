@@ -1,13 +1,4 @@
-r"""The Riemannian Langevin equation, downstairs on W and upstairs on balanced weights.
-
-.. math:: dW = \Big[-\mathcal A_{N,W}(E'(W)) + \tfrac1\beta Q_N\Sigma'Q_0^T
-   + \tfrac\kappa\beta Q_N\Sigma''Q_0^T - \gamma NW\Big]dt
-   + \sqrt{2\kappa/\beta}\;\mathcal A_{N,W}^{1/2}(dB)
-
-(Menon, 12.12 with 12.8-12.10, (12.10) corrected), for square W of full rank, any real depth and the
-limit of infinite depth. Noise is drawn in the entries of W, so a path does not depend on the signs
-and order of singular vectors; path k draws from child k of the seed, so it does not depend on its
-company either.
+"""Many paths of the Langevin equation, and Brownian motions (Menon, 12.3, 12.11-12.12, Theorem 18).
 
 The smallest singular value reaches zero in finite time. There λ_d = σ_d^{1/N} is reflected: the
 sign of det W is kept. Collisions of singular values are harmless.

@@ -87,12 +87,12 @@ class Start(NamedTuple):
 
 
 def _of_ensemble(start: Ensemble, depth: float | None, upstairs: bool | None) -> Start:
-    if start.end is None:
+    if start.end is None or start.equation is None:
         raise ValueError(
             "start must be an ensemble of langevin.simulate, to its last frame: this one does not "
             "know the states of its paths"
         )
-    whole, weights = start.provenance["depth"], start.weights
+    whole, weights = start.equation.depth, start.weights
     if depth is not None and _checks.depth(depth) != whole:
         raise ValueError(f"depth must be {whole:g}, as start has it, not {depth:g}")
     if upstairs is not None and upstairs != (weights is not None):

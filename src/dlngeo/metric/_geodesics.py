@@ -19,7 +19,7 @@ geodesic is followed no further, and the calls say when. g^∞ is complete.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from scipy.integrate import solve_ivp
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import diagonal_matrix, transpose
+from dlngeo._linalg import diagonal_matrix, svd_product, transpose
 from dlngeo._threads import one_blas_thread
 from dlngeo.spectral.divided_differences import second_quotient
 from dlngeo.spectral.frame import Frame, Parts, inverse, prepare, require_invertible
@@ -131,10 +131,8 @@ def trace(frame: Frame, Z: Array, times: Array, effort: Effort = _FULL) -> Array
         return np.asarray(frame.U @ inside @ frame.Vt)
     # g^N(cW)(cZ, cZ) = c^{2/N} g^N(W)(Z, Z): lengths scale, geodesics do not change.
     scale = frame.sigma[..., :1, None]  # of each member of a stack its own
-    frame = Frame.of(
-        frame.join(Parts(diagonal_matrix(frame.sigma, r, r), None, None)) / scale, frame.depth, r
-    )
-    W = np.broadcast_to(frame.join(Parts(diagonal_matrix(frame.sigma, r, r), None, None)), shape)
+    frame = Frame.of(svd_product(frame.U, frame.sigma, frame.Vt) / scale, frame.depth, r)
+    W = np.broadcast_to(svd_product(frame.U, frame.sigma, frame.Vt), shape)
     P = np.broadcast_to(frame.map(inverse, Z / scale), shape)
     return np.asarray(scale * _integrate(W, P, times, frame.depth, r, effort))
 
@@ -153,42 +151,26 @@ def _integrate(W: Array, P: Array, times: Array, depth: float, rank: int, effort
 
 def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, effort: Effort) -> Array:
     """W at increasing times >= 0."""
-    size = W.size
-    start = np.concatenate((W.ravel(), P.ravel()))
     if times[-1] == 0:
         return np.broadcast_to(W, (times.size, *W.shape))
 
-    count = 0
-
-    def rates(t: float, y: Array) -> Array:
-        nonlocal count
-        count += 1
-        if count > effort.evaluations:
-            raise np.linalg.LinAlgError(
-                f"the geodesic could not be followed beyond t = {t:.6g}: it comes too close to a "
-                f"matrix of rank below {rank}, or grows too fast, for double precision"
-            )
-        here, momentum = y[:size].reshape(W.shape), y[size:].reshape(W.shape)
-        velocity, force = hamilton(Frame.of(here, depth, rank), momentum)
-        return np.concatenate((velocity.ravel(), force.ravel()))
-
-    def room(_: float, y: Array) -> float:
-        sigma = np.linalg.svd(y[:size].reshape(W.shape), compute_uv=False)
+    def margin(_: float, y: Array) -> float:
+        """How far the least singular value is above what counts as the boundary."""
+        sigma = np.linalg.svd(y[: W.size].reshape(W.shape), compute_uv=False)
         return float((sigma[..., rank - 1] / sigma[..., 0]).min()) - _BOUNDARY
 
-    room.terminal = True  # type: ignore[attr-defined]
-    atol = np.repeat((1e-16, 1e-16 * max(np.abs(P).max(), 1e-300)), size)
+    margin.terminal = True  # type: ignore[attr-defined]
     try:
         with np.errstate(over="raise", invalid="raise"):
             run = solve_ivp(
-                rates,
+                _equations(W.shape, depth, rank, effort),
                 (0.0, times[-1]),
-                start,
+                np.concatenate((W.ravel(), P.ravel())),
                 method="DOP853",
                 t_eval=times,
                 rtol=effort.rtol,
-                atol=atol,
-                events=None if math.isinf(depth) else room,
+                atol=np.repeat((1e-16, 1e-16 * max(np.abs(P).max(), 1e-300)), W.size),
+                events=None if math.isinf(depth) else margin,
             )
     except FloatingPointError:
         raise np.linalg.LinAlgError(
@@ -200,7 +182,28 @@ def _one_side(W: Array, P: Array, times: Array, depth: float, rank: int, effort:
             f"the geodesic reaches a matrix of rank below {rank} at t = {reached:.6g}, "
             f"before t = {times[-1]:g}: (M_r, g^N) is incomplete"
         )
-    return np.asarray(run.y[:size].T.reshape(times.size, *W.shape))
+    return np.asarray(run.y[: W.size].T.reshape(times.size, *W.shape))
+
+
+def _equations(
+    shape: tuple[int, ...], depth: float, rank: int, effort: Effort
+) -> Callable[[float, Array], Array]:
+    """The rates of (W, P) as one vector, refused once they were asked for too often."""
+    size, count = math.prod(shape), 0
+
+    def rates(t: float, y: Array) -> Array:
+        nonlocal count
+        count += 1
+        if count > effort.evaluations:
+            raise np.linalg.LinAlgError(
+                f"the geodesic could not be followed beyond t = {t:.6g}: it comes too close to a "
+                f"matrix of rank below {rank}, or grows too fast, for double precision"
+            )
+        here, momentum = y[:size].reshape(shape), y[size:].reshape(shape)
+        velocity, force = hamilton(Frame.of(here, depth, rank), momentum)
+        return np.concatenate((velocity.ravel(), force.ravel()))
+
+    return rates
 
 
 def _last(run: object) -> float:

@@ -12,7 +12,7 @@ and the gradient flow of E alone, all saved at the same times.
 - :func:`on_hyperbola` says where a matrix lies beside the minimisers of rank one of Menon's 2 × 2
   completion problem (14.1), :func:`is_hyperbola` whether an energy is that problem's.
 
-``dlngeo simulate`` is :func:`run` with a figure and a summary (:mod:`dlngeo.simulation.study`).
+``dlngeo simulate`` is :func:`run` with a figure and a summary (``dlngeo.simulation.study``).
 """
 
 from __future__ import annotations

@@ -156,7 +156,9 @@ def beside_flow(
 def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     """The flows beside an ensemble of :func:`dlngeo.langevin.simulate` with this energy."""
     _checks.instance(ensemble, "ensemble", Ensemble)
-    made, t = ensemble.provenance, ensemble.together().t
+    equation, t = ensemble.equation, ensemble.together().t
+    if equation is None:
+        raise ValueError("ensemble.equation must tell what moved the paths; it is None")
     if (ensemble.W[:, 0] != ensemble.W[:1, 0]).any():
         raise ValueError("ensemble must have one start for all its paths, as a flow has one")
     # Beside an ensemble that ended at once the flows have their start alone, as it has.
@@ -165,15 +167,15 @@ def beside(energy: Energy, ensemble: Ensemble) -> Comparison:
     start, common = (
         ensemble.W[0, 0],
         {
-            "depth": made["depth"],
-            "weight_decay": made["weight_decay"],
+            "depth": equation.depth,
+            "weight_decay": equation.weight_decay,
             "t_eval": t,
             # An ensemble that resolves its drift takes more steps than a flow needs.
-            "max_steps": made["n_steps"] + _MORE_STEPS,
+            "max_steps": ensemble.provenance["n_steps"] + _MORE_STEPS,
             **_SOLVER,
         },
     )
-    free = flows.free_energy_flow(energy, start, span, beta=made["beta"], **common)
+    free = flows.free_energy_flow(energy, start, span, beta=equation.beta, **common)
     plain = flows.gradient_flow(energy, start, span, gtol=0.0, **common)
     return Comparison(ensemble, free, plain)
 

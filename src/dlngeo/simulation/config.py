@@ -33,6 +33,7 @@ import tomli_w
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._plain import number, rows, shown
 from dlngeo.energies import NamedEnergy, from_config
 from dlngeo.langevin.schemes import chosen
@@ -122,6 +123,12 @@ class Config:
     def build_energy(self) -> NamedEnergy:
         """The energy that the configuration describes."""
         return from_config(self.energy, self.matrix().shape)
+
+    def equation(self) -> Equation:
+        """The Langevin equation that the configuration describes."""
+        return Equation.of(
+            self.build_energy(), self.depth, self.beta, self.kappa, self.weight_decay
+        )
 
     def replaced(self, **changes: Any) -> Config:
         """The same with what is not None replaced."""

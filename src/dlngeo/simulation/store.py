@@ -18,7 +18,6 @@ import numpy as np
 from dlngeo import _checks, langevin
 from dlngeo._checks import Array
 from dlngeo._environment import differences
-from dlngeo._equation import Equation
 from dlngeo._paths.run import report
 from dlngeo._results import ensemble
 from dlngeo._store import sealed
@@ -44,7 +43,7 @@ def run(
     config : Config
     out : path
         A folder; groups are kept in ``out/groups``. Where others may write to it meanwhile, hold
-        it: :func:`dlngeo._store.files.held`.
+        it: ``dlngeo._store.files.held``.
     progress : callable or None
         ``progress(n)`` when the first n paths are on disk.
     mix_environments : bool
@@ -151,11 +150,8 @@ def _together(config: Config, groups: list[Group]) -> ensemble.Ensemble:
     mixed = sorted({differences(first["versions"], part["versions"]) for part in parts} - {""})
     if mixed:
         message += f", the paths of one seed in several environments ({'; '.join(mixed)})"
-    equation = Equation.of(
-        config.build_energy(), config.depth, config.beta, config.kappa, config.weight_decay
-    )
     return ensemble.build(
-        equation,
+        config.equation(),
         groups[0]["t"],
         np.concatenate([group["W"] for group in groups]),
         tuple(np.concatenate([group[p] for group in groups]) for p in _layers(config)) or None,

@@ -17,13 +17,14 @@ there is no boundary.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._results.ensemble import Ensemble, refuse_early_ends
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.entropy.free_energies import free_energy_at, thermal
@@ -40,14 +41,14 @@ def free_energy(ensemble: Ensemble, energy: Energy) -> Array:
     Parameters
     ----------
     ensemble : Ensemble
-        Of square W, with the parameters of its equation in ``provenance``.
+        Of square W, with its equation.
     energy : Energy
         The one it was run with.
 
     Raises
     ------
     ValueError
-        For an ensemble of other shape or without its parameters, and for weight decay at depth
+        For an ensemble of other shape or without its equation, and for weight decay at depth
         ``inf``, where it has no limit. After the end of a path the values are NaN.
 
     Notes
@@ -116,7 +117,7 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
     unbounded, though integrable, at the boundary. The Brownian motion on end-to-end matrices
     lacks the drift -grad F, and its account does not close. Source: derived from Menon, (12.12).
     """
-    setting = _setting(ensemble)
+    equation = _equation(ensemble)
     refuse_early_ends(ensemble)
     require_stacks(energy, ensemble.W[0, 0], "ensemble")
     F = free_energy(ensemble, energy)
@@ -124,9 +125,9 @@ def free_energy_balance(ensemble: Ensemble, energy: Energy) -> Balance:
         change = F - F[:, :1]
     spent = _integral(dissipation(ensemble, energy), ensemble.t)
     gained = np.zeros_like(spent)
-    if setting["kappa"] > 0:
+    if equation.kappa > 0:
         laplacian = _everywhere(laplacian_at, ensemble, energy)
-        gained = setting["kappa"] / setting["beta"] * _integral(laplacian, ensemble.t)
+        gained = equation.temperature * _integral(laplacian, ensemble.t)
     parts = (change, spent, gained, change + spent - gained)
     if not np.isfinite(parts[-1]).all():
         raise np.linalg.LinAlgError(
@@ -141,20 +142,19 @@ def _integral(values: Array, t: Array) -> Array:
     return np.asarray(cumulative_trapezoid(values, t, axis=1, initial=0.0))
 
 
-def _setting(ensemble: Ensemble) -> dict[str, Any]:
-    """The parameters of the equation; hidden layers must be as wide as W."""
+def _equation(ensemble: Ensemble) -> Equation:
+    """The equation of an ensemble; hidden layers must be as wide as W."""
     _checks.instance(ensemble, "ensemble", Ensemble)
+    if ensemble.equation is None:
+        raise ValueError("ensemble.equation must tell what moved the paths; it is None")
     m, n = ensemble.W.shape[-2:]
-    parameters = ensemble.provenance
-    missing = {"depth", "beta", "kappa", "weight_decay"} - parameters.keys()
-    if missing:
-        raise ValueError(f"ensemble.provenance must tell {sorted(missing)}; it does not")
-    if m != n or set(parameters.get("widths") or (n,)) != {n}:
+    widths = ensemble.provenance.get("widths")
+    if m != n or set(widths or (n,)) != {n}:
         raise ValueError(
             f"ensemble must be of square networks, d × d in every layer; W is {m} × {n} and "
-            f"widths {parameters.get('widths')}"
+            f"widths {widths}"
         )
-    return parameters
+    return ensemble.equation
 
 
 def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Energy) -> Array:
@@ -162,10 +162,10 @@ def _everywhere(function: Callable[..., Array], ensemble: Ensemble, energy: Ener
 
     NaN after the end of a path.
     """
-    parameters = _setting(ensemble)
+    equation = _equation(ensemble)
     require_stacks(energy, ensemble.W[0, 0], "ensemble", hessian=False)
-    depth, d = parameters["depth"], ensemble.W.shape[-1]
-    beta, gamma = thermal(parameters["beta"], parameters["weight_decay"], depth)
+    depth, d = equation.depth, ensemble.W.shape[-1]
+    beta, gamma = thermal(equation.beta, equation.weight_decay, depth)
     there = np.isfinite(ensemble.W).all(axis=(-2, -1))
     W, values = ensemble.W[there], np.full(there.shape, np.nan)
     result = np.empty(len(W))
