@@ -1,8 +1,9 @@
 """The benchmarks of an older checkout beside those of this one, taking turns, as ratios of times.
 
 A checkout of the older state is a folder beside this one: git worktree add ../before COMMIT.
-Each runs its own benchmarks with its own source; of each figure the best of the rounds counts, and
-what only one of the two has is left out. Other options go to pytest.
+Each runs its own benchmarks with its own source, in processor time, which other programs disturb
+least; of each figure the best of the rounds counts, and what only one of the two has is left out.
+Other options go to pytest.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/before_after.py ../before [--rounds 3] [-k "not BDF"]
 """
@@ -25,7 +26,7 @@ def seconds(checkout, options):
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "benchmarks"]
-        command += [f"--benchmark-json={report}", *options]
+        command += [f"--benchmark-json={report}", "--benchmark-timer=time.process_time", *options]
         there = {**os.environ, "PYTHONPATH": str(checkout / "src")}
         run = subprocess.run(command, cwd=checkout, env=there, capture_output=True, text=True)
         if run.returncode:
