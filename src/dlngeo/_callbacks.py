@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from dlngeo import _checks
 
 Callback: TypeAlias = Callable[[Any, Any], Any]
@@ -20,9 +22,10 @@ def checked(callback: Callback | None) -> Callback | None:
 
 
 def stops(callback: Callback | None, count: Any, point: Any) -> bool:
-    """Call the callback, if there is one; whether it asks to end here."""
+    """Call the callback, if there is one, with a copy; whether it asks to end here."""
     if callback is None:
         return False
+    point = point.copy() if isinstance(point, np.ndarray) else point
     try:
         callback(count, point)
     except StopIteration:

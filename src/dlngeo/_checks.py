@@ -272,6 +272,14 @@ def shape(value: tuple[int, int], name: str = "shape") -> tuple[int, int]:
     return m, n
 
 
+def one_array(start: Any, name: str) -> Any:
+    """Matrices with a depth, as one array; no weights, which know theirs."""
+    if isinstance(start, list | tuple) and start and np.ndim(start[0]) == 2:
+        what = "not a sequence of matrices: those are weights, and know their depth"
+        raise ValueError(f"{name} must be one array where depth is given, {what}")
+    return start
+
+
 def widths(value: Sequence[int]) -> tuple[int, ...]:
     """Layer widths ``(d_0, ..., d_N)``: at least two positive integers."""
     numbers = sequence(value, "widths", "a sequence (d_0, ..., d_N)")

@@ -38,7 +38,7 @@ def log_orbit_volume(x: ArrayLike) -> Array:
         raise ValueError(f"x must have shape (..., d) with d >= 1, not {x.shape}")
     i, j = np.triu_indices(x.shape[-1], 1)
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
-        return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))
+        return np.asarray(2 * np.log(np.abs(x[..., i] - x[..., j])).sum(axis=-1))[()]
 
 
 def simulate(

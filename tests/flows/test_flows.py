@@ -674,3 +674,19 @@ def test_radau_tells_of_a_matrix_that_is_not_finite():
         energies.Quadratic(target), 1e150 * np.eye(2), (0, 1), depth=2, method="Radau"
     )
     assert run.status == -1 and "not finite" in run.message
+
+
+def test_weights_with_a_depth_are_refused():
+    layers = (np.eye(2), np.eye(2))
+    with pytest.raises(ValueError, match="weights, and know their depth"):
+        flows.gradient_flow(energies.Quadratic(np.eye(2)), layers, (0, 1), depth=2)
+
+
+def test_a_callback_that_writes_into_its_matrix_changes_nothing():
+    def spoil(t, W):
+        W *= 1.5
+
+    start, energy = np.diag([1.0, 0.5]), energies.Quadratic(np.diag([2.0, 1.0]))
+    plain = flows.gradient_flow(energy, start, (0, 1), depth=2)
+    spoiled = flows.gradient_flow(energy, start, (0, 1), depth=2, callback=spoil)
+    assert (plain.W == spoiled.W).all()

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo import balanced, dyson, energies, langevin
+from dlngeo import balanced, dyson, energies, equilibrium, langevin
 from dlngeo._paths import stepping
 from dlngeo.langevin import SCHEMES, Ensemble
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
+ZERO = energies.Quadratic(np.zeros((2, 2)))
 ENERGY = energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
 OPTIONS = {"beta": 2.0, "weight_decay": 0.05, "dt": 0.05}
 RUNS = {
@@ -181,6 +182,10 @@ def test_stacks_that_do_not_fit_are_refused():
     singular[2] = np.ones((2, 2))
     with pytest.raises(ValueError, match="numerical rank"):
         whole(2, start=singular, n_paths=None, depth=2)
+    with pytest.raises(ValueError, match="weights, and know their depth"):
+        whole(2, start=balanced.lift(START, 3), n_paths=None, depth=3)
+    with pytest.raises(ValueError, match="a tuple of weights, or an array with its depth"):
+        whole(2, start=np.stack([START] * 3), n_paths=None)
     with pytest.raises(ValueError, match="one square matrix, or"):
         whole(2, start=np.ones((2, 2, 2, 2)), depth=2)
 
@@ -203,6 +208,30 @@ def test_the_callback_sees_every_frame_and_can_end_the_run(name):
     assert run.success and run.provenance["n_steps"] == 9 and run.t.size == 4
     same(run, whole(9, **RUNS[name]))
     same(going_on(run, 12), late(whole(21, **RUNS[name]), 3))
+
+
+def test_a_callback_gets_a_copy():
+    def spoil(t, W):
+        W[...] = np.nan
+
+    same(whole(6, depth=2, callback=spoil), whole(6, depth=2))
+
+
+def test_a_run_that_its_callback_stopped_says_so():
+    def stop(t, W):
+        raise StopIteration
+
+    run = whole(20, depth=2, callback=stop)
+    assert run.message.startswith("the callback stopped the run after 3 of 20 steps")
+    assert run.success and run.provenance["steps_asked"] == 20
+    rest = going_on(run, 4)
+    assert rest.message.startswith("all steps were taken")
+    law = {"depth": 2, "beta": 2.0, "rng": 0, "callback": stop}
+    sample = equilibrium.sample(ZERO, shape=(2, 2), n_draws=9, warmup=2, thin=2, **law)
+    assert sample.message == "the callback stopped the run after 2 of 18 moves"
+    assert np.isinf(sample.r_hat).all() and (sample.effective_size == 0).all()
+    walk = equilibrium.metropolis(ZERO, START, dt=0.01, n_steps=5, save_every=2, **law)
+    assert walk.message == "the callback stopped the run after 2 of 5 moves"
 
 
 def test_errors_of_a_callback_are_its_own():

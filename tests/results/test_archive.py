@@ -5,6 +5,7 @@ import math
 import os
 import pickle
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -156,3 +157,31 @@ def test_a_file_is_replaced_whole(file):
     archive.write(file, "Other", {"a": np.arange(2)}, {"b": 1})
     arrays, about = archive.read(file, "Other")
     assert list(arrays) == ["a"] and about == {"b": 1}
+
+
+def test_links_and_permissions_stay(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    archive.write(link, "Kind", {"x": np.arange(3.0)}, {})
+    assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o600
+    assert archive.read(real, "Kind")[0]["x"].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_refusals_name_what_was_asked_for(tmp_path):
+    for path, error in ((tmp_path / "none" / "x", FileNotFoundError), (tmp_path, OSError)):
+        with pytest.raises(error) as told:
+            archive.write(path, "Kind", {}, {})
+        assert told.value.filename == str(path)
+    with pytest.raises(ValueError, match="path must not be empty"):
+        archive.write("", "Kind", {}, {})
+    archive.write(tmp_path / ("x" * 250), "Kind", {}, {})
+
+
+def test_threads_do_not_write_into_one_draft(tmp_path):
+    arrays = {"x": np.arange(1000.0)}
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: archive.write(tmp_path / "x", "Kind", arrays, {}), range(60)))
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+    assert archive.read(tmp_path / "x", "Kind")[0]["x"].size == 1000

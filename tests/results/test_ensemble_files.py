@@ -59,3 +59,23 @@ def test_one_class_does_not_read_the_other(tmp_path):
         Ensemble.load(tmp_path / "sample")
     with pytest.raises(FileNotFoundError):
         Ensemble.load(tmp_path / "nothing")
+
+
+def test_what_does_not_fit_together_is_refused(tmp_path):
+    RUNS["downstairs"]().save(tmp_path / "run.npz")
+    with np.load(tmp_path / "run.npz") as arrays:
+        whole = dict(arrays)
+    for name in ("W", "energy", "ends", "end_streams"):
+        np.savez(tmp_path / "cut.npz", **{**whole, name: whole[name][:2]})
+        with pytest.raises(ValueError, match="of the same paths and times"):
+            Ensemble.load(tmp_path / "cut.npz")
+
+
+def test_ensembles_are_told_apart_by_identity():
+    one, two = RUNS["brownian"](), RUNS["brownian"]()
+    assert one == one and one != two and len({one, two}) == 2
+
+
+def test_a_sample_as_xarray_says_how_it_mixed():
+    data = RUNS["sample"]().to_xarray()
+    assert data.acceptance.dims == ("path",) and data.r_hat.dims == data.effective_size.dims

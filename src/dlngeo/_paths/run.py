@@ -36,6 +36,7 @@ class Run:
     callback: Callback | None = None
     origin: float = 0.0
     before: int = 0
+    asked: int = 0  # steps that were asked for, where the callback ended the run before them
 
     @classmethod
     def of(
@@ -81,6 +82,14 @@ class Run:
         """The time after so many steps of this run."""
         return np.asarray(self.origin + self.dt * (self.before + step))
 
+    def stopped(self, step: int) -> Run:
+        """The run, ended by its callback after so many steps; the same where that is the last."""
+        return (
+            self
+            if step == self.n_steps
+            else dataclasses.replace(self, n_steps=step, asked=self.n_steps)
+        )
+
     def stops(self, step: int, frame: Array) -> bool:
         """Whether the callback, shown a frame, raises StopIteration."""
         return stops(self.callback, float(self.time(step)), frame)
@@ -90,7 +99,7 @@ class Run:
         return recorded(self.seed) | {
             "dt": self.dt, "n_steps": self.n_steps, "first_path": self.paths.start,
             "origin": self.origin, "steps_before": self.before,
-        }  # fmt: skip
+        } | ({"steps_asked": self.asked} if self.asked else {})  # fmt: skip
 
 
 class End(NamedTuple):
@@ -157,6 +166,8 @@ def report(ends: Array, provenance: Mapping[str, Any]) -> str:
     before = provenance.get("steps_before", 0) + n_steps
     lost = np.flatnonzero(ends < provenance.get("origin", 0.0) + dt * before)
     said = "all steps were taken"
+    if asked := provenance.get("steps_asked"):
+        said = f"the callback stopped the run after {n_steps} of {asked} steps"
     if lost.size:
         named = [f"path {first + k} at t = {ends[k]:g}" for k in lost[:_NAMED]]
         if lost.size > _NAMED:

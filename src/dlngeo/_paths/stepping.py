@@ -9,7 +9,6 @@ the next, so that a callback sees them together.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -91,7 +90,7 @@ def _together(
     for slot, step in enumerate(run.saved()[1:], 1):
         list(every(lambda group, slot=slot: group.advance(slot), groups))
         if run.stops(int(step), show(frames[:, slot])):
-            return dataclasses.replace(run, n_steps=int(step))
+            return run.stopped(int(step))
     return run
 
 

@@ -16,8 +16,11 @@ A result, which is a dataclass, stands in it field by field: arrays under their 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
+import shutil
+import threading
 import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -102,22 +105,33 @@ def _members(stream: BinaryIO) -> dict[str, Array]:
 
 
 def _file(path: File) -> Path:
-    return Path(_checks.instance(path, "path", str, os.PathLike))
+    if not os.fspath(_checks.instance(path, "path", str, os.PathLike)):
+        raise ValueError("path must not be empty")
+    return Path(path)
 
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """A stream whose bytes become ``file`` when all of them are on the disk."""
-    draft = file.with_name(f"{DRAFT}{os.getpid()}-{file.name}.part")
+    """A stream whose bytes become ``file`` when all of them are on the disk.
+
+    A link stays a link, and a file that is replaced keeps its permissions.
+    """
+    target = Path(os.path.realpath(file))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EISDIR if target.is_dir() else errno.EINVAL, "no file", str(file))
+    draft = target.with_name(f"{DRAFT}{os.getpid()}-{threading.get_ident()}.part")
     try:
         with draft.open("w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(draft, file)
+        if target.exists():
+            shutil.copymode(target, draft)
+        os.replace(draft, target)
     except BaseException as error:
         draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and not error.filename:
+        told = isinstance(error, OSError) and error.filename not in (None, str(draft))
+        if isinstance(error, OSError) and error.errno and not told:
             # of a full disk the system does not say which file it speaks of
             raise OSError(error.errno, error.strerror, str(file)) from None
         raise

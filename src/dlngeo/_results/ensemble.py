@@ -24,7 +24,7 @@ _GROUP = 256
 _END = "end_"  # begins the names of what it takes to go on, in an archive
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """Paths of end-to-end matrices, with the weights above them where the run had weights.
 
@@ -53,7 +53,8 @@ class Ensemble:
         ``numpy.random.SeedSequence``, the number of the first path (the k-th drew from child
         ``first_path + k``), ``equation`` and its parameters, ``entropic_drift`` (whether W is
         driven by grad S), the method, dt and the number of steps; ``versions``, the software and
-        the processor on which the same numbers come out bit for bit.
+        the processor on which the same numbers come out bit for bit. ``origin`` and
+        ``steps_before`` say where a run that went on began; it needs those before it besides.
     equation : Equation
         What moved the paths: ``energy`` (None in an ensemble from a file), ``depth``, ``beta``,
         ``kappa``, ``weight_decay``, ``entropy``.
@@ -147,9 +148,13 @@ class Ensemble:
         """
         arrays, about = archive.read(path, cls.__name__)
         try:
-            return cls(**_fields(arrays, about))
-        except (TypeError, KeyError, AttributeError) as error:
+            found = cls(**_fields(arrays, about))
+            whole = _is_whole(found)
+        except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise ValueError(f"{path} must hold the fields of {cls.__name__}: {error}") from None
+        if not whole:
+            raise ValueError(f"{path} must hold arrays of the same paths and times")
+        return found
 
     def to_xarray(self) -> xarray.Dataset:
         """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
@@ -171,6 +176,17 @@ class Ensemble:
 
 def _is_array(value: object) -> bool:
     return isinstance(value, np.ndarray)
+
+
+def _is_whole(ensemble: Ensemble) -> bool:
+    """Whether all arrays have the same paths and times."""
+    paths, times = len(ensemble.status), len(ensemble.t)
+    observables = (ensemble.energy, ensemble.singular_values, ensemble.effective_rank)
+    frames = (ensemble.W, *observables, *(ensemble.weights or ()))
+    end = () if ensemble.end is None else [part for part in ensemble.end if part is not None]
+    return all(part.shape[:2] == (paths, times) for part in frames) and all(
+        len(part) == paths for part in (ensemble.ends, *end)
+    )
 
 
 def _fields(arrays: dict[str, Array], about: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """A path of end-to-end matrices, with the weights above it where the run had weights.
 

@@ -17,7 +17,6 @@ equation reflects, is refused. Derived from Menon, (12.12).
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import NamedTuple
 
@@ -81,13 +80,13 @@ def metropolis(
         A frame is kept every so many steps, the start and the last step in any case; None: some
         100.
     callback : callable or None
-        ``callback(t, W)`` at each frame that is kept, W (path, d, d); it may raise StopIteration,
-        and the run ends there.
+        ``callback(t, W)`` at each frame after the start that is kept, W (path, d, d); it may raise
+        StopIteration, and the run ends there.
 
     Returns
     -------
     GibbsSample
-        An :class:`~dlngeo.langevin.Ensemble` with ``t`` in units of dt, ``acceptance``,
+        An :class:`~dlngeo.langevin.Ensemble` with ``t`` the times, ``acceptance``,
         and of the second half of the frames the ``r_hat`` and
         ``effective_size`` of each λ_k = σ_k^{1/N}: inf and 0 where that is fewer than 8 frames, or
         a path stood still, which its ``status`` then says.
@@ -114,7 +113,7 @@ def metropolis(
     W = (U * sigma[..., None, :]) @ Vt
     W[:, 0] = point
     late = lam[:, lam.shape[1] // 2 :]
-    status, message = stood_still(acceptance, run.n_steps)
+    status, message = stood_still(acceptance, run.n_steps, run.asked)
     enough = late.shape[1] >= LEAST and not status.any()
     t = run.time(run.saved())
     provenance = run.provenance() | walk.equation.provenance()
@@ -258,6 +257,6 @@ def _follow(walk: _Walk, point: Array, run: Run) -> tuple[Run, Array, Array]:
                 frames[:, slot] = state.Y
                 slot += 1
                 if run.stops(step, state.W):
-                    run = dataclasses.replace(run, n_steps=step)
+                    run = run.stopped(step)
                     break
     return run, frames[:, :slot], chances / run.n_steps

@@ -209,7 +209,8 @@ def sample(
 
     Notes
     -----
-    Source: derived from Menon, (12.12); rank r and rectangular W likewise.
+    The first draws of a longer run have the same singular values; U and V are drawn for all draws
+    at once. Source: derived from Menon, (12.12); rank r and rectangular W likewise.
 
     Examples
     --------
@@ -232,7 +233,8 @@ def sample(
     sigma = np.zeros((*gas.sigma.shape[:2], min(m, n)))
     sigma[..., :r] = gas.sigma
     t = np.arange(W.shape[1], dtype=float)
-    status, message = stood_still(gas.acceptance, W.shape[1] * run.thin)
+    moves, asked = W.shape[1] * run.thin, run.n_draws * run.thin
+    status, message = stood_still(gas.acceptance, moves, asked if asked > moves else 0)
     provenance = recorded(seed) | setting.equation.provenance() | {
         "equation": "Gibbs measure", "method": "hamiltonian",
         "n_draws": W.shape[1], "warmup": run.warmup, "thin": run.thin, "widths": widths,

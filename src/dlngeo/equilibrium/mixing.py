@@ -9,6 +9,7 @@ a Gibbs measure carries both.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,11 +19,14 @@ from dlngeo._autocorrelation import lagged_sums, summed
 from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 
+if TYPE_CHECKING:
+    import xarray
+
 LEAST = 8  # draws a path, below which there is nothing to say
 _STILL, _JUDGED = 1e-4, 100  # mean chance of a move below which, after so many, a path is stuck
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class GibbsSample(Ensemble):
     """An :class:`~dlngeo.langevin.Ensemble` of draws, and how well its chains mixed.
 
@@ -43,6 +47,18 @@ class GibbsSample(Ensemble):
     effective_size: Array = field(kw_only=True)
     acceptance: Array = field(kw_only=True)
 
+    def to_xarray(self) -> xarray.Dataset:
+        """The named arrays as an ``xarray.Dataset`` (needs the extra ``study``)."""
+        return (
+            super()
+            .to_xarray()
+            .assign(
+                acceptance=("path", self.acceptance),
+                r_hat=("quantity", self.r_hat),
+                effective_size=("quantity", self.effective_size),
+            )
+        )
+
     def __repr__(self) -> str:
         paths, draws, m, n = self.W.shape
         return (
@@ -52,12 +68,18 @@ class GibbsSample(Ensemble):
         )
 
 
-def stood_still(acceptance: Array, moves: int) -> tuple[Array, str]:
-    """Status of chains after so many moves, and one line on them."""
+def stood_still(acceptance: Array, moves: int, asked: int = 0) -> tuple[Array, str]:
+    """Status of chains after so many moves, and one line on them.
+
+    ``asked`` is how many there were to be, where a callback ended the run before them.
+    """
     status = np.where((acceptance < _STILL) & (moves >= _JUDGED), -1, 0)
     still = np.flatnonzero(status)
     if not still.size:
-        return status, "all moves were tried"
+        done = "all moves were tried"
+        return status, (
+            f"the callback stopped the run after {moves} of {asked} moves" if asked else done
+        )
     named = ", ".join(str(k) for k in still[:5]) + (", ..." if still.size > 5 else "")
     return status, (
         f"{still.size} of {len(acceptance)} paths stood still (paths {named}): the mean chance of "

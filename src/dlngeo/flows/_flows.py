@@ -120,7 +120,7 @@ def gradient_flow(
         system = WeightFlow(Equation(energy, len(layers), weight_decay=gamma), layers)
     else:
         equation = Equation(energy, _checks.depth(depth), weight_decay=gamma)
-        system = EndToEndFlow(equation, start, rank)
+        system = EndToEndFlow(equation, _checks.one_array(start, "start"), rank)
     control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
     return integrate(system, control)
 

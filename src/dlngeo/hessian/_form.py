@@ -292,7 +292,7 @@ def sharpness_at_minimum(weights: Sequence[ArrayLike]) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
             images = _in_range(_gram(layers, units))
         columns = np.moveaxis(images.reshape(size, *stack, size), 0, -1)
-        return np.linalg.eigvalsh(0.5 * (columns + transpose(columns)))[..., -1]
+        return np.linalg.eigvalsh(0.5 * (columns + transpose(columns)))[..., -1][()]
     result = np.empty(stack)
     for index in np.ndindex(stack):
         point = tuple(W[index] for W in layers)

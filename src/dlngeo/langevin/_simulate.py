@@ -90,8 +90,8 @@ def simulate(
     workers : int >= 1
         Threads among which the paths are shared; the numbers do not depend on it.
     callback : callable or None
-        ``callback(t, W)`` at each frame that is kept, with W (path, d, d) of all paths; it may
-        raise StopIteration, and the run ends there.
+        ``callback(t, W)`` at each frame after the start that is kept, with W (path, d, d) of all
+        paths; it may raise StopIteration, and the run ends there.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,8 +44,11 @@ class Start(NamedTuple):
         if isinstance(start, Ensemble):
             return _of_ensemble(start, depth, upstairs)
         if depth is None:
+            if isinstance(start, np.ndarray):
+                raise ValueError("start must be a tuple of weights, or an array with its depth")
             return _of_weights(_checks.weights(start, "start"), upstairs is not False)
-        return _of_matrix(cast("ArrayLike", start), _checks.depth(depth), bool(upstairs))
+        point = _checks.one_array(start, "start")
+        return _of_matrix(point, _checks.depth(depth), bool(upstairs))
 
     def run(
         self,

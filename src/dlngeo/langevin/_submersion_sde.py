@@ -115,8 +115,8 @@ def submersion_sde(
     rng : anything that ``numpy.random.default_rng`` takes
         Path k draws from child k of its seed.
     callback : callable or None
-        ``callback(t, x)`` at each state that is kept, x (path, ...); it may raise StopIteration to
-        end the run there.
+        ``callback(t, x)`` at each state after the start that is kept, x (path, ...); it may raise
+        StopIteration to end the run there.
 
     Returns
     -------
