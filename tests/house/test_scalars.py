@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from test_malformed import bound, entries
 
-from dlngeo import energies, entropy, metric
+from dlngeo import energies, entropy, hessian, metric
 
 ROOMS = ("adjacency", "balanced", "critical_points", "entropy", "hessian", "metric", "rates")
 ROOMS += ("submersion", "energies", "weights", "observables", "statistics", "large_width")
-ROOMS += ("equilibrium", "nuclear_norm")
+ROOMS += ("equilibrium", "nuclear_norm", "dyson", "exact", "simulation", "stability")
 NAMES = sorted(name for name in entries() if name.split(".")[0] in ROOMS)
 
 
@@ -53,3 +53,8 @@ def test_at_every_depth(W, depth):
             entropy.free_energy(energy, W, depth, 2.0),
         ]
     assert all(isinstance(value, float) for value in values)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_sharpness_of_one_network_is_a_number(layers):
+    assert isinstance(hessian.sharpness_at_minimum((np.diag([2.0, 1.0]),) * layers), float)

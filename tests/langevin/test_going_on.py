@@ -140,6 +140,8 @@ def test_what_does_not_fit_an_ensemble_is_refused():
     ):
         with pytest.raises(ValueError, match=said):
             going_on(first, 2, **changes)
+    with pytest.raises(ValueError, match="has 7 for 2 paths: an ensemble goes on as a whole"):
+        going_on(dataclasses.replace(first, W=first.W[:2]), 2)
     with pytest.raises(ValueError, match="states of its paths"):
         going_on(dataclasses.replace(first, end=None), 2)
 

@@ -116,6 +116,7 @@ def assembled(
     P: Sequence[Array],
     Z: Sequence[Array],
 ) -> Weights:
+    """The weights of (32)-(33), arguments checked."""
     r, dropped = len(kept), dropped_by(kept, sigma.size)
     stack = np.broadcast_shapes(*(B.shape[:-2] for B in (*P, *Z)))
     layers = [np.zeros((*stack, b, a)) for a, b in itertools.pairwise(dims)]
@@ -251,6 +252,7 @@ def norm_product(layers: Weights) -> Array:
 
 
 def check_rank(dims: tuple[int, ...], kept: Signature) -> None:
+    """Refuse a signature of more indices than the narrowest layer has nodes."""
     if min(dims) < len(kept):
         raise ValueError(
             f"signature must have at most {min(dims)} indices, the least of the widths {dims}; "

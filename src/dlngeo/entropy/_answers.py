@@ -80,6 +80,7 @@ class Minimisers:
 
 
 def unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
+    """The answer where E is constant along these directions: F falls without end along one."""
     direction = representative(flat)
     foot = stationary(F.energy, F.d) + 0.1 * np.diag(np.arange(1.0, F.d + 1))
     scale = 1 + float(np.abs(foot).max())
@@ -98,6 +99,7 @@ def unbounded_along(F: FreeEnergy, flat: Array) -> Minimisers:
 def none(
     F: FreeEnergy, direction: Array, rate: float, message: str, value: float = -math.inf
 ) -> Minimisers:
+    """The answer that there is no minimiser, and along which direction F falls."""
     empty = np.zeros(0)
     return Minimisers(
         family="none",

@@ -95,6 +95,11 @@ def _of_ensemble(start: Ensemble, depth: float | None, upstairs: bool | None) ->
             "start must be an ensemble of langevin.simulate, to its last frame: this one does not "
             "know the states of its paths"
         )
+    if len(start.end.state) != len(start.W):
+        raise ValueError(
+            f"start must have a state for each path; it has {len(start.end.state)} for "
+            f"{len(start.W)} paths: an ensemble goes on as a whole"
+        )
     whole, weights = start.equation.depth, start.weights
     if depth is not None and _checks.depth(depth) != whole:
         raise ValueError(f"depth must be {whole:g}, as start has it, not {depth:g}")
