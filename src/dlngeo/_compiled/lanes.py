@@ -1,0 +1,252 @@
+"""Eight float64 lanes as one value: what a kernel computes with, one vector register or several.
+
+Code that is written for one matrix computes for eight: ``x = at(A, k)`` is row k of an array
+(rows, 8), arithmetic and comparisons go lane by lane, and ``put(A, k, x)`` writes the row. The
+vectors are LLVM's, so that nothing is left to its loop vectoriser, and every lane sees the same
+operations whatever its neighbours are.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    register_model,
+    type_callable,
+)
+from numba.np.arrayobj import make_array
+
+LANES = 8
+_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+_BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+class _Lanes(types.Type):
+    """Eight numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Lanes")
+
+
+class _Mask(types.Type):
+    """Eight answers."""
+
+    def __init__(self) -> None:
+        super().__init__(name="LaneMask")
+
+
+LANES_TYPE, MASK_TYPE = _Lanes(), _Mask()
+
+
+@register_model(_Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _DOUBLES)
+
+
+@register_model(_Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _BITS)
+
+
+def _splat(context: Any, builder: Any, value: Any, kind: Any) -> Any:
+    """A number in all lanes; lanes as they are."""
+    if isinstance(kind, _Lanes):
+        return value
+    number = context.cast(builder, value, kind, types.float64)
+    one = builder.insert_element(ir.Constant(_DOUBLES, ir.Undefined), number, ir.IntType(32)(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), None))
+
+
+def _operation(op: Any, result: Any, build: Callable[[Any, Any, Any], Any]) -> None:
+    """An operation of two lanes, or of lanes and a number."""
+
+    def typing(context: Any) -> Any:
+        def typer(a: Any, b: Any) -> Any:
+            both = isinstance(a, _Lanes), isinstance(b, _Lanes)
+            other = all(isinstance(x, _Lanes | types.Number) for x in (a, b))
+            return result if any(both) and other else None
+
+        return typer
+
+    type_callable(op)(typing)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, b = (_splat(context, builder, x, k) for x, k in zip(args, sig.args, strict=True))
+        return build(builder, a, b)
+
+    for kinds in ((_Lanes, _Lanes), (_Lanes, types.Number), (types.Number, _Lanes)):
+        lower_builtin(op, *kinds)(lower)
+
+
+_operation(operator.add, LANES_TYPE, lambda builder, a, b: builder.fadd(a, b))
+_operation(operator.sub, LANES_TYPE, lambda builder, a, b: builder.fsub(a, b))
+_operation(operator.mul, LANES_TYPE, lambda builder, a, b: builder.fmul(a, b))
+_operation(operator.truediv, LANES_TYPE, lambda builder, a, b: builder.fdiv(a, b))
+for _op, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.eq, "=="),
+):
+    _operation(_op, MASK_TYPE, lambda b, x, y, sign=_sign: b.fcmp_ordered(sign, x, y))
+
+
+def _masks(op: Any, build: Callable[..., Any], count: int) -> None:
+    def typing(context: Any) -> Any:
+        def typer(*kinds: Any) -> Any:
+            return MASK_TYPE if all(isinstance(kind, _Mask) for kind in kinds) else None
+
+        if count == 1:
+            return lambda a: typer(a)
+        return lambda a, b: typer(a, b)
+
+    type_callable(op)(typing)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return build(builder, *args)
+
+    lower_builtin(op, *(_Mask,) * count)(lower)
+
+
+_masks(operator.and_, lambda builder, a, b: builder.and_(a, b), 2)
+_masks(operator.or_, lambda builder, a, b: builder.or_(a, b), 2)
+_masks(operator.invert, lambda builder, a: builder.not_(a), 1)
+
+
+def _negation(context: Any) -> Any:
+    return lambda a: LANES_TYPE if isinstance(a, _Lanes) else None
+
+
+type_callable(operator.neg)(_negation)
+
+
+@lower_builtin(operator.neg, _Lanes)
+def _negative(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.fneg(args[0])
+
+
+def _of_llvm(name: str, count: int) -> Callable[..., Any]:
+    """A function of LLVM's on lanes."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = [_splat(context, builder, x, k) for x, k in zip(args, sig.args, strict=True)]
+        kind = ir.FunctionType(_DOUBLES, [_DOUBLES] * count)
+        function = get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f64")
+        return builder.call(function, lanes)
+
+    return build
+
+
+@intrinsic
+def root(typingctx, a):  # type: ignore[no-untyped-def]
+    """√a."""
+    return LANES_TYPE(a), _of_llvm("sqrt", 1)
+
+
+@intrinsic
+def size(typingctx, a):  # type: ignore[no-untyped-def]
+    """|a|."""
+    return LANES_TYPE(a), _of_llvm("fabs", 1)
+
+
+@intrinsic
+def signed(typingctx, a, b):  # type: ignore[no-untyped-def]
+    """|a| with the sign of b."""
+    return LANES_TYPE(a, b), _of_llvm("copysign", 2)
+
+
+@intrinsic
+def mul_add(typingctx, a, b, c):  # type: ignore[no-untyped-def]
+    """a b + c, rounded once."""
+    return LANES_TYPE(a, b, c), _of_llvm("fma", 3)
+
+
+@intrinsic
+def choose(typingctx, mask, a, b):  # type: ignore[no-untyped-def]
+    """a where the mask says so, b elsewhere."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, b = (_splat(context, builder, args[k], sig.args[k]) for k in (1, 2))
+        return builder.select(args[0], a, b)
+
+    return LANES_TYPE(mask, a, b), build
+
+
+@intrinsic
+def bits(typingctx, mask):  # type: ignore[no-untyped-def]
+    """The mask as an integer, lane k its bit k."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(LANES)), ir.IntType(64))
+
+    return types.int64(mask), build
+
+
+@intrinsic
+def mask_of(typingctx, number):  # type: ignore[no-untyped-def]
+    """The inverse of :func:`bits`."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        number = context.cast(builder, args[0], sig.args[0], types.int64)
+        return builder.bitcast(builder.trunc(number, ir.IntType(LANES)), _BITS)
+
+    return MASK_TYPE(number), build
+
+
+@intrinsic
+def splat(typingctx, number):  # type: ignore[no-untyped-def]
+    """A number in all lanes."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _splat(context, builder, args[0], sig.args[0])
+
+    return LANES_TYPE(number), build
+
+
+def _row(context: Any, builder: Any, kind: Any, array: Any, k: Any, of: Any) -> Any:
+    data = make_array(kind)(context, builder, array).data
+    k = context.cast(builder, k, of, types.intp)
+    start = builder.mul(k, ir.Constant(k.type, LANES))
+    return builder.bitcast(builder.gep(data, [start]), _DOUBLES.as_pointer())
+
+
+@intrinsic
+def at(typingctx, array, k):  # type: ignore[no-untyped-def]
+    """Row k of a C-contiguous array (rows, 8)."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        return builder.load(pointer, align=8)
+
+    return LANES_TYPE(array, k), build
+
+
+@intrinsic
+def put(typingctx, array, k, a):  # type: ignore[no-untyped-def]
+    """Write row k of a C-contiguous array (rows, 8)."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        builder.store(_splat(context, builder, args[2], sig.args[2]), pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, k, a), build
+
+
+def workspace(rows: int) -> np.ndarray:
+    """An array (rows, 8) that begins where a cache line does."""
+    numbers = np.zeros(rows * LANES + LANES)
+    skip = -(numbers.ctypes.data // 8) % LANES
+    return numbers[skip : skip + rows * LANES].reshape(rows, LANES)
