@@ -17,6 +17,7 @@ from dlngeo._checks import Array
 from dlngeo._compiled.kernels import kernel
 from dlngeo._compiled.lanes import (
     LANES,
+    Lanes,
     at,
     bits,
     choose,
@@ -49,7 +50,7 @@ def svd(Y: Array, U: Array, lam: Array, V: Array, d: int) -> int:
 
 
 @kernel
-def _scale(Y: Array, scratch: Array, d: int) -> object:
+def _scale(Y: Array, scratch: Array, d: int) -> Lanes:
     """The power of two next to the largest entry where squares might not be numbers; else 1."""
     largest = size(at(Y, 0))
     for k in range(1, d * d):
@@ -67,8 +68,8 @@ def _scale(Y: Array, scratch: Array, d: int) -> object:
 
 
 @kernel
-def product(A: Array, i: int, k: int, B: Array, j: int, l: int, C: Array, d: int) -> None:
-    """C_rs = Σ_t A[r i + t k] B[s j + t l], C in row r d + s."""
+def product(A: Array, i: int, k: int, B: Array, j: int, h: int, C: Array, d: int) -> None:
+    """C_rs = Σ_t A[r i + t k] B[s j + t h], C in row r d + s; C is neither A nor B."""
     for r in range(0, d, 2):
         r0, r1 = r * i, min(r + 1, d - 1) * i
         for s in range(0, d, 2):
@@ -78,7 +79,7 @@ def product(A: Array, i: int, k: int, B: Array, j: int, l: int, C: Array, d: int
             ax, ay, bx, by = a * x, a * y, b * x, b * y
             for t in range(1, d):
                 a, b = at(A, r0 + t * k), at(A, r1 + t * k)
-                x, y = at(B, s0 + t * l), at(B, s1 + t * l)
+                x, y = at(B, s0 + t * h), at(B, s1 + t * h)
                 ax, ay = mul_add(a, x, ax), mul_add(a, y, ay)
                 bx, by = mul_add(b, x, bx), mul_add(b, y, by)
             put(C, r * d + s, ax)
@@ -91,7 +92,7 @@ def product(A: Array, i: int, k: int, B: Array, j: int, l: int, C: Array, d: int
 
 
 @kernel
-def _dot(A: Array, p: int, q: int, d: int) -> object:
+def _dot(A: Array, p: int, q: int, d: int) -> Lanes:
     """The product of two columns, its terms in four sums."""
     one = at(A, p) * at(A, q)
     two = three = four = splat(0.0)
@@ -109,7 +110,7 @@ def _dot(A: Array, p: int, q: int, d: int) -> object:
 
 
 @kernel
-def _turn(A: Array, p: int, q: int, c: object, s: object, d: int) -> None:
+def _turn(A: Array, p: int, q: int, c: Lanes, s: Lanes, d: int) -> None:
     for k in range(d):
         x, y = at(A, p + k), at(A, q + k)
         put(A, p + k, mul_add(c, x, -(s * y)))
@@ -142,7 +143,7 @@ def _sweep(G: Array, V: Array, squares: Array, d: int, tol: float) -> int:
 
 
 @kernel
-def _orthogonalise(U: Array, lam: Array, V: Array, scale: object, d: int) -> int:
+def _orthogonalise(U: Array, lam: Array, V: Array, scale: Lanes, d: int) -> int:
     """Sweeps over the columns of Y V in U until all pairs are orthogonal; then U and λ."""
     moved, tol, shrink = 1, 4 * d * _EPS * _EPS, 1.0 / scale
     for k in range(d * d):
@@ -163,7 +164,7 @@ def _orthogonalise(U: Array, lam: Array, V: Array, scale: object, d: int) -> int
 
 
 @kernel
-def _two_by_two(Y: Array, U: Array, lam: Array, V: Array, scale: object) -> None:
+def _two_by_two(Y: Array, U: Array, lam: Array, V: Array, scale: Lanes) -> None:
     """The closed form of :mod:`dlngeo.spectral.two_by_two`."""
     shrink = 1.0 / scale
     a, b, c, e = at(Y, 0) * shrink, at(Y, 1) * shrink, at(Y, 2) * shrink, at(Y, 3) * shrink
@@ -195,7 +196,7 @@ def _two_by_two(Y: Array, U: Array, lam: Array, V: Array, scale: object) -> None
 
 
 @kernel
-def _direction(x: object, y: object) -> tuple[object, object, object]:
+def _direction(x: Lanes, y: Lanes) -> tuple[Lanes, Lanes, Lanes]:
     """(x, y) to length 1, and its length; any direction serves where there is none."""
     square = mul_add(x, x, y * y)
     length, there = root(square), square > 1e-280

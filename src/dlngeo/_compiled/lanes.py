@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir
@@ -25,7 +25,9 @@ from numba.extending import (
 )
 from numba.np.arrayobj import make_array
 
+Lanes: TypeAlias = Any  # in a kernel: eight numbers
 LANES = 8
+_on_lanes: Any = intrinsic
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
@@ -108,9 +110,13 @@ def _masks(op: Any, build: Callable[..., Any], count: int) -> None:
         def typer(*kinds: Any) -> Any:
             return MASK_TYPE if all(isinstance(kind, _Mask) for kind in kinds) else None
 
-        if count == 1:
-            return lambda a: typer(a)
-        return lambda a, b: typer(a, b)
+        def one(a: Any) -> Any:
+            return typer(a)
+
+        def two(a: Any, b: Any) -> Any:
+            return typer(a, b)
+
+        return one if count == 1 else two
 
     type_callable(op)(typing)
 
@@ -149,33 +155,33 @@ def _of_llvm(name: str, count: int) -> Callable[..., Any]:
     return build
 
 
-@intrinsic
+@_on_lanes
 def root(typingctx, a):  # type: ignore[no-untyped-def]
     """√a."""
     return LANES_TYPE(a), _of_llvm("sqrt", 1)
 
 
-@intrinsic
+@_on_lanes
 def size(typingctx, a):  # type: ignore[no-untyped-def]
     """|a|."""
     return LANES_TYPE(a), _of_llvm("fabs", 1)
 
 
-@intrinsic
+@_on_lanes
 def signed(typingctx, a, b):  # type: ignore[no-untyped-def]
     """|a| with the sign of b."""
     return LANES_TYPE(a, b), _of_llvm("copysign", 2)
 
 
-@intrinsic
+@_on_lanes
 def mul_add(typingctx, a, b, c):  # type: ignore[no-untyped-def]
-    """a b + c, rounded once."""
+    """The sum a b + c, rounded once."""
     return LANES_TYPE(a, b, c), _of_llvm("fma", 3)
 
 
-@intrinsic
+@_on_lanes
 def choose(typingctx, mask, a, b):  # type: ignore[no-untyped-def]
-    """a where the mask says so, b elsewhere."""
+    """Of a where the mask says so, of b elsewhere."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         a, b = (_splat(context, builder, args[k], sig.args[k]) for k in (1, 2))
@@ -184,7 +190,7 @@ def choose(typingctx, mask, a, b):  # type: ignore[no-untyped-def]
     return LANES_TYPE(mask, a, b), build
 
 
-@intrinsic
+@_on_lanes
 def bits(typingctx, mask):  # type: ignore[no-untyped-def]
     """The mask as an integer, lane k its bit k."""
 
@@ -194,7 +200,7 @@ def bits(typingctx, mask):  # type: ignore[no-untyped-def]
     return types.int64(mask), build
 
 
-@intrinsic
+@_on_lanes
 def mask_of(typingctx, number):  # type: ignore[no-untyped-def]
     """The inverse of :func:`bits`."""
 
@@ -205,7 +211,7 @@ def mask_of(typingctx, number):  # type: ignore[no-untyped-def]
     return MASK_TYPE(number), build
 
 
-@intrinsic
+@_on_lanes
 def splat(typingctx, number):  # type: ignore[no-untyped-def]
     """A number in all lanes."""
 
@@ -215,6 +221,29 @@ def splat(typingctx, number):  # type: ignore[no-untyped-def]
     return LANES_TYPE(number), build
 
 
+@_on_lanes
+def lane(typingctx, a, k):  # type: ignore[no-untyped-def]
+    """The number in lane k."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        k = context.cast(builder, args[1], sig.args[1], types.int64)
+        return builder.extract_element(args[0], k)
+
+    return types.float64(a, k), build
+
+
+@_on_lanes
+def with_lane(typingctx, a, k, number):  # type: ignore[no-untyped-def]
+    """Lanes with another number in lane k."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        k = context.cast(builder, args[1], sig.args[1], types.int64)
+        number = context.cast(builder, args[2], sig.args[2], types.float64)
+        return builder.insert_element(args[0], number, k)
+
+    return LANES_TYPE(a, k, number), build
+
+
 def _row(context: Any, builder: Any, kind: Any, array: Any, k: Any, of: Any) -> Any:
     data = make_array(kind)(context, builder, array).data
     k = context.cast(builder, k, of, types.intp)
@@ -222,7 +251,7 @@ def _row(context: Any, builder: Any, kind: Any, array: Any, k: Any, of: Any) -> 
     return builder.bitcast(builder.gep(data, [start]), _DOUBLES.as_pointer())
 
 
-@intrinsic
+@_on_lanes
 def at(typingctx, array, k):  # type: ignore[no-untyped-def]
     """Row k of a C-contiguous array (rows, 8)."""
 
@@ -233,7 +262,7 @@ def at(typingctx, array, k):  # type: ignore[no-untyped-def]
     return LANES_TYPE(array, k), build
 
 
-@intrinsic
+@_on_lanes
 def put(typingctx, array, k, a):  # type: ignore[no-untyped-def]
     """Write row k of a C-contiguous array (rows, 8)."""
 
