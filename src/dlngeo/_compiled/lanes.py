@@ -91,18 +91,23 @@ def _operation(op: Any, result: Any, build: Callable[[Any, Any, Any], Any]) -> N
         lower_builtin(op, *kinds)(lower)
 
 
-_operation(operator.add, LANES_TYPE, lambda builder, a, b: builder.fadd(a, b))
-_operation(operator.sub, LANES_TYPE, lambda builder, a, b: builder.fsub(a, b))
+for _op in (operator.add, operator.iadd):
+    _operation(_op, LANES_TYPE, lambda builder, a, b: builder.fadd(a, b))
+for _op in (operator.sub, operator.isub):
+    _operation(_op, LANES_TYPE, lambda builder, a, b: builder.fsub(a, b))
 _operation(operator.mul, LANES_TYPE, lambda builder, a, b: builder.fmul(a, b))
 _operation(operator.truediv, LANES_TYPE, lambda builder, a, b: builder.fdiv(a, b))
-for _op, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-):
-    _operation(_op, MASK_TYPE, lambda b, x, y, sign=_sign: b.fcmp_ordered(sign, x, y))
+
+
+def _comparison(op: Any, sign: str) -> None:
+    _operation(op, MASK_TYPE, lambda builder, a, b: builder.fcmp_ordered(sign, a, b))
+
+
+_comparison(operator.lt, "<")
+_comparison(operator.le, "<=")
+_comparison(operator.gt, ">")
+_comparison(operator.ge, ">=")
+_comparison(operator.eq, "==")
 
 
 def _masks(op: Any, build: Callable[..., Any], count: int) -> None:
