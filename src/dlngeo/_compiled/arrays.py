@@ -40,12 +40,15 @@ def all_paths(
     )
 
 
-def room(d: int, noise_size: int) -> Room:
-    """What eight paths need for a step."""
-    square = [workspace(d * d) for _ in range(9)]
-    there = Frames(square[0], square[1], workspace(d), square[2], square[3])
-    tables = Tables(square[4], square[5], square[6])
-    return Room(square[7], there, tables, workspace(noise_size), square[8], np.zeros(LANES))
+def room(d: int, noise_size: int) -> tuple[Room, Array]:
+    """What eight paths need for a step, and the array that holds it and must be kept."""
+    rows = [d * d] * 8 + [d, noise_size]
+    held = workspace(sum(rows))
+    start = held.ctypes.data + 8 * LANES * np.concatenate([[0], np.cumsum(rows)])
+    state, U, V, slope, *more, lam, noise = (int(x) for x in start[:-1])
+    W = workspace(2 * d * d).reshape(2, d, d, LANES)
+    there = Frames(state, U, lam, V, slope)
+    return Room(more[3], there, Tables(*more[:3]), noise, W[0], W[1], np.zeros(LANES)), held
 
 
 def by_lane(numbers: Array) -> Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from dlngeo._checks import Array
 from dlngeo._compiled.jacobi import product
 from dlngeo._compiled.kernels import kernel
 from dlngeo._compiled.lanes import at, choose, put
@@ -33,39 +32,39 @@ class Law(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """Where eight paths are: a state, its decomposition, W and E'(W) there."""
+    """Where eight paths are: addresses of a state, of its decomposition and of E'(W) there."""
 
-    state: Array
-    U: Array
-    lam: Array
-    V: Array
-    slope: Array
+    state: int
+    U: int
+    lam: int
+    V: int
+    slope: int
 
 
 class Tables(NamedTuple):
-    """Room for what a field is made of."""
+    """Room for what a field is made of: addresses."""
 
-    noise: Array  # Uᵀ B V
-    slope: Array  # Uᵀ E'(W) V
-    half: Array
+    noise: int  # Uᵀ B V
+    slope: int  # Uᵀ E'(W) V
+    half: int
 
 
 @kernel
-def inside(frames: Frames, B: Array, table: Array, half: Array, d: int) -> None:
+def inside(frames: Frames, B: int, table: int, half: int, d: int) -> None:
     """The table Uᵀ B V."""
     product(frames.U, d, 1, B, 1, d, half, d)
     product(half, d, 1, frames.V, d, 1, table, d)
 
 
 @kernel
-def outside(frames: Frames, table: Array, half: Array, new: Array, d: int) -> None:
+def outside(frames: Frames, table: int, half: int, new: int, d: int) -> None:
     """The matrix U A Vᵀ of a table A; it may be written over the table."""
     product(table, d, 1, frames.V, 1, d, half, d)
     product(frames.U, 1, d, half, 1, d, new, d)
 
 
 @kernel
-def end_to_end(frames: Frames, W: Array, half: Array, depth: float, d: int) -> None:
+def end_to_end(frames: Frames, W: int, half: int, depth: float, d: int) -> None:
     """The matrix U Λ^N Vᵀ."""
     for p in range(d):
         factor = power(at(frames.lam, p), depth)
@@ -76,7 +75,7 @@ def end_to_end(frames: Frames, W: Array, half: Array, depth: float, d: int) -> N
 
 @kernel
 def velocity(
-    law: Law, frames: Frames, B: Array, noisy: bool, h: float, ito: bool, room: Tables
+    law: Law, frames: Frames, B: int, noisy: bool, h: float, ito: bool, room: Tables
 ) -> None:
     """The drift times h, and the noise carried to Y: into ``room.noise``.
 
@@ -87,7 +86,8 @@ def velocity(
     if noisy:
         inside(frames, B, A, room.half, d)
     else:
-        A[:] = 0.0
+        for k in range(d * d):
+            put(A, k, 0.0)
     if slopes:
         inside(frames, frames.slope, E, room.half, d)
     amplitude = math.sqrt(2 * law.temperature)
@@ -105,7 +105,7 @@ def velocity(
 
 @kernel
 def _pair(
-    law: Law, lam: Array, A: Array, E: Array, p: int, q: int,
+    law: Law, lam: int, A: int, E: int, p: int, q: int,
     amplitude: float, h: float, ito: bool, slopes: bool,
 ) -> None:  # fmt: skip
     """What λ_p and λ_q have between them, into the table of a field."""

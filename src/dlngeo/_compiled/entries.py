@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from dlngeo._checks import Array
 from dlngeo._compiled import scalars
 from dlngeo._compiled.chart import Frames, Law, Tables, inside, outside
 from dlngeo._compiled.kernels import kernel
@@ -30,13 +29,14 @@ def layer_size(sigma: Lanes, depth: float) -> Lanes:
 
 
 @kernel
-def increment(law: Law, frames: Frames, B: Array, noisy: bool, h: float, room: Tables) -> None:
+def increment(law: Law, frames: Frames, B: int, noisy: bool, h: float, room: Tables) -> None:
     """The step of W in a time h, into ``room.noise``."""
     d, A, E = law.d, room.noise, room.slope
     if noisy:
         inside(frames, B, A, room.half, d)
     else:
-        A[:] = 0.0
+        for k in range(d * d):
+            put(A, k, 0.0)
     if law.slopes:
         inside(frames, frames.slope, E, room.half, d)
     amplitude = math.sqrt(2 * law.temperature)

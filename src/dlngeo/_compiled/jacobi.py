@@ -3,7 +3,7 @@ r"""The singular value decomposition on lanes: one-sided Jacobi, warm; 2 × 2 in
 Of Y (d, d) on eight lanes, entry (i, j) in row i d + j, comes Y = Σ_p λ_p u_p v_pᵀ: U and V with
 u_p and v_p in rows p d, …, p d + d - 1, and λ with λ_p in row p, in no order. Rotations make the
 columns of Y V orthogonal (Hestenes, 1958), from the V at hand: after a short step a few sweeps
-suffice. A lane is at rest where every pair is orthogonal to rounding, relative to its own two
+suffice. Arrays (rows, 8), or their addresses. A lane is at rest where every pair is orthogonal to rounding, relative to its own two
 columns; what moves its neighbours then leaves it as it is, to the last bit.
 """
 
@@ -21,12 +21,14 @@ from dlngeo._compiled.lanes import (
     at,
     bits,
     choose,
+    lane,
     mul_add,
     put,
     root,
     signed,
     size,
     splat,
+    with_lane,
 )
 
 SWEEPS = 40  # at most
@@ -41,7 +43,7 @@ def svd(Y: Array, U: Array, lam: Array, V: Array, d: int) -> int:
     V comes with an orthogonal matrix near the one that is sought, of determinant 1 for d > 2, and
     is turned into it. Where Y is not finite, λ is NaN or infinite.
     """
-    scale = _scale(Y, lam, d)
+    scale = _scale(Y, d)
     if d == 2:
         _two_by_two(Y, U, lam, V, scale)
         return 0
@@ -50,7 +52,7 @@ def svd(Y: Array, U: Array, lam: Array, V: Array, d: int) -> int:
 
 
 @kernel
-def _scale(Y: Array, scratch: Array, d: int) -> Lanes:
+def _scale(Y: Array, d: int) -> Lanes:
     """The power of two next to the largest entry where squares might not be numbers; else 1."""
     largest = size(at(Y, 0))
     for k in range(1, d * d):
@@ -58,13 +60,13 @@ def _scale(Y: Array, scratch: Array, d: int) -> Lanes:
         largest = choose(entry > largest, entry, largest)
     if bits((largest > _LARGE) | (largest < 1 / _LARGE)) == 0:
         return splat(1.0)
-    put(scratch, 0, largest)
-    for lane in range(LANES):
-        number = scratch[0, lane]
-        scratch[0, lane] = 1.0
+    scale = splat(1.0)
+    for k in range(LANES):
+        number = lane(largest, k)
         if 0 < number < 1 / _LARGE or _LARGE < number < np.inf:
-            scratch[0, lane] = math.ldexp(1.0, min(max(math.frexp(number)[1], -1000), 1000))
-    return at(scratch, 0)
+            power = min(max(math.frexp(number)[1], -1000), 1000)
+            scale = with_lane(scale, k, math.ldexp(1.0, power))
+    return scale
 
 
 @kernel

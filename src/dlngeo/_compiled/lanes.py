@@ -1,7 +1,8 @@
 """Eight float64 lanes as one value: what a kernel computes with, one vector register or several.
 
 Code that is written for one matrix computes for eight: ``x = at(A, k)`` is row k of an array
-(rows, 8), arithmetic and comparisons go lane by lane, and ``put(A, k, x)`` writes the row. The
+(rows, 8), arithmetic and comparisons go lane by lane, and ``put(A, k, x)`` writes the row. A may
+also be the address of such an array: numbers need no counting of references, arrays do. The
 vectors are LLVM's, so that nothing is left to its loop vectoriser, and every lane sees the same
 operations whatever its neighbours are.
 """
@@ -24,6 +25,8 @@ from numba.extending import (
     type_callable,
 )
 from numba.np.arrayobj import make_array
+
+from dlngeo._checks import Array
 
 Lanes: TypeAlias = Any  # in a kernel: eight numbers
 LANES = 8
@@ -249,37 +252,55 @@ def with_lane(typingctx, a, k, number):  # type: ignore[no-untyped-def]
     return LANES_TYPE(a, k, number), build
 
 
-def _row(context: Any, builder: Any, kind: Any, array: Any, k: Any, of: Any) -> Any:
-    data = make_array(kind)(context, builder, array).data
+def _row(context: Any, builder: Any, base: Any, kind: Any, k: Any, of: Any) -> Any:
+    """Where row k begins, of an array or after an address."""
     k = context.cast(builder, k, of, types.intp)
-    start = builder.mul(k, ir.Constant(k.type, LANES))
-    return builder.bitcast(builder.gep(data, [start]), _DOUBLES.as_pointer())
+    if isinstance(kind, types.Integer):
+        rows = builder.inttoptr(base, _DOUBLES.as_pointer())
+    else:
+        data = make_array(kind)(context, builder, base).data
+        rows = builder.bitcast(data, _DOUBLES.as_pointer())
+    return builder.gep(rows, [k])
 
 
 @_on_lanes
-def at(typingctx, array, k):  # type: ignore[no-untyped-def]
-    """Row k of a C-contiguous array (rows, 8)."""
+def at(typingctx, rows, k):  # type: ignore[no-untyped-def]
+    """Row k of a C-contiguous array (rows, 8), or of the one at an address."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        pointer = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
         return builder.load(pointer, align=8)
 
-    return LANES_TYPE(array, k), build
+    return LANES_TYPE(rows, k), build
 
 
 @_on_lanes
-def put(typingctx, array, k, a):  # type: ignore[no-untyped-def]
-    """Write row k of a C-contiguous array (rows, 8)."""
+def put(typingctx, rows, k, a):  # type: ignore[no-untyped-def]
+    """Write row k of a C-contiguous array (rows, 8), or of the one at an address."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        pointer = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
         builder.store(_splat(context, builder, args[2], sig.args[2]), pointer, align=8)
         return context.get_dummy_value()
 
-    return types.void(array, k, a), build
+    return types.void(rows, k, a), build
 
 
-def workspace(rows: int) -> np.ndarray:
+@_on_lanes
+def put_lane(typingctx, rows, k, lane, number):  # type: ignore[no-untyped-def]
+    """Write one number of a row."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        row = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
+        lane = context.cast(builder, args[2], sig.args[2], types.intp)
+        numbers = builder.bitcast(row, ir.DoubleType().as_pointer())
+        builder.store(args[3], builder.gep(numbers, [lane]))
+        return context.get_dummy_value()
+
+    return types.void(rows, k, lane, number), build
+
+
+def workspace(rows: int) -> Array:
     """An array (rows, 8) that begins where a cache line does."""
     numbers = np.zeros(rows * LANES + LANES)
     skip = -(numbers.ctypes.data // 8) % LANES

@@ -26,6 +26,7 @@ from dlngeo._compiled.lanes import (
     mask_of,
     mul_add,
     put,
+    put_lane,
     root,
     signed,
     size,
@@ -39,9 +40,9 @@ _AFRESH = 16  # steps after which V is made orthogonal again
 
 
 class Paths(NamedTuple):
-    """Where all paths are, eight by eight: (group, rows, 8)."""
+    """Where all paths are, eight by eight."""
 
-    state: Array
+    state: Array  # (group, rows, 8), as U, λ and V
     U: Array
     lam: Array
     V: Array
@@ -55,13 +56,14 @@ class Paths(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What eight paths need for a step."""
+    """What eight paths need for a step: addresses, and arrays for the energy."""
 
-    slope: Array
+    slope: int
     there: Frames
     tables: Tables
-    noise: Array
-    W: Array
+    noise: int
+    W: Array  # (d, d, 8), as its slope
+    W_slope: Array
     value: Array
 
 
@@ -75,7 +77,7 @@ def advance(
     ``noise`` is (path, step, size), ``first`` its first step and ``before`` that step's number.
     """
     for g in range(len(paths.done)):
-        here = Frames(paths.state[g], paths.U[g], paths.lam[g], paths.V[g], room.slope)
+        here = _here(paths, room, g, law.d)
         paths.left[g] = 0
         if paths.fresh[g]:
             paths.lame[g] |= _decompose(law, here, room.there, paths.fresh[g]) & paths.fresh[g]
@@ -83,7 +85,8 @@ def advance(
         top, steep = _look(law, scheme, energy, A, B, here, room)
         while paths.done[g] < n_steps and paths.left[g] == 0:
             step = paths.done[g]
-            _draw(noise, paths.rows[g], first + step, room.noise, math.sqrt(law.dt))
+            for k in range(LANES):
+                _draw(noise[paths.rows[g, k], first + step], room.noise, k, math.sqrt(law.dt))
             whole = bits(_slow(law, scheme, top, steep, 1.0)) & ~paths.lame[g]
             paths.lame[g] = 0
             if scheme == ENTRIES and law.d > 2:
@@ -99,18 +102,34 @@ def advance(
 
 
 @kernel
-def _draw(noise: Array, rows: Array, step: int, out: Array, scale: float) -> None:
-    for k in range(LANES):
-        row = noise[rows[k], step]
-        for j in range(len(row)):
-            out[j, k] = scale * row[j]
+def _here(paths: Paths, room: Room, g: int, d: int) -> Frames:
+    square, row = 8 * LANES * d * d, 8 * LANES * d
+    return Frames(
+        paths.state.ctypes.data + g * square,
+        paths.U.ctypes.data + g * square,
+        paths.lam.ctypes.data + g * row,
+        paths.V.ctypes.data + g * square,
+        room.slope,
+    )
+
+
+@kernel
+def _draw(normals: Array, noise: int, lane: int, scale: float) -> None:
+    for k in range(len(normals)):
+        put_lane(noise, k, lane, scale * normals[k])
+
+
+@kernel
+def _copy(A: int, B: int, d: int) -> None:
+    """A to B."""
+    for k in range(d * d):
+        put(B, k, at(A, k))
 
 
 @kernel
 def _decompose(law: Law, here: Frames, there: Frames, lanes: int) -> int:
     """The frames of states in some lanes, from the V at hand; where that did not come to an end."""
-    for k in range(law.d * law.d):
-        put(there.V, k, at(here.V, k))
+    _copy(here.V, there.V, law.d)
     unfinished = svd(here.state, there.U, there.lam, there.V, law.d)
     mask = mask_of(lanes)
     for k in range(law.d * law.d):
@@ -146,11 +165,13 @@ def _look(
     if scheme == ENTRIES:
         top = layer_size(top, law.depth)
     if law.slopes:
-        W = frames.state
-        if scheme != ENTRIES:
-            W = room.W
+        W = room.W.ctypes.data
+        if scheme == ENTRIES:
+            _copy(frames.state, W, d)
+        else:
             end_to_end(frames, W, room.tables.half, law.depth, d)
-        energy(A, B, W.reshape(d, d, LANES), frames.slope.reshape(d, d, LANES), room.value)
+        energy(A, B, room.W, room.W_slope, room.value)
+        _copy(room.W_slope.ctypes.data, frames.slope, d)
         for k in range(d * d):
             steep = mul_add(at(frames.slope, k), at(frames.slope, k), steep)
     return top, root(steep)
@@ -225,7 +246,7 @@ def _graded(frames: Frames, d: int) -> int:
 
 
 @kernel
-def _uneven(Y: Array, i: int, j: int, d: int) -> int:
+def _uneven(Y: int, i: int, j: int, d: int) -> int:
     """Lanes whose rows, or columns, differ by more than a factor of 100 in size."""
     least, most = splat(np.inf), splat(0.0)
     for p in range(d):
@@ -246,7 +267,7 @@ def _range(law: Law, scheme: int) -> float:
 
 
 @kernel
-def _make_orthogonal(V: Array, room: Tables, d: int) -> None:
+def _make_orthogonal(V: int, room: Tables, d: int) -> None:
     """V (3 - VᵀV)/2: what rounding has added up over many rotations, squared."""
     product(V, d, 1, V, d, 1, room.half, d)
     product(room.half, d, 1, V, 1, d, room.slope, d)
@@ -255,7 +276,7 @@ def _make_orthogonal(V: Array, room: Tables, d: int) -> None:
 
 
 @kernel
-def _orientation(frames: Frames, R: Array, d: int) -> Lanes:
+def _orientation(frames: Frames, R: int, d: int) -> Lanes:
     """The sign of det W: of U's, by Householder's reflections, as V turns; for d = 2 as it is."""
     Y = frames.state
     if d == 1:
@@ -308,14 +329,15 @@ def _reflect(frames: Frames, lanes: int, d: int) -> None:
 
 
 @kernel
-def all_end_to_end(law: Law, scheme: int, paths: Paths, room: Room, W: Array) -> None:
-    """W of all states, (group, rows, 8)."""
+def all_end_to_end(law: Law, scheme: int, paths: Paths, room: Room, W: int) -> None:
+    """W of all states, to an address."""
+    square = 8 * LANES * law.d * law.d
     for g in range(len(paths.done)):
-        here = Frames(paths.state[g], paths.U[g], paths.lam[g], paths.V[g], room.slope)
+        here = _here(paths, room, g, law.d)
         if paths.fresh[g]:
             paths.lame[g] |= _decompose(law, here, room.there, paths.fresh[g]) & paths.fresh[g]
             paths.fresh[g] = 0
         if scheme == ENTRIES:
-            W[g] = paths.state[g]
+            _copy(here.state, W + g * square, law.d)
         else:
-            end_to_end(here, W[g], room.tables.half, law.depth, law.d)
+            end_to_end(here, W + g * square, room.tables.half, law.depth, law.d)

@@ -51,7 +51,7 @@ class CompiledGroup(Group):
         self._d = self._plan.law.d
         frames = None if before is None else before.frames
         self._paths = all_paths(self._d, first, self._rows, self._kept, frames)
-        self._room = room(self._d, self._stepper.noise_size)
+        self._room, self._held = room(self._d, self._stepper.noise_size)
         self._block, self._at = np.empty((len(first), 0, self._stepper.noise_size)), 0
 
     def _go(self, step: int) -> None:
@@ -106,8 +106,8 @@ class CompiledGroup(Group):
         from dlngeo._compiled.arrays import by_path
         from dlngeo._compiled.steps import all_end_to_end
 
-        W = np.empty_like(self._paths.state)
-        all_end_to_end(self._plan.law, self._plan.scheme, self._paths, self._room, W)
+        W = np.empty(self._paths.state.shape)
+        all_end_to_end(self._plan.law, self._plan.scheme, self._paths, self._room, W.ctypes.data)
         d = self._d
         return by_path(W, len(self._reached)).reshape(-1, d, d)[self._rows]
 
