@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 from dlngeo._compiled.jacobi import product
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import at, choose, put
 from dlngeo._compiled.pairs import brownian, entropic, power, shapes
 
@@ -49,21 +49,21 @@ class Tables(NamedTuple):
     half: int
 
 
-@kernel
+@part
 def inside(frames: Frames, B: int, table: int, half: int, d: int) -> None:
     """The table Uᵀ B V."""
     product(frames.U, d, 1, B, 1, d, half, d)
     product(half, d, 1, frames.V, d, 1, table, d)
 
 
-@kernel
+@part
 def outside(frames: Frames, table: int, half: int, new: int, d: int) -> None:
     """The matrix U A Vᵀ of a table A; it may be written over the table."""
     product(table, d, 1, frames.V, 1, d, half, d)
     product(frames.U, 1, d, half, 1, d, new, d)
 
 
-@kernel
+@part
 def end_to_end(frames: Frames, W: int, half: int, depth: float, d: int) -> None:
     """The matrix U Λ^N Vᵀ."""
     for p in range(d):
@@ -73,7 +73,7 @@ def end_to_end(frames: Frames, W: int, half: int, depth: float, d: int) -> None:
     product(half, 1, d, frames.V, 1, d, W, d)
 
 
-@kernel
+@part
 def velocity(
     law: Law, frames: Frames, B: int, noisy: bool, h: float, ito: bool, room: Tables
 ) -> None:
@@ -103,7 +103,7 @@ def velocity(
     outside(frames, A, room.half, A, d)
 
 
-@kernel
+@part
 def _pair(
     law: Law, lam: int, A: int, E: int, p: int, q: int,
     amplitude: float, h: float, ito: bool, slopes: bool,

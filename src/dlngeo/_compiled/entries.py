@@ -8,12 +8,12 @@ import numpy as np
 
 from dlngeo._compiled import scalars
 from dlngeo._compiled.chart import Frames, Law, Tables, inside, outside
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, lane, put, root, splat, with_lane
 from dlngeo._compiled.pairs import power, whole_forces
 
 
-@kernel
+@part
 def layer_size(sigma: Lanes, depth: float) -> Lanes:
     """λ = σ^{1/N}; at depth inf σ."""
     if depth == 1 or depth == np.inf:
@@ -28,7 +28,7 @@ def layer_size(sigma: Lanes, depth: float) -> Lanes:
     return sigma
 
 
-@kernel
+@part
 def increment(law: Law, frames: Frames, B: int, noisy: bool, h: float, room: Tables) -> None:
     """The step of W in a time h, into ``room.noise``."""
     d, A, E = law.d, room.noise, room.slope
@@ -66,7 +66,7 @@ def increment(law: Law, frames: Frames, B: int, noisy: bool, h: float, room: Tab
     outside(frames, A, room.half, A, d)
 
 
-@kernel
+@part
 def _between(a: Lanes, b: Lanes, x: Lanes, y: Lanes, law: Law) -> Lanes:
     """√K of singular values a and b, of λ = x and y."""
     if law.whole:
@@ -83,7 +83,7 @@ def _between(a: Lanes, b: Lanes, x: Lanes, y: Lanes, law: Law) -> Lanes:
     return root(K)
 
 
-@kernel
+@part
 def _apart(larger: float, smaller: float) -> float:
     """The logarithm of a quotient of at least 1; 0 where both are 0."""
     if not larger > 0:
@@ -91,7 +91,7 @@ def _apart(larger: float, smaller: float) -> float:
     return scalars.log_ratio(smaller / larger, (larger - smaller) / larger)
 
 
-@kernel
+@part
 def _pull(a: Lanes, b: Lanes, x: Lanes, y: Lanes, law: Law) -> Lanes:
     """φ(log b/a): how b pushes a up."""
     if law.whole:
@@ -109,7 +109,7 @@ def _pull(a: Lanes, b: Lanes, x: Lanes, y: Lanes, law: Law) -> Lanes:
     return force
 
 
-@kernel
+@part
 def _radial(sigma: Lanes, lam: Lanes, force: Lanes, law: Law) -> Lanes:
     """The drift but for the energy's: diagonal in the frames."""
     if law.depth == 1:

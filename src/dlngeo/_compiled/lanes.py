@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function
+from numba.core.cgutils import alloca_once, get_or_insert_function
 from numba.extending import (
     intrinsic,
     lower_builtin,
@@ -30,6 +30,7 @@ from dlngeo._checks import Array
 
 Lanes: TypeAlias = Any  # in a kernel: eight numbers
 LANES = 8
+STACK = 32
 _on_lanes: Any = intrinsic
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
@@ -298,6 +299,17 @@ def put_lane(typingctx, rows, k, lane, number):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(rows, k, lane, number), build
+
+
+@_on_lanes
+def stack(typingctx):  # type: ignore[no-untyped-def]
+    """The address of ``STACK`` rows that are the function's own."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = alloca_once(builder, ir.ArrayType(_DOUBLES, STACK))
+        return builder.ptrtoint(rows, ir.IntType(64))
+
+    return types.int64(), build
 
 
 def workspace(rows: int) -> Array:

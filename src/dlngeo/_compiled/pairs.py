@@ -7,11 +7,11 @@ is a quotient of positive sums of powers; at any other it is found lane by lane.
 from __future__ import annotations
 
 from dlngeo._compiled import scalars
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import LANES, Lanes, lane, mul_add, root, splat, with_lane
 
 
-@kernel
+@part
 def power(x: Lanes, exponent: float) -> Lanes:
     """Powers: products where the exponent is small and whole."""
     whole = int(exponent) if 0 <= exponent <= 24 else -1
@@ -29,7 +29,7 @@ def power(x: Lanes, exponent: float) -> Lanes:
     return result
 
 
-@kernel
+@part
 def shapes(ratio: Lanes, gap: Lanes, depth: float, whole: int) -> tuple[Lanes, Lanes, Lanes]:
     """S, (σ_k - σ_l)/(λ_k - λ_l), (N - S)/(λ_k - λ_l) at λ_k = 1, λ_l = ratio = 1 - gap.
 
@@ -56,7 +56,7 @@ def shapes(ratio: Lanes, gap: Lanes, depth: float, whole: int) -> tuple[Lanes, L
     return (1.0 + ratio) * total * below, total, rest * gap * below
 
 
-@kernel
+@part
 def entropic(ratio: Lanes, gap: Lanes, depth: float, whole: int) -> tuple[Lanes, Lanes]:
     """φ(log σ_l/σ_k) and φ(log σ_k/σ_l) λ_k/λ_l at λ_k = 1, λ_l = ratio."""
     if whole == 0:
@@ -72,7 +72,7 @@ def entropic(ratio: Lanes, gap: Lanes, depth: float, whole: int) -> tuple[Lanes,
     return up, ratio * down
 
 
-@kernel
+@part
 def whole_forces(x: Lanes, whole: int) -> tuple[Lanes, Lanes]:
     """φ(t) and φ(-t)/x for x = e^{2t/N} at a whole depth: quotients of positive sums."""
     if whole == 1:
@@ -86,7 +86,7 @@ def whole_forces(x: Lanes, whole: int) -> tuple[Lanes, Lanes]:
     return up * below, down * below
 
 
-@kernel
+@part
 def brownian(
     S: Lanes, short: Lanes, ratio: Lanes, depth: float, ito: bool
 ) -> tuple[Lanes, Lanes, Lanes]:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy.special import zeta
 
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import part
 
 # Coefficients (-1)^{n+1} 2 ζ(2n)/π^{2n} of y^{2n-1} in coth y - 1/y; (4^n - 1) times them in tanh.
 _COTH = np.array(
@@ -21,25 +21,25 @@ _COTH = np.array(
 _TANH_TERMS = 10
 
 
-@kernel
+@part
 def log_ratio(ratio: float, gap: float) -> float:
     """-log ratio, of a ratio of at most 1 that is 1 - gap."""
     return -math.log1p(-gap) if ratio > 0.5 else -math.log(ratio)
 
 
-@kernel
+@part
 def stretch(x: float, depth: float) -> float:
     """S = tanh(Nx/2)/tanh(x/2), N at x = 0."""
     return math.tanh(0.5 * depth * x) / math.tanh(0.5 * x) if x > 0 else depth
 
 
-@kernel
+@part
 def steepness(x: float, depth: float) -> float:
     """(σ_k - σ_l)/(λ_k - λ_l) at λ_k = 1, λ_l = e^{-x}."""
     return math.expm1(-depth * x) / math.expm1(-x) if x > 0 else depth
 
 
-@kernel
+@part
 def shortfall(x: float, S: float, depth: float) -> float:
     """N - S without cancellation: a series where Nx is small."""
     y = 0.5 * x
@@ -55,7 +55,7 @@ def shortfall(x: float, S: float, depth: float) -> float:
     return series * (y * y) * (y / math.tanh(y))
 
 
-@kernel
+@part
 def _langevin(y: float) -> float:
     """Coth y - 1/y."""
     if abs(y) >= 0.5:
@@ -66,7 +66,7 @@ def _langevin(y: float) -> float:
     return y * series
 
 
-@kernel
+@part
 def pull(t: float, depth: float) -> float:
     """φ(t) of Menon (12.8); at depth inf the limit of φ/N."""
     if depth == np.inf:
@@ -76,7 +76,7 @@ def pull(t: float, depth: float) -> float:
     return 0.5 * (depth - 1 - depth * _langevin(t) + _langevin(t / depth))
 
 
-@kernel
+@part
 def quotient(larger: float, x: float, depth: float) -> float:
     """K of two singular values, larger and larger e^{-x}."""
     if larger == 0:

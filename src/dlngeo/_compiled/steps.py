@@ -16,7 +16,7 @@ from dlngeo._checks import Array
 from dlngeo._compiled.chart import Frames, Law, Tables, end_to_end, velocity
 from dlngeo._compiled.entries import increment, layer_size
 from dlngeo._compiled.jacobi import product, svd
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import kernel, part
 from dlngeo._compiled.lanes import (
     LANES,
     Lanes,
@@ -101,7 +101,7 @@ def advance(
             paths.done[g] = step + 1
 
 
-@kernel
+@part
 def _here(paths: Paths, room: Room, g: int, d: int) -> Frames:
     square, row = 8 * LANES * d * d, 8 * LANES * d
     return Frames(
@@ -113,20 +113,20 @@ def _here(paths: Paths, room: Room, g: int, d: int) -> Frames:
     )
 
 
-@kernel
+@part
 def _draw(normals: Array, noise: int, lane: int, scale: float) -> None:
     for k in range(len(normals)):
         put_lane(noise, k, lane, scale * normals[k])
 
 
-@kernel
+@part
 def _copy(A: int, B: int, d: int) -> None:
     """A to B."""
     for k in range(d * d):
         put(B, k, at(A, k))
 
 
-@kernel
+@part
 def _decompose(law: Law, here: Frames, there: Frames, lanes: int) -> int:
     """The frames of states in some lanes, from the V at hand; where that did not come to an end."""
     _copy(here.V, there.V, law.d)
@@ -140,7 +140,7 @@ def _decompose(law: Law, here: Frames, there: Frames, lanes: int) -> int:
     return unfinished
 
 
-@kernel
+@part
 def _move(here: Frames, there: Frames, good: int, d: int) -> None:
     """The good lanes are there."""
     mask = mask_of(good)
@@ -153,7 +153,7 @@ def _move(here: Frames, there: Frames, good: int, d: int) -> None:
         put(here.lam, k, choose(mask, at(there.lam, k), at(here.lam, k)))
 
 
-@kernel
+@part
 def _look(
     law: Law, scheme: int, energy: Any, A: Array, B: Array, frames: Frames, room: Room
 ) -> tuple[Lanes, Lanes]:
@@ -177,7 +177,7 @@ def _look(
     return top, root(steep)
 
 
-@kernel
+@part
 def _slow(law: Law, scheme: int, top: Lanes, steep: Lanes, turn: float) -> Any:
     """Whether dt times the drift's Lipschitz constant is at most ``turn``, noise looked ahead.
 
@@ -200,7 +200,7 @@ def _slow(law: Law, scheme: int, top: Lanes, steep: Lanes, turn: float) -> Any:
     return (h * rate * ahead <= 1.0) & (rate >= 0.0)
 
 
-@kernel
+@part
 def _step(law: Law, scheme: int, here: Frames, room: Room, kept: Lanes, number: int) -> int:
     """One step, to ``room.there``; the lanes, as bits, in which it led somewhere."""
     d, there, move = law.d, room.there, room.tables.noise
@@ -232,7 +232,7 @@ def _step(law: Law, scheme: int, here: Frames, room: Room, kept: Lanes, number: 
     return good
 
 
-@kernel
+@part
 def _graded(frames: Frames, d: int) -> int:
     """Lanes whose small singular values need more care, :func:`dlngeo._linalg.svd`."""
     low = high = at(frames.lam, 0)
@@ -245,7 +245,7 @@ def _graded(frames: Frames, d: int) -> int:
     return small & (_uneven(frames.state, d, 1, d) | _uneven(frames.state, 1, d, d))
 
 
-@kernel
+@part
 def _uneven(Y: int, i: int, j: int, d: int) -> int:
     """Lanes whose rows, or columns, differ by more than a factor of 100 in size."""
     least, most = splat(np.inf), splat(0.0)
@@ -259,14 +259,14 @@ def _uneven(Y: int, i: int, j: int, d: int) -> int:
     return bits(least < 1e-2 * most)
 
 
-@kernel
+@part
 def _range(law: Law, scheme: int) -> float:
     """The largest norm of states whose W does not leave floating point."""
     largest = 1.79e308
     return largest if scheme == ENTRIES else largest ** (1 / law.depth)
 
 
-@kernel
+@part
 def _make_orthogonal(V: int, room: Tables, d: int) -> None:
     """V (3 - VᵀV)/2: what rounding has added up over many rotations, squared."""
     product(V, d, 1, V, d, 1, room.half, d)
@@ -275,7 +275,7 @@ def _make_orthogonal(V: int, room: Tables, d: int) -> None:
         put(V, k, 1.5 * at(V, k) - 0.5 * at(room.slope, k))
 
 
-@kernel
+@part
 def _orientation(frames: Frames, R: int, d: int) -> Lanes:
     """The sign of det W: of U's, by Householder's reflections, as V turns; for d = 2 as it is."""
     Y = frames.state
@@ -307,7 +307,7 @@ def _orientation(frames: Frames, R: int, d: int) -> Lanes:
     return sign * at(R, d * d - 1)
 
 
-@kernel
+@part
 def _reflect(frames: Frames, lanes: int, d: int) -> None:
     """The smallest singular value of some lanes to its other side."""
     least = at(frames.lam, 0)
