@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from dlngeo._compiled.jacobi import product
 from dlngeo._compiled.kernels import part
-from dlngeo._compiled.lanes import at, choose, put
-from dlngeo._compiled.pairs import brownian, entropic, power, shapes
+from dlngeo._compiled.lanes import Lanes, at, choose, mul_add, put, root, splat
+from dlngeo._compiled.pairs import brownian, entropic, power, shapes, stratonovich
 
 
 class Law(NamedTuple):
@@ -44,8 +44,10 @@ class Frames(NamedTuple):
 class Tables(NamedTuple):
     """Room for what a field is made of: addresses."""
 
-    noise: int  # Uᵀ B V
-    slope: int  # Uᵀ E'(W) V
+    noise: int  # Uᵀ B V, then the noise of B
+    second: int  # the same of another increment
+    drift: int  # Uᵀ E'(W) V, then the drift
+    correction: int  # half the noise's derivative along itself: a diagonal
     half: int
 
 
@@ -74,42 +76,41 @@ def end_to_end(frames: Frames, W: int, half: int, depth: float, d: int) -> None:
 
 
 @part
-def velocity(
-    law: Law, frames: Frames, B: int, noisy: bool, h: float, ito: bool, room: Tables
-) -> None:
-    """The drift times h, and the noise carried to Y: into ``room.noise``.
+def fields(law: Law, frames: Frames, B: int, X: int, noises: int, h: float, room: Tables) -> None:
+    """The tables of Itô's drift times h, and of the noise of B, with ``noises`` = 2 of X too.
 
-    At h = 0 the noise alone.
+    Then the correction besides.
     """
-    d, A, E = law.d, room.noise, room.slope
-    slopes = law.slopes and h != 0
-    if noisy:
-        inside(frames, B, A, room.half, d)
-    else:
-        for k in range(d * d):
-            put(A, k, 0.0)
-    if slopes:
+    d, E = law.d, room.drift
+    if noises > 0:
+        inside(frames, B, room.noise, room.half, d)
+    if noises > 1:
+        inside(frames, X, room.second, room.half, d)
+    if law.slopes:
         inside(frames, frames.slope, E, room.half, d)
+    else:
+        zero(E, d * d)
     amplitude = math.sqrt(2 * law.temperature)
     for p in range(d):
-        lam = at(frames.lam, p)
-        drift = -law.decay * lam
-        if slopes:
-            drift -= power(lam, law.depth - 1) * at(E, p * d + p)
-        put(A, p * d + p, amplitude / math.sqrt(law.depth) * at(A, p * d + p) + h * drift)
+        lam, k = at(frames.lam, p), p * d + p
+        slope = power(lam, law.depth - 1) * at(E, k) if law.slopes else splat(0.0)
+        put(E, k, -h * (law.decay * lam + slope))
+        put(room.correction, p, 0.0)
+        if noises > 0:
+            put(room.noise, k, amplitude / math.sqrt(law.depth) * at(room.noise, k))
+        if noises > 1:
+            put(room.second, k, amplitude / math.sqrt(law.depth) * at(room.second, k))
     for p in range(d - 1):
         for q in range(p + 1, d):
-            _pair(law, frames.lam, A, E, p, q, amplitude, h, ito, slopes)
-    outside(frames, A, room.half, A, d)
+            _pair(law, frames.lam, p, q, noises, amplitude, h, room)
 
 
 @part
 def _pair(
-    law: Law, lam: int, A: int, E: int, p: int, q: int,
-    amplitude: float, h: float, ito: bool, slopes: bool,
-) -> None:  # fmt: skip
-    """What λ_p and λ_q have between them, into the table of a field."""
-    d = law.d
+    law: Law, lam: int, p: int, q: int, noises: int, amplitude: float, h: float, room: Tables
+) -> None:
+    """What λ_p and λ_q have between them, into the tables."""
+    d, E = law.d, room.drift
     x, y = at(lam, p), at(lam, q)
     first = x >= y
     larger, smaller = choose(first, x, y), choose(first, y, x)
@@ -118,22 +119,58 @@ def _pair(
     ratio, gap = smaller * inverse, (larger - smaller) * inverse
     inverse = choose(there, inverse, 0.0)
     S, steep, short = shapes(ratio, gap, law.depth, law.whole)
-    onto_larger, onto_smaller, stretched = brownian(S, short, ratio, law.depth, ito)
-    up, down = law.temperature * onto_larger, law.temperature * onto_smaller
-    upper, lower = p * d + q, q * d + p
-    even, odd = at(A, upper) + at(A, lower), at(A, upper) - at(A, lower)
-    even, odd = even * (0.5 * amplitude) / stretched, odd * (0.5 * amplitude) * stretched
-    if h != 0:
-        if law.entropy:
-            pull, push = entropic(ratio, gap, law.depth, law.whole)
-            share = 1 / (law.depth * law.beta)
-            up, down = up + share * pull, down + share * push
-        up, down = h * inverse * up, h * inverse * down
-        put(A, p * d + p, at(A, p * d + p) + choose(first, up, down))
-        put(A, q * d + q, at(A, q * d + q) + choose(first, down, up))
-    if slopes:
-        steep = (0.5 * h) * (steep * power(larger, law.depth - 1))
-        even -= steep * (at(E, upper) + at(E, lower)) / S
-        odd -= steep * (at(E, upper) - at(E, lower))
-    put(A, upper, even + odd)
-    put(A, lower, even - odd)
+    up, down = brownian(S, short, ratio, law.depth)
+    upper, lower, stretched = p * d + q, q * d + p, root(S)
+    if noises > 0:
+        even, odd = 0.5 * amplitude / stretched, 0.5 * amplitude * stretched
+        _split(room.noise, upper, lower, even, odd)
+        if noises > 1:
+            _split(room.second, upper, lower, even, odd)
+            other, another = stratonovich(S, stretched, short, ratio, law.depth)
+            factor = h * law.temperature * inverse
+            other, another = factor * (up - other), factor * (down - another)
+            put(room.correction, p, at(room.correction, p) + choose(first, other, another))
+            put(room.correction, q, at(room.correction, q) + choose(first, another, other))
+    up, down = law.temperature * up, law.temperature * down
+    if law.entropy:
+        pull, push = entropic(ratio, gap, law.depth, law.whole)
+        share = 1 / (law.depth * law.beta)
+        up, down = up + share * pull, down + share * push
+    up, down = h * inverse * up, h * inverse * down
+    put(E, p * d + p, at(E, p * d + p) + choose(first, up, down))
+    put(E, q * d + q, at(E, q * d + q) + choose(first, down, up))
+    if law.slopes:
+        steep = (-0.5 * h) * (steep * power(larger, law.depth - 1))
+        _split(E, upper, lower, steep / S, steep)
+
+
+@part
+def _split(table: int, upper: int, lower: int, even: Lanes, odd: Lanes) -> None:
+    """Multiply even and odd part of a pair of entries."""
+    plus = even * (at(table, upper) + at(table, lower))
+    minus = odd * (at(table, upper) - at(table, lower))
+    put(table, upper, plus + minus)
+    put(table, lower, plus - minus)
+
+
+@part
+def velocity(law: Law, frames: Frames, B: int, noisy: bool, h: float, room: Tables) -> None:
+    """Itô's drift times h and the noise of B, carried to Y: into ``room.drift``."""
+    fields(law, frames, B, B, 1 if noisy else 0, h, room)
+    if noisy:
+        add(1.0, room.noise, room.drift, law.d * law.d)
+    outside(frames, room.drift, room.half, room.drift, law.d)
+
+
+@part
+def zero(A: int, rows: int) -> None:
+    """Zeros."""
+    for k in range(rows):
+        put(A, k, 0.0)
+
+
+@part
+def add(factor: float, A: int, B: int, rows: int) -> None:
+    """B + factor A, to B."""
+    for k in range(rows):
+        put(B, k, mul_add(splat(factor), at(A, k), at(B, k)))

@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._compiled.chart import Frames, Law, Tables, end_to_end, velocity
+from dlngeo._compiled.chart import (
+    Frames,
+    Law,
+    Tables,
+    add,
+    end_to_end,
+    fields,
+    outside,
+    velocity,
+    zero,
+)
 from dlngeo._compiled.entries import increment, layer_size
 from dlngeo._compiled.jacobi import product, svd
 from dlngeo._compiled.kernels import kernel, part
@@ -34,7 +44,13 @@ from dlngeo._compiled.lanes import (
 )
 from dlngeo._compiled.pairs import power
 
-ROOT, ENTRIES = 0, 1  # schemes
+ROOT, ENTRIES, WEAK_TWO = 0, 1, 2  # schemes
+_ROOT2 = math.sqrt(2)
+# Of each stage its time, its share of X there, its share of the drift, and of B and X in the noise.
+_STAGES = (
+    (1 / 3, _ROOT2, 11 / 6, 9 / 4, -3 / _ROOT2),
+    (1 / 9, 2 * _ROOT2, -1.0, -9 / 4, 4.5 / _ROOT2),
+)
 _TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/dt
 _AFRESH = 16  # steps after which V is made orthogonal again
 
@@ -60,6 +76,7 @@ class Room(NamedTuple):
 
     slope: int
     there: Frames
+    stage: Frames
     tables: Tables
     noise: int
     W: Array  # (d, d, 8), as its slope
@@ -91,7 +108,9 @@ def advance(
             paths.lame[g] = 0
             if scheme == ENTRIES and law.d > 2:
                 whole &= ~_graded(here, law.d)
-            good = _step(law, scheme, here, room, at(paths.kept, g), before + step)
+            good = _step(law, scheme, energy, A, B, here, room, before + step)
+            if law.bounded:
+                _keep_sign(here, room, at(paths.kept, g), law.d)
             there_top, there_steep = _look(law, scheme, energy, A, B, room.there, room)
             good &= whole & bits(_slow(law, scheme, there_top, there_steep, _TURN))
             mask = mask_of(good)
@@ -158,23 +177,30 @@ def _look(
     law: Law, scheme: int, energy: Any, A: Array, B: Array, frames: Frames, room: Room
 ) -> tuple[Lanes, Lanes]:
     """E'(W) of states; the largest λ (at depth inf σ) and ‖E'‖."""
-    d = law.d
     top, steep = at(frames.lam, 0), splat(0.0)
-    for p in range(1, d):
+    for p in range(1, law.d):
         top = choose(at(frames.lam, p) > top, at(frames.lam, p), top)
     if scheme == ENTRIES:
         top = layer_size(top, law.depth)
     if law.slopes:
-        W = room.W.ctypes.data
-        if scheme == ENTRIES:
-            _copy(frames.state, W, d)
-        else:
-            end_to_end(frames, W, room.tables.half, law.depth, d)
-        energy(A, B, room.W, room.W_slope, room.value)
-        _copy(room.W_slope.ctypes.data, frames.slope, d)
-        for k in range(d * d):
+        _slope(law, scheme, energy, A, B, frames, room)
+        for k in range(law.d * law.d):
             steep = mul_add(at(frames.slope, k), at(frames.slope, k), steep)
     return top, root(steep)
+
+
+@part
+def _slope(
+    law: Law, scheme: int, energy: Any, A: Array, B: Array, frames: Frames, room: Room
+) -> None:
+    """E'(W) of states."""
+    W = room.W.ctypes.data
+    if scheme == ENTRIES:
+        _copy(frames.state, W, law.d)
+    else:
+        end_to_end(frames, W, room.tables.half, law.depth, law.d)
+    energy(A, B, room.W, room.W_slope, room.value)
+    _copy(room.W_slope.ctypes.data, frames.slope, law.d)
 
 
 @part
@@ -201,35 +227,110 @@ def _slow(law: Law, scheme: int, top: Lanes, steep: Lanes, turn: float) -> Any:
 
 
 @part
-def _step(law: Law, scheme: int, here: Frames, room: Room, kept: Lanes, number: int) -> int:
+def _step(
+    law: Law, scheme: int, energy: Any, A: Array, B: Array, here: Frames, room: Room, number: int
+) -> int:
     """One step, to ``room.there``; the lanes, as bits, in which it led somewhere."""
-    d, there, move = law.d, room.there, room.tables.noise
+    d, there, tables = law.d, room.there, room.tables
     noisy = law.temperature > 0
-    if scheme == ENTRIES:
-        increment(law, here, room.noise, noisy, law.dt, room.tables)
+    _copy(here.state, there.state, d)
+    good = -1
+    if scheme == WEAK_TWO and noisy:
+        good = _stages(law, energy, A, B, here, room)
+    elif scheme == WEAK_TWO:
+        good = _runge_kutta(law, energy, A, B, here, room)
     else:
-        velocity(law, here, room.noise, noisy, law.dt, True, room.tables)
-    way, norm = splat(0.0), splat(0.0)
+        if scheme == ENTRIES:
+            increment(law, here, room.noise, noisy, law.dt, tables)
+        else:
+            velocity(law, here, room.noise, noisy, law.dt, tables)
+        add(1.0, tables.drift, there.state, d * d)
+    norm = splat(0.0)
     for k in range(d * d):
-        new, step = at(here.state, k) + at(move, k), at(move, k)
-        put(there.state, k, new)
-        put(there.V, k, at(here.V, k))
-        way, norm = mul_add(step, step, way), mul_add(new, new, norm)
+        norm = mul_add(at(there.state, k), at(there.state, k), norm)
+    good &= bits(root(norm) <= _range(law, scheme))
+    _copy(here.V, there.V, d)
     if number % _AFRESH == _AFRESH - 1 and d > 2:
-        _make_orthogonal(there.V, room.tables, d)
-    good = bits(root(norm) <= _range(law, scheme))
-    good &= ~svd(there.state, there.U, there.lam, there.V, d)
-    if law.bounded:
-        least = at(here.lam, 0)
-        for p in range(1, d):
-            least = choose(at(here.lam, p) < least, at(here.lam, p), least)
-        near = bits(root(way) >= 0.999 * least)
-        if near:
-            sign = _orientation(there, room.tables.half, d)
-            turned = near & bits(sign * kept < 0.0)
-            if turned:
-                _reflect(there, turned, d)
+        _make_orthogonal(there.V, tables, d)
+    return good & ~svd(there.state, there.U, there.lam, there.V, d)
+
+
+@part
+def _stages(law: Law, energy: Any, A: Array, B: Array, here: Frames, room: Room) -> int:
+    """The scheme of weak order 2, :class:`dlngeo.langevin._downstairs.WeakTwo`."""
+    d, tables, stage, good = law.d, room.tables, room.stage, -1
+    rows = d * d
+    X = room.noise + 8 * LANES * rows
+    fields(law, here, room.noise, X, 2, law.dt, tables)
+    # what the stages take over is kept where the end of the step will be looked at
+    drift, one, two = room.there.U, room.there.V, room.there.slope
+    _copy(tables.drift, drift, d)
+    _copy(tables.noise, one, d)
+    _copy(tables.second, two, d)
+    for p in range(d):
+        k = p * d + p
+        put(tables.noise, k, at(tables.noise, k) - at(tables.correction, p))
+    add(1 / 6, drift, tables.noise, rows)
+    add(-1.5 / _ROOT2, two, tables.noise, rows)
+    outside(here, tables.noise, tables.half, tables.noise, d)
+    add(1.0, tables.noise, room.there.state, rows)
+    for time, spread, share, of_B, of_X in _STAGES:
+        zero(tables.noise, rows)
+        add(time, drift, tables.noise, rows)
+        add(time, one, tables.noise, rows)
+        add(time * spread, two, tables.noise, rows)
+        outside(here, tables.noise, tables.half, tables.noise, d)
+        good &= _visit(law, energy, A, B, here, tables.noise, 1.0, room)
+        zero(stage.state, rows)
+        add(of_B, room.noise, stage.state, rows)
+        add(of_X, X, stage.state, rows)
+        velocity(law, stage, stage.state, True, share * law.dt, tables)
+        add(1.0, tables.drift, room.there.state, rows)
     return good
+
+
+@part
+def _runge_kutta(law: Law, energy: Any, A: Array, B: Array, here: Frames, room: Room) -> int:
+    """The classical method of order 4, where there is no noise."""
+    rows, tables, good = law.d * law.d, room.tables, -1
+    velocity(law, here, 0, False, law.dt, tables)
+    add(1 / 6, tables.drift, room.there.state, rows)
+    for share, weight in ((0.5, 1 / 3), (0.5, 1 / 3), (1.0, 1 / 6)):
+        good &= _visit(law, energy, A, B, here, tables.drift, share, room)
+        velocity(law, room.stage, 0, False, law.dt, tables)
+        add(weight, tables.drift, room.there.state, rows)
+    return good
+
+
+@part
+def _visit(
+    law: Law, energy: Any, A: Array, B: Array, here: Frames, way: int, share: float, room: Room
+) -> int:
+    """The stage at a share of a way from here; the lanes, as bits, whose frames were found."""
+    stage = room.stage
+    _copy(here.state, stage.state, law.d)
+    add(share, way, stage.state, law.d * law.d)
+    _copy(here.V, stage.V, law.d)
+    unfinished = svd(stage.state, stage.U, stage.lam, stage.V, law.d)
+    if law.slopes:
+        _slope(law, WEAK_TWO, energy, A, B, stage, room)
+    return ~unfinished
+
+
+@part
+def _keep_sign(here: Frames, room: Room, kept: Lanes, d: int) -> None:
+    """Reflect where the way may have changed the determinant's sign (Weyl), and has."""
+    there, way, least = room.there, splat(0.0), at(here.lam, 0)
+    for k in range(d * d):
+        step = at(there.state, k) - at(here.state, k)
+        way = mul_add(step, step, way)
+    for p in range(1, d):
+        least = choose(at(here.lam, p) < least, at(here.lam, p), least)
+    near = bits(root(way) >= 0.999 * least)
+    if near:
+        turned = near & bits(_orientation(there, room.tables.half, d) * kept < 0.0)
+        if turned:
+            _reflect(there, turned, d)
 
 
 @part
@@ -270,9 +371,9 @@ def _range(law: Law, scheme: int) -> float:
 def _make_orthogonal(V: int, room: Tables, d: int) -> None:
     """V (3 - VᵀV)/2: what rounding has added up over many rotations, squared."""
     product(V, d, 1, V, d, 1, room.half, d)
-    product(room.half, d, 1, V, 1, d, room.slope, d)
+    product(room.half, d, 1, V, 1, d, room.drift, d)
     for k in range(d * d):
-        put(V, k, 1.5 * at(V, k) - 0.5 * at(room.slope, k))
+        put(V, k, 1.5 * at(V, k) - 0.5 * at(room.drift, k))
 
 
 @part

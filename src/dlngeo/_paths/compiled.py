@@ -52,6 +52,7 @@ class CompiledGroup(Group):
         frames = None if before is None else before.frames
         self._paths = all_paths(self._d, first, self._rows, self._kept, frames)
         self._room, self._held = room(self._d, self._stepper.noise_size)
+        self._drawn = self._streams.places()
         self._block, self._at = np.empty((len(first), 0, self._stepper.noise_size)), 0
 
     def _go(self, step: int) -> None:
@@ -64,10 +65,16 @@ class CompiledGroup(Group):
 
     def _draw(self) -> None:
         """The noise of some steps, (path, step, noise_size)."""
+        from dlngeo._compiled.normals import fill
+
         size = self._stepper.noise_size
         block = max(1, min(_BLOCK, _NOISE // (len(self._reached) * size)))
         block = min(block, self._run.n_steps - self._step)
-        self._block, self._at = np.moveaxis(self._streams.normals(block, size), 0, 1), 0
+        self._block, self._at = np.empty((len(self._reached), block, size)), 0
+        fill(self._drawn, self._block)
+
+    def _places(self) -> Array:
+        return self._drawn
 
     def _advance(self, count: int) -> None:
         from dlngeo._compiled.steps import advance

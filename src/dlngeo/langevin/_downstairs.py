@@ -138,7 +138,7 @@ class WeakTwo(RootEuler):
     Without noise, at κ = 0, the classical Runge-Kutta method of order 4.
     """
 
-    kernel: ClassVar[str | None] = None
+    kernel: ClassVar[str | None] = "WEAK_TWO"
 
     def __init__(self, equation: Equation, d: int) -> None:
         super().__init__(equation, d)

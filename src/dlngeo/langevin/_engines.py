@@ -28,7 +28,7 @@ def engine_for(engine: str, scheme: Any) -> str:
 def _missing(scheme: Any) -> str:
     """What the compiled engine would need, and does not have; empty where it can serve."""
     if getattr(scheme, "kernel", None) is None:
-        return "a scheme that it knows: method='root' or 'euler', downstairs"
+        return "a scheme that it knows: one downstairs"
     energy, d = scheme.equation.energy, scheme.shape[0]
     if d > _WIDEST:
         return f"matrices of at most {_WIDEST} x {_WIDEST}"
