@@ -24,7 +24,7 @@ _BLOCK, _NOISE = 256, 2**19  # noise is drawn for at most so many steps, and num
 class Plan(NamedTuple):
     """A scheme as the kernels take it."""
 
-    law: Any  # dlngeo._compiled.chart.Law
+    law: Any  # dlngeo._compiled.langevin.chart.Law
     scheme: int
     energy: Any  # a compiled function of A, B, W, slope, value
     A: Array
@@ -44,7 +44,7 @@ class CompiledGroup(Group):
     """Paths that run side by side, by compiled steps."""
 
     def _begin(self, first: Array, before: End | None) -> None:
-        from dlngeo._compiled.arrays import all_paths, room
+        from dlngeo._compiled.langevin.arrays import all_paths, room
 
         stepper: Any = self._stepper
         self._plan: Plan = stepper.on_lanes(self._run.dt)
@@ -77,7 +77,7 @@ class CompiledGroup(Group):
         return self._drawn
 
     def _advance(self, count: int) -> None:
-        from dlngeo._compiled.steps import advance
+        from dlngeo._compiled.langevin.steps import advance
 
         plan, paths = self._plan, self._paths
         paths.done[:] = 0
@@ -110,8 +110,8 @@ class CompiledGroup(Group):
             self._rows = np.setdiff1d(self._rows, rows[lost])
 
     def _shown(self) -> Array:
-        from dlngeo._compiled.arrays import by_path
-        from dlngeo._compiled.steps import all_end_to_end
+        from dlngeo._compiled.langevin.arrays import by_path
+        from dlngeo._compiled.langevin.steps import all_end_to_end
 
         W = np.empty(self._paths.state.shape)
         all_end_to_end(self._plan.law, self._plan.scheme, self._paths, self._room, W.ctypes.data)
@@ -119,7 +119,7 @@ class CompiledGroup(Group):
         return by_path(W, len(self._reached)).reshape(-1, d, d)[self._rows]
 
     def _states(self) -> tuple[Array, Array | None]:
-        from dlngeo._compiled.arrays import by_path
+        from dlngeo._compiled.langevin.arrays import by_path
 
         paths, d, count = self._paths, self._d, len(self._reached)
         state = np.full((count, d, d), np.nan)

@@ -43,12 +43,12 @@ def _missing(scheme: Any) -> str:
 
 def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
     """An equation and a scheme for the kernels."""
-    from dlngeo._compiled import steps
-    from dlngeo._compiled.chart import Law
     from dlngeo._compiled.energies import entrywise
+    from dlngeo._compiled.langevin import heed
+    from dlngeo._compiled.langevin.chart import Law
 
     energy, depth = equation.energy, float(equation.depth)
-    scheme = getattr(steps, kernel)
+    scheme = getattr(heed, kernel)
     parts: tuple[Any, Any, Any] = (entrywise, np.zeros((1, 1)), np.zeros((1, 1)))
     curved = 0.0
     if energy is not None:
@@ -61,7 +61,7 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
         whole=int(depth) if summed(depth) else 0,
         temperature=float(equation.temperature),
         beta=float(equation.beta),
-        decay=float(equation.shrinkage if scheme == steps.ENTRIES else equation.weight_decay),
+        decay=float(equation.shrinkage if scheme == heed.ENTRIES else equation.weight_decay),
         entropy=equation.entropy,
         bounded=depth != 1,
         slopes=energy is not None,

@@ -1,13 +1,13 @@
-"""The arrays of all paths for the kernels of :mod:`~dlngeo._compiled.steps`, and back."""
+"""The arrays of all paths for the kernels of :mod:`~dlngeo._compiled.langevin.steps`, and back."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._compiled.chart import Frames, Tables
 from dlngeo._compiled.lanes import LANES, workspace
-from dlngeo._compiled.steps import Paths, Room
+from dlngeo._compiled.langevin.chart import Frames, Tables
+from dlngeo._compiled.langevin.steps import Paths, Room
 
 
 def all_paths(

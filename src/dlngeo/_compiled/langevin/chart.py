@@ -174,3 +174,10 @@ def add(factor: float, A: int, B: int, rows: int) -> None:
     """B + factor A, to B."""
     for k in range(rows):
         put(B, k, mul_add(splat(factor), at(A, k), at(B, k)))
+
+
+@part
+def copy(A: int, B: int, rows: int) -> None:
+    """A to B."""
+    for k in range(rows):
+        put(B, k, at(A, k))

@@ -10,22 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from dlngeo._checks import Array
-from dlngeo._compiled.chart import (
-    Frames,
-    Law,
-    Tables,
-    add,
-    end_to_end,
-    fields,
-    outside,
-    velocity,
-    zero,
-)
-from dlngeo._compiled.entries import increment, layer_size
-from dlngeo._compiled.jacobi import product, svd
+from dlngeo._compiled.jacobi import svd
 from dlngeo._compiled.kernels import kernel, part
 from dlngeo._compiled.lanes import (
     LANES,
@@ -38,13 +24,31 @@ from dlngeo._compiled.lanes import (
     put,
     put_lane,
     root,
-    signed,
-    size,
     splat,
 )
-from dlngeo._compiled.pairs import power
+from dlngeo._compiled.langevin.chart import (
+    Frames,
+    Law,
+    Tables,
+    add,
+    copy,
+    end_to_end,
+    fields,
+    outside,
+    velocity,
+    zero,
+)
+from dlngeo._compiled.langevin.entries import increment, layer_size
+from dlngeo._compiled.langevin.heed import (
+    ENTRIES,
+    WEAK_TWO,
+    farthest,
+    graded,
+    keep_sign,
+    make_orthogonal,
+    slow,
+)
 
-ROOT, ENTRIES, WEAK_TWO = 0, 1, 2  # schemes
 _ROOT2 = math.sqrt(2)
 # Of each stage its time, its share of X there, its share of the drift, and of B and X in the noise.
 _STAGES = (
@@ -104,15 +108,15 @@ def advance(
             step = paths.done[g]
             for k in range(LANES):
                 _draw(noise[paths.rows[g, k], first + step], room.noise, k, math.sqrt(law.dt))
-            whole = bits(_slow(law, scheme, top, steep, 1.0)) & ~paths.lame[g]
+            whole = bits(slow(law, scheme, top, steep, 1.0)) & ~paths.lame[g]
             paths.lame[g] = 0
             if scheme == ENTRIES and law.d > 2:
-                whole &= ~_graded(here, law.d)
+                whole &= ~graded(here, law.d)
             good = _step(law, scheme, energy, A, B, here, room, before + step)
             if law.bounded:
-                _keep_sign(here, room, at(paths.kept, g), law.d)
+                keep_sign(here, room.there, at(paths.kept, g), room.tables.half, law.d)
             there_top, there_steep = _look(law, scheme, energy, A, B, room.there, room)
-            good &= whole & bits(_slow(law, scheme, there_top, there_steep, _TURN))
+            good &= whole & bits(slow(law, scheme, there_top, there_steep, _TURN))
             mask = mask_of(good)
             _move(here, room.there, good, law.d)
             top, steep = choose(mask, there_top, top), choose(mask, there_steep, steep)
@@ -139,16 +143,9 @@ def _draw(normals: Array, noise: int, lane: int, scale: float) -> None:
 
 
 @part
-def _copy(A: int, B: int, d: int) -> None:
-    """A to B."""
-    for k in range(d * d):
-        put(B, k, at(A, k))
-
-
-@part
 def _decompose(law: Law, here: Frames, there: Frames, lanes: int) -> int:
     """The frames of states in some lanes, from the V at hand; where that did not come to an end."""
-    _copy(here.V, there.V, law.d)
+    copy(here.V, there.V, law.d * law.d)
     unfinished = svd(here.state, there.U, there.lam, there.V, law.d)
     mask = mask_of(lanes)
     for k in range(law.d * law.d):
@@ -196,34 +193,11 @@ def _slope(
     """E'(W) of states."""
     W = room.W.ctypes.data
     if scheme == ENTRIES:
-        _copy(frames.state, W, law.d)
+        copy(frames.state, W, law.d * law.d)
     else:
         end_to_end(frames, W, room.tables.half, law.depth, law.d)
     energy(A, B, room.W, room.W_slope, room.value)
-    _copy(room.W_slope.ctypes.data, frames.slope, law.d)
-
-
-@part
-def _slow(law: Law, scheme: int, top: Lanes, steep: Lanes, turn: float) -> Any:
-    """Whether dt times the drift's Lipschitz constant is at most ``turn``, noise looked ahead.
-
-    :mod:`dlngeo.langevin.lipschitz` without its root: h R (1 + s √h/λ_1)^{2N-2} <= 1.
-    """
-    depth, room = law.depth, turn / law.dt - law.decay
-    h = 1 / room if room > 0 else np.inf
-    spread = 3 * math.sqrt(2 * law.temperature * h)
-    bend = 2.0 if scheme == ENTRIES else 1.0
-    if not law.slopes:
-        rate, ahead = splat(0.0), splat(1.0)
-    elif depth == np.inf:
-        rate = top * top * law.curvature + bend * top * steep
-        ahead = splat(math.exp(2 * spread))
-    else:
-        rate = depth * law.curvature * power(top, 2 * depth - 2)
-        if depth > 1:
-            rate = rate + bend * (depth - 1) * power(top, depth - 2) * steep
-        ahead = power(1.0 + spread / math.sqrt(depth) / top, 2 * depth - 2)
-    return (h * rate * ahead <= 1.0) & (rate >= 0.0)
+    copy(room.W_slope.ctypes.data, frames.slope, law.d * law.d)
 
 
 @part
@@ -233,7 +207,7 @@ def _step(
     """One step, to ``room.there``; the lanes, as bits, in which it led somewhere."""
     d, there, tables = law.d, room.there, room.tables
     noisy = law.temperature > 0
-    _copy(here.state, there.state, d)
+    copy(here.state, there.state, d * d)
     good = -1
     if scheme == WEAK_TWO and noisy:
         good = _stages(law, energy, A, B, here, room)
@@ -248,10 +222,10 @@ def _step(
     norm = splat(0.0)
     for k in range(d * d):
         norm = mul_add(at(there.state, k), at(there.state, k), norm)
-    good &= bits(root(norm) <= _range(law, scheme))
-    _copy(here.V, there.V, d)
+    good &= bits(root(norm) <= farthest(law, scheme))
+    copy(here.V, there.V, d * d)
     if number % _AFRESH == _AFRESH - 1 and d > 2:
-        _make_orthogonal(there.V, tables, d)
+        make_orthogonal(there.V, tables, d)
     return good & ~svd(there.state, there.U, there.lam, there.V, d)
 
 
@@ -264,9 +238,9 @@ def _stages(law: Law, energy: Any, A: Array, B: Array, here: Frames, room: Room)
     fields(law, here, room.noise, X, 2, law.dt, tables)
     # what the stages take over is kept where the end of the step will be looked at
     drift, one, two = room.there.U, room.there.V, room.there.slope
-    _copy(tables.drift, drift, d)
-    _copy(tables.noise, one, d)
-    _copy(tables.second, two, d)
+    copy(tables.drift, drift, d * d)
+    copy(tables.noise, one, d * d)
+    copy(tables.second, two, d * d)
     for p in range(d):
         k = p * d + p
         put(tables.noise, k, at(tables.noise, k) - at(tables.correction, p))
@@ -308,125 +282,13 @@ def _visit(
 ) -> int:
     """The stage at a share of a way from here; the lanes, as bits, whose frames were found."""
     stage = room.stage
-    _copy(here.state, stage.state, law.d)
+    copy(here.state, stage.state, law.d * law.d)
     add(share, way, stage.state, law.d * law.d)
-    _copy(here.V, stage.V, law.d)
+    copy(here.V, stage.V, law.d * law.d)
     unfinished = svd(stage.state, stage.U, stage.lam, stage.V, law.d)
     if law.slopes:
         _slope(law, WEAK_TWO, energy, A, B, stage, room)
     return ~unfinished
-
-
-@part
-def _keep_sign(here: Frames, room: Room, kept: Lanes, d: int) -> None:
-    """Reflect where the way may have changed the determinant's sign (Weyl), and has."""
-    there, way, least = room.there, splat(0.0), at(here.lam, 0)
-    for k in range(d * d):
-        step = at(there.state, k) - at(here.state, k)
-        way = mul_add(step, step, way)
-    for p in range(1, d):
-        least = choose(at(here.lam, p) < least, at(here.lam, p), least)
-    near = bits(root(way) >= 0.999 * least)
-    if near:
-        turned = near & bits(_orientation(there, room.tables.half, d) * kept < 0.0)
-        if turned:
-            _reflect(there, turned, d)
-
-
-@part
-def _graded(frames: Frames, d: int) -> int:
-    """Lanes whose small singular values need more care, :func:`dlngeo._linalg.svd`."""
-    low = high = at(frames.lam, 0)
-    for p in range(1, d):
-        low = choose(at(frames.lam, p) < low, at(frames.lam, p), low)
-        high = choose(at(frames.lam, p) > high, at(frames.lam, p), high)
-    small = bits(low < 1e-3 * high)
-    if small == 0:
-        return 0
-    return small & (_uneven(frames.state, d, 1, d) | _uneven(frames.state, 1, d, d))
-
-
-@part
-def _uneven(Y: int, i: int, j: int, d: int) -> int:
-    """Lanes whose rows, or columns, differ by more than a factor of 100 in size."""
-    least, most = splat(np.inf), splat(0.0)
-    for p in range(d):
-        largest = splat(0.0)
-        for q in range(d):
-            entry = size(at(Y, p * i + q * j))
-            largest = choose(entry > largest, entry, largest)
-        least = choose(largest < least, largest, least)
-        most = choose(largest > most, largest, most)
-    return bits(least < 1e-2 * most)
-
-
-@part
-def _range(law: Law, scheme: int) -> float:
-    """The largest norm of states whose W does not leave floating point."""
-    largest = 1.79e308
-    return largest if scheme == ENTRIES else largest ** (1 / law.depth)
-
-
-@part
-def _make_orthogonal(V: int, room: Tables, d: int) -> None:
-    """V (3 - VᵀV)/2: what rounding has added up over many rotations, squared."""
-    product(V, d, 1, V, d, 1, room.half, d)
-    product(room.half, d, 1, V, 1, d, room.drift, d)
-    for k in range(d * d):
-        put(V, k, 1.5 * at(V, k) - 0.5 * at(room.drift, k))
-
-
-@part
-def _orientation(frames: Frames, R: int, d: int) -> Lanes:
-    """The sign of det W: of U's, by Householder's reflections, as V turns; for d = 2 as it is."""
-    Y = frames.state
-    if d == 1:
-        return at(Y, 0)
-    if d == 2:
-        beside = at(Y, 1) * at(Y, 2)
-        return mul_add(at(Y, 0), at(Y, 3), -beside) + mul_add(-at(Y, 1), at(Y, 2), beside)
-    for k in range(d * d):
-        put(R, k, at(frames.U, k))
-    sign = splat(1.0)
-    for p in range(d - 1):
-        square = splat(0.0)
-        for k in range(p, d):
-            square = mul_add(at(R, p * d + k), at(R, p * d + k), square)
-        first = at(R, p * d + p)
-        sign = signed(sign, sign * first)
-        # v = x + sign(x_0) ‖x‖ e_0, and 2/‖v‖²
-        head = first + signed(root(square), first)
-        factor = 1.0 / (square + size(first) * root(square))
-        put(R, p * d + p, head)
-        for q in range(p + 1, d):
-            along = splat(0.0)
-            for k in range(p, d):
-                along = mul_add(at(R, p * d + k), at(R, q * d + k), along)
-            along = along * factor
-            for k in range(p, d):
-                put(R, q * d + k, at(R, q * d + k) - along * at(R, p * d + k))
-    return sign * at(R, d * d - 1)
-
-
-@part
-def _reflect(frames: Frames, lanes: int, d: int) -> None:
-    """The smallest singular value of some lanes to its other side."""
-    least = at(frames.lam, 0)
-    for p in range(1, d):
-        least = choose(at(frames.lam, p) < least, at(frames.lam, p), least)
-    for p in range(d):
-        some = lanes & bits(at(frames.lam, p) == least)
-        lanes &= ~some
-        if some == 0:
-            continue
-        mask, twice = mask_of(some), 2.0 * at(frames.lam, p)
-        for i in range(d):
-            u = at(frames.U, p * d + i)
-            for j in range(d):
-                entry = at(frames.state, i * d + j)
-                turned = entry - twice * u * at(frames.V, p * d + j)
-                put(frames.state, i * d + j, choose(mask, turned, entry))
-            put(frames.U, p * d + i, choose(mask, -u, u))
 
 
 @kernel
@@ -439,6 +301,6 @@ def all_end_to_end(law: Law, scheme: int, paths: Paths, room: Room, W: int) -> N
             paths.lame[g] |= _decompose(law, here, room.there, paths.fresh[g]) & paths.fresh[g]
             paths.fresh[g] = 0
         if scheme == ENTRIES:
-            _copy(here.state, W + g * square, law.d)
+            copy(here.state, W + g * square, law.d * law.d)
         else:
             end_to_end(here, W + g * square, room.tables.half, law.depth, law.d)

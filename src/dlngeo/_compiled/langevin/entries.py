@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from dlngeo._compiled import scalars
-from dlngeo._compiled.chart import Frames, Law, Tables, inside, outside, zero
 from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, lane, put, root, splat, with_lane
+from dlngeo._compiled.langevin.chart import Frames, Law, Tables, inside, outside, zero
 from dlngeo._compiled.pairs import power, whole_forces
 
 
