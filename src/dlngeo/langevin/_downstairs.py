@@ -15,7 +15,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._equation import Equation
 from dlngeo._paths.compiled import Plan
-from dlngeo.langevin._engines import plan
+from dlngeo.langevin.engines import plan
 from dlngeo.langevin.lipschitz import bound, lipschitz_ahead
 from dlngeo.langevin.root_chart import (
     Point,
