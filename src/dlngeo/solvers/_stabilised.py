@@ -70,6 +70,7 @@ class StabilisedSolver(AdaptiveSolver):
     """
 
     order: int  # of h in the estimate of a local error
+    fastest = 10.0  # by which a step may grow
 
     def __init__(
         self,
@@ -152,11 +153,11 @@ class StabilisedSolver(AdaptiveSolver):
     def _growth(self, h: float, error: float) -> float:
         """The factor of the next step: proportional control first, predictive afterwards."""
         if error == 0:
-            return 10.0
+            return self.fastest
         factor = 0.8 / error ** (1 / self.order)
         if self._error_old > 0:
             factor *= (h / self._h_old) * (self._error_old / error) ** (1 / self.order)
-        return min(10.0, max(0.1, factor))
+        return min(self.fastest, max(0.1, factor))
 
     def _dense_output_impl(self) -> DenseOutput:
         return HermiteOutput(self.t_old, self.t, self.y_old, self.y, self.f_old, self.f)
