@@ -21,6 +21,7 @@ from dlngeo.solvers._rock4_coefficients import stages_for
 from dlngeo.solvers._step_control import AdaptiveSolver, scaled_error, tolerance
 
 _NEAR = 4.0  # h·|J| that is near the edge of the explicit method's stability, 6.4
+_EDGE = 6.0  # to which steps are held
 _CALM = 2.5  # h·ρ below which the explicit method has as long a step for its price
 _GAIN = 0.8  # of the explicit price of a time: below it ROCK4 is taken up
 _SIGNS = 6  # steps near the edge, or calm ones, that count
@@ -101,7 +102,7 @@ class Auto(ROCK4):
         else:
             longer = h * min(10.0, 0.8 / max(error, 1e-10) ** (1 / self.order))
         if stages_for(longer * self._radius) * h < _GAIN * _dop853.STAGES * longer:
-            self._patience, self._h, self._error_old = _PATIENCE, longer, 0.0
+            self._patience, self._h = _PATIENCE, longer
             return True
         self._wait = self._patience
         self._patience *= 2
@@ -134,7 +135,10 @@ class Auto(ROCK4):
             if self._signs >= _SIGNS:
                 self._stiff, self._signs = False, 0
         else:
-            near = _dop853.stiffness(self._slopes) > _NEAR
+            size = _dop853.stiffness(self._slopes)
+            near = size > _NEAR
+            if near:
+                self._h = min(self._h, _EDGE * h / size)
             self._signs = min(_SIGNS, self._signs + 1) if near else max(0, self._signs - 1)
             self._wait -= 1
 

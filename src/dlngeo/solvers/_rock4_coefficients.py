@@ -27,7 +27,7 @@ _EDGE = -math.log(RIPPLE)  # R(-edge) = ripple: the interval of oscillation begi
 _ROUNDS = 3
 _BEGIN = np.array([1, 0.674, 0.2325, 0.0545, 0.00972])  # w for many stages
 _NODES = (0.36, 0.48)  # of the finish, in parts of its length: coefficients stay below 2.5
-_ERROR = 0.01  # the estimate of a local error is this part of h⁴ times the fourth derivative
+_ERROR = 0.002  # the estimate of a local error is this part of h⁴ times the fourth derivative
 
 
 class Coefficients(NamedTuple):
