@@ -28,7 +28,7 @@ _EDGE = -math.log(RIPPLE)  # R(-edge) = ripple: the interval of oscillation begi
 _ROUNDS = 3
 _BEGIN = np.array([1, 0.674, 0.2325, 0.0545, 0.00972])  # w for many stages
 _NODES = (0.36, 0.48)  # of the finish, in parts of its length: coefficients stay below 2.5
-_ERROR = 0.002  # the estimate of a local error is this part of h⁴ times the fourth derivative
+_ERROR = 0.0005  # the estimate of a local error is this part of h⁴ times the fourth derivative
 
 
 Body = tuple[tuple[float, float, float, float], ...]
@@ -52,10 +52,10 @@ def reach(stages: int) -> float:
 
 
 def _offered() -> list[int]:
-    """The numbers of stages on offer: all to 20, then in steps of five percent."""
-    stages = list(range(5, 21))
-    while stages[-1] < 1000:
-        stages.append(math.ceil(1.05 * stages[-1]))
+    """The numbers of stages on offer, some five percent apart; beyond 12 odd, which round better."""
+    stages = list(range(5, 13))
+    while stages[-1] < 500:
+        stages.append(2 * math.ceil(0.525 * stages[-1]) + 1)
     return stages
 
 
