@@ -1,9 +1,8 @@
 r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
-Exact at rank one (:mod:`~dlngeo.metric._rank_one`), and where the two matrices have the same
-singular frames in the same order; by shooting (:mod:`dlngeo.metric._shooting`) from two starts
-otherwise; and where that fails, with the help of a discrete geodesic upstairs
-(:mod:`dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
+In closed form where one is known (:mod:`~dlngeo.metric._closed_forms`); by pulling paths taut
+otherwise (:mod:`~dlngeo.metric._two_points`); and where that fails, with the help of a discrete
+geodesic upstairs (:mod:`~dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
 """
 
 from __future__ import annotations
@@ -166,9 +165,10 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
 
     Notes
     -----
-    Newton's method is started from the line between the roots UΛVᵀ and from the polar path; of two
-    geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a
-    discrete geodesic is found upstairs: it is the start of a last attempt, or the answer. That a
+    Where no closed form is known, the line between the roots UΣ^{1/2}Vᵀ and the polar path are
+    pulled taut, as polynomials in time whose degree grows until they are geodesics to rounding; the
+    shorter counts. If neither leads to one the line is bent aside, and then a discrete geodesic is
+    found upstairs: it is the start of a last attempt, or the answer. That a
     geodesic is shortest among all is not proved. Source: derived; Menon, Theorem 13.
     """
     return _connection(W0, W1, depth, rank, _TAIL_OF_A_PATH)
@@ -229,9 +229,7 @@ def _stacked(
     return np.asarray(values).reshape(stack + inner)[()]
 
 
-def _ends(
-    W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None
-) -> tuple[Frame, Frame]:
+def _ends(W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None) -> tuple[Frame, Frame]:
     first = _checks.matrix(W0, "W0")
     if first.ndim != 2:
         raise ValueError(f"W0 must be one matrix (m, n); its shape is {first.shape}")
@@ -260,13 +258,15 @@ def _connect(start: Frame, end: Frame, difference: Array, tail: float) -> Connec
         return Connection(*known, False)
     pair = ends(start, end, difference)
     found = shortest(pair, starts(pair), tail) or shortest(pair, aside(pair), tail)
-    if found is None:
-        found = _by_discrete_geodesic(pair, start.depth, tail)
-    if found is None:
+    if found is not None:
+        return _found(found)
+    if math.isinf(start.depth) or not float(start.depth).is_integer():
         raise np.linalg.LinAlgError("no geodesic from W0 to W1 was found")
-    if isinstance(found, Connection):
-        return found
-    return Connection(found.length, found.velocity, found.points(_TIMES), False)
+    return _by_discrete_geodesic(pair, int(start.depth), tail)
+
+
+def _found(geodesic: Geodesic) -> Connection:
+    return Connection(geodesic.length, geodesic.velocity, geodesic.points(_TIMES), False)
 
 
 def _closed_form(start: Frame, end: Frame) -> tuple[float, Array, Array] | None:
@@ -298,20 +298,17 @@ def _within_frozen_spaces(start: Frame, end: Frame, tail: float) -> Connection:
     return inner._replace(velocity=velocity, path=start.U @ inner.path @ start.Vt)
 
 
-def _by_discrete_geodesic(pair: Ends, depth: float, tail: float) -> Geodesic | Connection | None:
+def _by_discrete_geodesic(pair: Ends, depth: int, tail: float) -> Connection:
     """A discrete geodesic: one more start, or the answer."""
-    whole = round(depth) if math.isfinite(depth) else 0
-    if whole != depth:
-        return None
     links = np.linspace(0, 1, _LINKS + 1)
     paths = pair.paths
     relaxed = []
     for eta in starts(pair):
         points = matrices(pair, paths.at(eta[None], links)[0])
-        relaxed.append(discrete_geodesic(points, whole, paths.rank))
+        relaxed.append(discrete_geodesic(points, depth, paths.rank))
     best = min(relaxed, key=lambda c: c.length)
     if best.least >= _EDGE:
         found = shortest(pair, [along(pair, best.path)], tail)
         if found is not None:
-            return found
+            return _found(found)
     return Connection(best.length, None, best.path, best.least < _EDGE)

@@ -4,7 +4,8 @@ With a = σ^{1/c} the derivative of Y → W multiplies the symmetric part of ŷ 
 s = (a_k^c - a_l^c)/(a_k - a_l) and the antisymmetric part by t = (a_k^c + a_l^c)/(a_k + a_l), and
 s t κ⁻¹ is the eigenvalue K of 𝒜. So, ŷ = S + A split into these parts,
 
-.. math:: L = \tfrac12\sum_{kl} g_{kl}S_{kl}^2 + h_{kl}A_{kl}^2,\qquad g = \kappa s/t,\ h = \kappa t/s.
+.. math:: L = \tfrac12\sum_{kl} g_{kl}S_{kl}^2 + h_{kl}A_{kl}^2,
+   \qquad g = \kappa s/t,\ h = \kappa t/s.
 
 The momentum ∂L/∂Ẏ is g∘S + h∘A in these frames. For the force ∂L/∂Y the frames are turned by
 S/(a_l - a_k) and A/(a_l + a_k) half the sum and half the difference of what turns U and V, and the
@@ -22,6 +23,7 @@ Menon's, (4.16), (7.13)-(7.15) corrected, (14.7)-(14.10).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -73,9 +75,7 @@ def local(Y: Array, depth: float, rank: int) -> tuple[Local, Array]:
     return Local(U, Vt, weight * ratio, weight / ratio), a
 
 
-def energy(
-    Y: Array, v: Array, depth: float, rank: int
-) -> tuple[Array, Array, Array, Local]:
+def energy(Y: Array, v: Array, depth: float, rank: int) -> tuple[Array, Array, Array, Local]:
     """L (...), the momentum ∂L/∂v and the force ∂L/∂Y (..., k, k), and the metric there."""
     here, a = local(Y, depth, rank)
     left, right = transpose(here.U), transpose(here.Vt)
@@ -133,17 +133,26 @@ def _differences(a: Array, here: Local, depth: float) -> tuple[Array, Array]:
 
 def _bend(a: Array, weight: Array, depth: float) -> Array:
     """G at depth N/c, over the three K: κ_{k,l;j} = -(a_k + a_l) times it."""
-    k, l, j = a[..., :, None, None], a[..., None, :, None], a[..., None, None, :]  # noqa: E741
     every = weight[..., :, :, None] * weight[..., :, None, :] * weight[..., None, :, :]
     if depth == 2:
         return np.zeros_like(every)
     if exponent(depth) == 2 and summed(depth):
         return every * _half(a ** (2 / depth), int(depth))
     with np.errstate(invalid="ignore", divide="ignore"):
+        which, place = _triples(a.shape[-1])
+        k, l, j = (a[..., index] for index in which)  # noqa: E741
         G = second_quotient(k, l, j, depth / exponent(depth))
     if math.isinf(depth):
         every = every / exponent(depth) ** 2
-    return np.where(np.isfinite(G), G, 0.0) * every
+    return np.asarray(np.where(np.isfinite(G), G, 0.0)[..., place] * every)
+
+
+@lru_cache(maxsize=32)
+def _triples(k: int) -> tuple[Array, Array]:
+    """The triples of indices without order (3, count), and the place of each (k, k, k) in them."""
+    ordered = np.sort(np.indices((k, k, k)).reshape(3, -1), axis=0)
+    which, place = np.unique(ordered, axis=1, return_inverse=True)
+    return which, place.reshape(k, k, k)
 
 
 def _half(lam: Array, depth: int) -> Array:

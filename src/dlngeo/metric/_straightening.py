@@ -14,7 +14,6 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo.metric._polynomial_paths import Paths, Value
 
-_ITERATIONS = 400
 _MEMORY = 20
 _HALVINGS = 8
 _REACH = 0.5  # of one step, relative to the length
@@ -29,17 +28,17 @@ class Straightened(NamedTuple):
     error: Array  # (members,), of the path in the metric, relative to its length
 
 
-def straighten(paths: Paths, eta: Array, tolerance: float) -> Straightened:
+def straighten(paths: Paths, eta: Array, tolerance: float, iterations: int = 400) -> Straightened:
     """Paths of least energy near the given ones."""
     with np.errstate(all="ignore"):
-        return _descend(paths, eta, tolerance)
+        return _descend(paths, eta, tolerance, iterations)
 
 
-def _descend(paths: Paths, eta: Array, tolerance: float) -> Straightened:
+def _descend(paths: Paths, eta: Array, tolerance: float, iterations: int) -> Straightened:
     here = paths.value(eta)
     memory: list[tuple[Array, Array, Array]] = []
     given_up = ~np.isfinite(here.energy)
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         step = _direction(paths, here, memory)
         slope = _dot(here.gradient, step)
         error = np.sqrt(np.abs(slope) / (2 * here.energy))

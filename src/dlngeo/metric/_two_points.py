@@ -22,7 +22,8 @@ from dlngeo.metric._polynomial_paths import Paths, rule
 from dlngeo.metric._straightening import Straightened, straighten
 from dlngeo.spectral.frame import Frame
 
-_ROUGH, _FINE, _ENOUGH = 1e-3, 1e-13, 1e-11  # errors of a path, relative to its length
+_ROUGH, _LEADS, _FINE, _ENOUGH = 1e-3, 0.1, 1e-13, 1e-11  # errors of a path, relative to its length
+_TRIES = 60  # of the first, rough search
 _FIRST, _LARGEST = 8, 200  # degrees
 _INSIDE = 1e-6  # least a, relative to the largest, of a path within the rank
 
@@ -114,10 +115,14 @@ def matrices(ends: Ends, Y: Array) -> Array:
 
 
 def starts(ends: Ends) -> list[Array]:
-    """Values η of paths to begin with: the line, and the polar path at full rank."""
+    """Values η of paths to begin with: the line, and the polar path at full rank.
+
+    At depth inf, where det = 0 is infinitely far, not a line that crosses it.
+    """
     paths = ends.paths
     times = rule(paths.degree).times
-    found = [np.zeros((len(times) - 2, *paths.start.shape))]
+    line = np.zeros((len(times) - 2, *paths.start.shape))
+    found = [line] if math.isfinite(paths.depth) or _inside(paths, line[None]) else []
     if paths.rank == len(paths.start):
         path = polar_path(paths.start, paths.start + paths.step, paths.depth, times)
         found.append((path - paths.line)[1:-1])
@@ -149,14 +154,24 @@ def along(ends: Ends, path: Array) -> Array:
 
 def shortest(ends: Ends, candidates: list[Array], tail: float) -> Geodesic | None:
     """The shortest geodesic that the candidates lead to, their last coefficients below ``tail``."""
-    rough = straighten(ends.paths, np.stack(candidates), _ROUGH)
-    order = [int(i) for i in np.argsort(rough.value.energy) if rough.error[i] < 0.1]
-    distinct: list[int] = []
-    for i in order:
-        if not any(_close(ends.paths, rough, i, other) for other in distinct):
-            distinct.append(i)
-    found = [_followed(ends, rough.eta[i : i + 1], tail) for i in distinct]
-    return min((g for g in found if g is not None), key=lambda g: g.length, default=None)
+    paths = ends.paths
+    rough = straighten(paths, np.stack(candidates), _ROUGH, _TRIES)
+    best: Geodesic | None = None
+    tried: list[int] = []
+    outside = np.array([not _inside(paths, eta[None]) for eta in rough.eta])
+    for i in np.lexsort((rough.value.energy, outside)):
+        length = math.sqrt(2 * max(float(rough.value.energy[i]), 0.0))
+        if not rough.error[i] < _LEADS or (best is not None and length > 1.01 * best.length):
+            continue
+        if outside[i] and (best is not None or math.isinf(paths.depth)):
+            continue
+        if any(_close(paths, rough, i, other) for other in tried):
+            continue
+        tried.append(i)
+        found = _followed(ends, rough.eta[i : i + 1], tail)
+        if found is not None and (best is None or found.length < best.length):
+            best = found
+    return best
 
 
 def _close(paths: Paths, rough: Straightened, i: int, j: int) -> bool:
