@@ -1,0 +1,225 @@
+"""What is compared and how time is taken.
+
+A :class:`Row` is a question; its :class:`Contender` objects answer it, and take turns in rounds, so
+that what disturbs the machine disturbs all. Processor time counts, of all threads and of processes
+that a contender starts; of the rounds the median, with the quartiles beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+OURS, PEER, BOUND = "ours", "peer", "bound"
+
+
+class Skip(Exception):
+    """Raised by ``make`` where a contender cannot run here; the reason is in the report."""
+
+
+class Answer(NamedTuple):
+    """What a contender's call may return: an error, its standard error, and the work it took."""
+
+    error: float
+    standard_error: float = 0.0
+    units: float | None = None  # None: the contender's
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do it.
+
+    ``make`` imports and prepares, and returns the call that is timed; what it cannot import or
+    raises as :class:`Skip` is skipped by name. ``units`` is the work of one call (path-steps,
+    starts); ``at`` the place on the row's axis (a step, a tolerance, a width).
+    """
+
+    name: str
+    make: Callable[[], Callable[[], Any]]
+    units: float = 1.0
+    kind: str = OURS
+    at: float | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The time of one contender is at most ``limit`` times that of another."""
+
+    of: str
+    beside: str
+    limit: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question: ``unit`` is what the time is counted in, ``axis`` what ``at`` is.
+
+    With an axis and errors it is a work-precision figure, with an axis alone a scaling figure, and
+    else a cost. ``clock`` is "processor", or "wall" where workers share the work.
+    """
+
+    group: str
+    name: str
+    unit: str
+    contenders: Sequence[Contender]
+    axis: str | None = None
+    goals: Sequence[Goal] = ()
+    clock: str = "processor"
+    error: str = "error"
+
+
+@dataclass
+class Figure:
+    """What was measured of one contender; times in seconds a unit."""
+
+    name: str
+    kind: str
+    at: float | None = None
+    seconds: float | None = None
+    quartiles: tuple[float, float] | None = None
+    wall: float | None = None
+    first: float | None = None  # seconds of the first call, with compilation
+    rounds: int = 0
+    error: float | None = None
+    standard_error: float | None = None
+    skipped: str | None = None
+    failed: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: rounds, seconds a round at least, seconds a contender at most."""
+
+    rounds: int
+    least: float
+    most: float
+
+
+QUICK, FULL = Effort(3, 0.01, 2.0), Effort(7, 0.05, 25.0)
+
+
+def processor_and_wall() -> tuple[float, float]:
+    """Processor seconds of this process and of its children so far, and the clock."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system, time.perf_counter()
+
+
+@dataclass
+class _Runner:
+    """A contender that is ready, and the times of its rounds."""
+
+    contender: Contender
+    figure: Figure
+    call: Callable[[], Any]
+    repeats: int = 1
+    rounds: int = 1
+    times: list[tuple[float, float]] = field(default_factory=list)
+    answer: Any = None
+
+    def once(self, repeats: int) -> tuple[float, float]:
+        before = processor_and_wall()
+        for _ in range(repeats):
+            self.answer = self.call()
+        after = processor_and_wall()
+        return (after[0] - before[0]) / repeats, (after[1] - before[1]) / repeats
+
+    def warm_up(self, effort: Effort) -> None:
+        """The first call compiles; the second says how often to repeat. A long one counts."""
+        processor, wall = self.once(1)
+        self.figure.first = wall
+        if max(processor, wall) < effort.most:
+            processor, wall = self.once(1)
+        if max(processor, wall) >= effort.most / 2:
+            self.times.append((processor, wall))
+            self.rounds = 0
+            return
+        longest = max(processor, wall, 1e-9)
+        self.repeats = max(1, round(effort.least / longest))
+        affordable = int(effort.most / (self.repeats * longest))
+        self.rounds = max(1, min(effort.rounds, affordable))
+
+    def finish(self, clock: str) -> None:
+        """Medians into the figure."""
+        answer = self.answer if isinstance(self.answer, Answer) else None
+        units = self.contender.units
+        if answer is not None:
+            self.figure.error = answer.error
+            self.figure.standard_error = answer.standard_error
+            units = answer.units or units
+        own = sorted(t[clock == "wall"] / units for t in self.times)
+        self.figure.seconds = statistics.median(own)
+        self.figure.quartiles = (own[(len(own) - 1) // 4], own[-1 - (len(own) - 1) // 4])
+        self.figure.wall = statistics.median(t[1] / units for t in self.times)
+        self.figure.rounds = len(self.times)
+
+
+def _attempt(figure: Figure, do: Callable[[], Any]) -> Any:
+    """What ``do`` returns; None, and the reason in the figure, where it cannot."""
+    try:
+        return do()
+    except Skip as reason:
+        figure.skipped = str(reason)
+    except ImportError as missing:
+        figure.skipped = f"no module {missing.name}" if missing.name else str(missing)
+    except Exception as error:
+        figure.failed = f"{type(error).__name__}: {error}"
+    return None
+
+
+def interleaved(
+    contenders: Sequence[Contender], effort: Effort, clock: str = "processor"
+) -> list[Figure]:
+    """Figures of contenders that take turns, in their order; each round begins with another."""
+    figures, runners = [], []
+    for contender in contenders:
+        figure = Figure(contender.name, contender.kind, contender.at)
+        figures.append(figure)
+        call = _attempt(figure, contender.make)
+        if call is None:
+            continue
+        runner = _Runner(contender, figure, call)
+        _attempt(figure, lambda runner=runner: runner.warm_up(effort))
+        if figure.failed is None and figure.skipped is None:
+            runners.append(runner)
+    for k in range(effort.rounds):
+        for j in range(len(runners)):
+            runner = runners[(j + k) % len(runners)]
+            if k < runner.rounds:
+                runner.times.append(runner.once(runner.repeats))
+    for runner in runners:
+        runner.finish(clock)
+    return figures
+
+
+@dataclass
+class Measured:
+    """A row and the figures of its contenders."""
+
+    row: Row
+    figures: list[Figure]
+
+    def of(self, name: str, at: float | None = None) -> Figure | None:
+        """The figure of that contender; None where there is none."""
+        for figure in self.figures:
+            if figure.name == name and at in (None, figure.at) and figure.seconds is not None:
+                return figure
+        return None
+
+    def ratio(self, name: str, beside: str) -> float | None:
+        """Time of one over the time of another; None where one of them did not run."""
+        one, other = self.of(name), self.of(beside)
+        if one is None or other is None or not one.seconds or not other.seconds:
+            return None
+        return one.seconds / other.seconds
+
+
+def measure(row: Row, effort: Effort) -> Measured:
+    """All of a row."""
+    return Measured(row, interleaved(row.contenders, effort, row.clock))
