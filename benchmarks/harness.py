@@ -7,6 +7,7 @@ that a contender starts; of the rounds the median, with the quartiles beside it.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -22,10 +23,13 @@ class Skip(Exception):
 
 
 class Answer(NamedTuple):
-    """What a contender's call may return: an error, its standard error, and the work it took."""
+    """What a contender's call may return: signed errors, their standard errors, the work it took.
 
-    error: float
-    standard_error: float = 0.0
+    Errors of several calls are averaged, so that samples add up; the largest of a call's counts.
+    """
+
+    errors: Sequence[float]
+    standard_errors: Sequence[float] = ()  # none: the errors are exact
     units: float | None = None  # None: the contender's
 
 
@@ -102,7 +106,7 @@ class Effort:
     most: float
 
 
-QUICK, FULL = Effort(3, 0.01, 2.0), Effort(7, 0.05, 25.0)
+QUICK, FULL = Effort(3, 0.01, 2.0), Effort(5, 0.05, 8.0)
 
 
 def processor_and_wall() -> tuple[float, float]:
@@ -121,20 +125,22 @@ class _Runner:
     repeats: int = 1
     rounds: int = 1
     times: list[tuple[float, float]] = field(default_factory=list)
-    answer: Any = None
+    answers: list[Answer] = field(default_factory=list)
 
     def once(self, repeats: int) -> tuple[float, float]:
         before = processor_and_wall()
         for _ in range(repeats):
-            self.answer = self.call()
+            answer = self.call()
+            if isinstance(answer, Answer):
+                self.answers.append(answer)
         after = processor_and_wall()
         return (after[0] - before[0]) / repeats, (after[1] - before[1]) / repeats
 
     def warm_up(self, effort: Effort) -> None:
-        """The first call compiles; the second says how often to repeat. A long one counts."""
+        """The first call may compile; the second says how often to repeat. A long one counts."""
         processor, wall = self.once(1)
         self.figure.first = wall
-        if max(processor, wall) < effort.most:
+        if wall < 4 * effort.most:
             processor, wall = self.once(1)
         if max(processor, wall) >= effort.most / 2:
             self.times.append((processor, wall))
@@ -147,17 +153,25 @@ class _Runner:
 
     def finish(self, clock: str) -> None:
         """Medians into the figure."""
-        answer = self.answer if isinstance(self.answer, Answer) else None
         units = self.contender.units
-        if answer is not None:
-            self.figure.error = answer.error
-            self.figure.standard_error = answer.standard_error
-            units = answer.units or units
+        if self.answers:
+            self.figure.error, self.figure.standard_error = pooled(self.answers)
+            units = self.answers[-1].units or units
         own = sorted(t[clock == "wall"] / units for t in self.times)
         self.figure.seconds = statistics.median(own)
         self.figure.quartiles = (own[(len(own) - 1) // 4], own[-1 - (len(own) - 1) // 4])
         self.figure.wall = statistics.median(t[1] / units for t in self.times)
         self.figure.rounds = len(self.times)
+
+
+def pooled(answers: Sequence[Answer]) -> tuple[float, float]:
+    """The largest mean error of several calls, and its standard error; calls are independent."""
+    means = [statistics.fmean(errors) for errors in zip(*(a.errors for a in answers), strict=True)]
+    k = max(range(len(means)), key=lambda k: abs(means[k]))
+    if not answers[0].standard_errors:
+        return abs(means[k]), 0.0
+    squares = [a.standard_errors[k] ** 2 for a in answers]
+    return abs(means[k]), math.sqrt(sum(squares)) / len(answers)
 
 
 def _attempt(figure: Figure, do: Callable[[], Any]) -> Any:

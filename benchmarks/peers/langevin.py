@@ -1,7 +1,6 @@
 """Euler-Maruyama in W in other libraries, without reflection, all paths at once where they can.
 
-(12.12) at κ = 1 in the frames of W, for E(W) = (pull/2)|W - 1|² and weight decay, by the printed
-formulas without their divisions. Each is written as a good user of its library would.
+(12.12) at κ = 1 in the frames of W, by the printed formulas without their divisions. Each is written as a good user of its library would.
 """
 
 from __future__ import annotations
@@ -13,18 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peers import jax_on_one_thread
+
 Fields = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
 Ends = Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is simulated: width, whole depth, β, strength of the energy, weight decay γ, dt."""
+    """What is simulated: E(W) = (pull/2)|W - centre·1|², weight decay γ, steps of dt."""
 
     d: int
     depth: int = 3
     beta: float = 10.0
     pull: float = 1.0
+    centre: float = 1.0
     decay: float = 0.0
     dt: float = 1e-3
 
@@ -52,7 +54,7 @@ class Problem:
             K, radial = self.spectrum(s)
             inner = radial[..., None] * eye
             if self.pull:
-                inner = inner - self.pull * K * (U.mT @ (W - eye) @ Vt.mT)
+                inner = inner - self.pull * K * (U.mT @ (W - self.centre * eye) @ Vt.mT)
             return U @ inner @ Vt
 
         def diffuse(W: Any, B: Any) -> Any:
@@ -71,27 +73,26 @@ class Problem:
             inner = (2 / self.beta * self.dt * K) ** 0.5 * (U.mT @ B @ Vt.mT)
             inner = inner + self.dt * radial[..., None] * eye
             if self.pull:
-                inner = inner - self.dt * self.pull * K * (U.mT @ (W - eye) @ Vt.mT)
+                inner = inner - self.dt * self.pull * K * (U.mT @ (W - self.centre * eye) @ Vt.mT)
             return W + U @ inner @ Vt
 
         return step
 
 
-def plain_numpy(problem: Problem, steps: int, paths: int) -> Ends:
+def plain_numpy(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """A batched loop in NumPy."""
-    d, rng = problem.d, np.random.default_rng(0)
-    step = problem.step(np, np.eye(d))
+    rng, step = np.random.default_rng(0), problem.step(np, np.eye(problem.d))
 
     def run() -> np.ndarray:
-        W = np.broadcast_to(problem.start(), (paths, d, d))
+        W = starts
         for _ in range(steps):
-            W = step(W, rng.standard_normal((paths, d, d)))
+            W = step(W, rng.standard_normal(W.shape))
         return W
 
     return run
 
 
-def sdeint_plain(problem: Problem, steps: int) -> Ends:
+def sdeint_plain(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """One path by ``sdeint.itoEuler``, which knows no stacks."""
     import sdeint
 
@@ -106,10 +107,10 @@ def sdeint_plain(problem: Problem, steps: int) -> Ends:
         K, _ = problem.spectrum(s)
         return np.kron(U, Vt.T) * np.sqrt(2 / problem.beta * K).ravel()
 
-    return _sdeint(sdeint, f, G, problem, steps)
+    return _sdeint(sdeint, f, G, problem, steps, starts)
 
 
-def sdeint_face(problem: Problem, steps: int) -> Ends:
+def sdeint_face(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """One path by ``sdeint.itoEuler`` on the equations of ``dlngeo.interop.sdeint``."""
     import sdeint
 
@@ -118,43 +119,58 @@ def sdeint_face(problem: Problem, steps: int) -> Ends:
 
     energy = energies.Quadratic(np.eye(problem.d))
     f, G = equations(energy, problem.d, depth=problem.depth, beta=problem.beta)
-    return _sdeint(sdeint, f, G, problem, steps)
+    return _sdeint(sdeint, f, G, problem, steps, starts)
 
 
-def _sdeint(sdeint: Any, f: Any, G: Any, problem: Problem, steps: int) -> Ends:
+def _sdeint(
+    sdeint: Any, f: Any, G: Any, problem: Problem, steps: int, starts: np.ndarray
+) -> Ends:
     times = np.linspace(0, steps * problem.dt, steps + 1)
     rng = np.random.default_rng(0)
-    start, d = problem.start().ravel(), problem.d
-    return lambda: sdeint.itoEuler(f, G, start, times, generator=rng)[-1].reshape(1, d, d)
+
+    def run() -> np.ndarray:
+        ends = [sdeint.itoEuler(f, G, y, times, generator=rng)[-1] for y in starts.reshape(len(starts), -1)]
+        return np.reshape(ends, starts.shape)
+
+    return run
 
 
-def jax_scan(problem: Problem, steps: int, paths: int) -> Ends:
+def jax_scan(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """jit of vmap of scan."""
-    import jax
-
+    jax = jax_on_one_thread()
     d, step = problem.d, problem.step(jax.numpy, jax.numpy.eye(problem.d))
 
-    def path(key: Any) -> Any:
+    def path(key: Any, start: Any) -> Any:
         def body(W: Any, key: Any) -> Any:
             return step(W, jax.random.normal(key, (d, d))), None
 
-        return jax.lax.scan(body, problem.start(), jax.random.split(key, steps))[0]
+        return jax.lax.scan(body, start, jax.random.split(key, steps))[0]
 
+    return _vectorised(jax, path, starts)
+
+
+def _vectorised(jax: Any, path: Any, starts: np.ndarray) -> Ends:
+    """jit of vmap, other noise at each call."""
     many, seeds = jax.jit(jax.vmap(path)), iter(range(10**9))
-    return lambda: np.asarray(many(jax.random.split(jax.random.key(next(seeds)), paths)))
+
+    def run() -> np.ndarray:
+        keys = jax.random.split(jax.random.key(next(seeds)), len(starts))
+        return np.asarray(many(keys, starts))
+
+    return run
 
 
-def diffrax_euler(problem: Problem, steps: int, paths: int) -> Ends:
+def diffrax_euler(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """diffrax's Euler with a Brownian path that is drawn as it goes."""
+    jax = jax_on_one_thread()
     import diffrax
-    import jax
     import lineax
 
     d, dt = problem.d, problem.dt
     drift, diffuse = problem.fields(jax.numpy, jax.numpy.eye(d))
     shape = jax.ShapeDtypeStruct((d, d), np.float64)
 
-    def path(key: Any) -> Any:
+    def path(key: Any, start: Any) -> Any:
         noise = diffrax.UnsafeBrownianPath(shape, key)
 
         def operator(t: Any, W: Any, args: Any) -> Any:
@@ -164,52 +180,28 @@ def diffrax_euler(problem: Problem, steps: int, paths: int) -> Ends:
             diffrax.ODETerm(lambda t, W, args: drift(W)), diffrax.ControlTerm(operator, noise)
         )
         solution = diffrax.diffeqsolve(
-            terms, diffrax.Euler(), 0.0, dt * steps, dt, problem.start(), max_steps=steps + 1,
+            terms, diffrax.Euler(), 0.0, dt * steps, dt, start, max_steps=steps + 1,
             adjoint=diffrax.DirectAdjoint(),
         )  # fmt: skip
         return solution.ys[-1]
 
-    many, seeds = jax.jit(jax.vmap(path)), iter(range(10**9))
-    return lambda: np.asarray(many(jax.random.split(jax.random.key(next(seeds)), paths)))
+    return _vectorised(jax, path, starts)
 
 
-def torch_batched(problem: Problem, steps: int, paths: int) -> Ends:
+def torch_batched(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     """A batched loop in torch."""
     import torch
 
     torch.set_num_threads(1)
-    d = problem.d
-    step = problem.step(torch, torch.eye(d, dtype=torch.float64))
+    step = problem.step(torch, torch.eye(problem.d, dtype=torch.float64))
     noise = torch.Generator().manual_seed(0)
 
     def run() -> np.ndarray:
-        W = torch.tensor(problem.start()).expand(paths, d, d)
+        W = torch.tensor(starts)
         with torch.no_grad():
             for _ in range(steps):
-                B = torch.randn(paths, d, d, generator=noise, dtype=torch.float64)
+                B = torch.randn(W.shape, generator=noise, dtype=torch.float64)
                 W = step(W, B)
         return W.numpy()
 
     return run
-
-
-def squares(W: np.ndarray, depth: int) -> np.ndarray:
-    """R² = Σ σ_k^{2/N} of a stack."""
-    return (np.linalg.svd(W, compute_uv=False) ** (2 / depth)).sum(axis=-1)
-
-
-def law_of_squares(problem: Problem, time: float) -> tuple[float, Any]:
-    """R² at a time is v times a noncentral χ² of D degrees: (v, the frozen law); zero energy.
-
-    In λ = σ^{1/N} the process is a gradient diffusion of strength s² = 2/(βN) whose density is
-    homogeneous, of degree D - d, D = d + (N+1) d(d-1)/2; so R² is a squared Bessel process of
-    dimension D, drawn towards 0 by the weight decay. Reflection at λ_d = 0 does not change R².
-    """
-    from scipy.stats import ncx2
-
-    d, N, decay = problem.d, problem.depth, problem.decay
-    D = d + (N + 1) * d * (d - 1) / 2
-    strength = 2 / (problem.beta * N)
-    v = strength * (-math.expm1(-2 * decay * time) / (2 * decay) if decay else time)
-    start = float(squares(problem.start()[None], N)[0]) * math.exp(-2 * decay * time)
-    return v, ncx2(D, start / v)

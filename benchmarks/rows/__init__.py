@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.harness import Row
-from benchmarks.rows import langevin_steps
+from benchmarks.rows import langevin_precision, langevin_steps
 
-MODULES = (langevin_steps,)
+MODULES = (langevin_steps, langevin_precision)
 
 
 def every_row(quick: bool) -> list[Row]:

@@ -6,6 +6,7 @@ cutting and reflection; the bound is the bare decomposition of such a stack, or 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -23,20 +24,27 @@ BESIDE_SVD = {2: (1 / 9, 1.0), 5: (1 / 6, 1.3), 10: (1 / 3.5, 2.1), 20: (1 / 1.9
 BESIDE_JAX = {2: 1 / 10, 5: 1 / 8, 10: 1 / 4, 20: 1 / 2}
 
 
+def engine_options(engine: str) -> dict[str, Any]:
+    """``engine=`` for simulate; without numba its contenders are skipped by name."""
+    from dlngeo import langevin
+
+    if engine == "numba":
+        import numba  # noqa: F401
+    elif "engine" not in inspect.signature(langevin.simulate).parameters:
+        return {}  # an older state, which has NumPy alone
+    return {"engine": engine}
+
+
 def ours(d: int, steps: int, paths: int, method: str, engine: str) -> Callable[[], Any]:
     from dlngeo import energies, langevin
 
-    if engine == "numba":
-        import numba  # noqa: F401 - skipped by its name where it is absent
-
-    problem = Problem(d)
+    problem, options = Problem(d), engine_options(engine)
     energy, start = energies.Quadratic(np.eye(d)), problem.start()
-    chosen = {} if engine == "numpy" else {"engine": engine}
 
     def run() -> None:
         langevin.simulate(
             energy, start, depth=problem.depth, beta=problem.beta, dt=problem.dt, n_steps=steps,
-            n_paths=paths, rng=0, save_every=steps, method=method, **chosen,
+            n_paths=paths, rng=0, save_every=steps, method=method, **options,
         )  # fmt: skip
 
     return run
@@ -64,6 +72,7 @@ def normals(d: int) -> Callable[[], Any]:
 
 def contenders(d: int, n: int) -> list[Contender]:
     problem = Problem(d)
+    starts = np.broadcast_to(problem.start(), (PATHS, d, d))
 
     def own(method: str, engine: str) -> Contender:
         steps = max(1, n // (4 if method == "weak2" else 1))
@@ -71,10 +80,10 @@ def contenders(d: int, n: int) -> list[Contender]:
         return Contender(name, lambda: ours(d, steps, PATHS, method, engine), steps * PATHS)
 
     def many(name: str, run: Callable[..., Any]) -> Contender:
-        return Contender(name, lambda: run(problem, n, PATHS), n * PATHS, PEER)
+        return Contender(name, lambda: run(problem, n, starts), n * PATHS, PEER)
 
     def one(name: str, run: Callable[..., Any]) -> Contender:
-        return Contender(name, lambda: run(problem, n), n, PEER)
+        return Contender(name, lambda: run(problem, n, starts[:1]), n, PEER)
 
     return [
         Contender("bare svd", lambda: bare_svd(d), PATHS, BOUND),
