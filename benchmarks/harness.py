@@ -51,7 +51,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Goal:
-    """The time of one contender is at most ``limit`` times that of another."""
+    """The time of one is at most ``limit`` times that of another; in seconds, beside nobody."""
 
     of: str
     beside: str
@@ -227,8 +227,8 @@ class Measured:
         return None
 
     def ratio(self, name: str, beside: str) -> float | None:
-        """Time of one over the time of another; None where one of them did not run."""
-        one, other = self.of(name), self.of(beside)
+        """Time of one over the time of another or a second; None where one of them did not run."""
+        one, other = self.of(name), self.of(beside) if beside else Figure("a second", BOUND, 1, 1.0)
         if one is None or other is None or not one.seconds or not other.seconds:
             return None
         return one.seconds / other.seconds

@@ -116,7 +116,7 @@ def goals(rows: Sequence[Measured]) -> list[dict[str, Any]]:
 
 
 def _goal_table(found: Sequence[dict[str, Any]]) -> list[str]:
-    lines = ["## Goals", "", "Time of the first over time of the second.", ""]
+    lines = ["## Goals", "", "Time of the first over time of the second; in seconds where there is no second.", ""]
     lines += [_line("row", "time of", "over", "at most", "measured", ""), _line(*["---"] * 6)]
     for one in found:
         measured = "–" if one["ratio"] is None else f"{one['ratio']:.3g}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.harness import Row
-from benchmarks.rows import langevin_precision, langevin_steps
+from benchmarks.rows import geometry, langevin_precision, langevin_steps, right_hand_sides
 
-MODULES = (langevin_steps, langevin_precision)
+MODULES = (langevin_steps, langevin_precision, right_hand_sides, geometry)
 
 
 def every_row(quick: bool) -> list[Row]:
