@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.harness import Row
-from benchmarks.rows import geometry, langevin_precision, langevin_steps, right_hand_sides
+from benchmarks.rows import (
+    completion,
+    geometry,
+    langevin_precision,
+    langevin_steps,
+    right_hand_sides,
+)
 
-MODULES = (langevin_steps, langevin_precision, right_hand_sides, geometry)
+MODULES = (langevin_steps, langevin_precision, right_hand_sides, completion, geometry)
 
 
 def every_row(quick: bool) -> list[Row]:
