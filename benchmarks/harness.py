@@ -151,6 +151,10 @@ class _Runner:
         affordable = int(effort.most / (self.repeats * longest))
         self.rounds = max(1, min(effort.rounds, affordable))
 
+    def round(self) -> None:
+        """One more round."""
+        self.times.append(self.once(self.repeats))
+
     def finish(self, clock: str) -> None:
         """Medians into the figure."""
         units = self.contender.units
@@ -205,10 +209,11 @@ def interleaved(
     for k in range(effort.rounds):
         for j in range(len(runners)):
             runner = runners[(j + k) % len(runners)]
-            if k < runner.rounds:
-                runner.times.append(runner.once(runner.repeats))
+            if k < runner.rounds and runner.figure.failed is None:
+                _attempt(runner.figure, runner.round)
     for runner in runners:
-        runner.finish(clock)
+        if runner.figure.failed is None:
+            runner.finish(clock)
     return figures
 
 

@@ -23,7 +23,7 @@ def readable(seconds: float) -> str:
 
 
 def exponent(figures: Sequence[Figure]) -> tuple[float, float] | None:
-    """p of time ~ at^p by least squares of logarithms, and its standard error (nan: two points)."""
+    """The p of time ~ at^p by least squares of logarithms, its standard error (nan: two points)."""
     points = [(f.at, f.seconds) for f in figures if f.at and f.seconds]
     if len(points) < 2:
         return None
@@ -116,7 +116,8 @@ def goals(rows: Sequence[Measured]) -> list[dict[str, Any]]:
 
 
 def _goal_table(found: Sequence[dict[str, Any]]) -> list[str]:
-    lines = ["## Goals", "", "Time of the first over time of the second; in seconds where there is no second.", ""]
+    said = "Time of the first over time of the second; in seconds where there is no second."
+    lines = ["## Goals", "", said, ""]
     lines += [_line("row", "time of", "over", "at most", "measured", ""), _line(*["---"] * 6)]
     for one in found:
         measured = "–" if one["ratio"] is None else f"{one['ratio']:.3g}"

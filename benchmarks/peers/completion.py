@@ -103,7 +103,7 @@ def reference(problem: Problem) -> np.ndarray:
 
 
 def diffrax_solver(problem: Problem, solver: str, rtol: float) -> Ends:
-    """diffrax with its PID controller, jitted."""
+    """The solver of diffrax with its PID controller, jitted."""
     jax = jax_on_one_thread()
     import diffrax
 

@@ -1,11 +1,11 @@
 """Euler-Maruyama in W in other libraries, without reflection, all paths at once where they can.
 
-(12.12) at κ = 1 in the frames of W, by the printed formulas without their divisions. Each is written as a good user of its library would.
+(12.12) at κ = 1 in the frames of W, by the printed formulas without their divisions. Each is
+written as a good user of its library would.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -122,21 +122,22 @@ def sdeint_face(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     return _sdeint(sdeint, f, G, problem, steps, starts)
 
 
-def _sdeint(
-    sdeint: Any, f: Any, G: Any, problem: Problem, steps: int, starts: np.ndarray
-) -> Ends:
+def _sdeint(sdeint: Any, f: Any, G: Any, problem: Problem, steps: int, starts: np.ndarray) -> Ends:
     times = np.linspace(0, steps * problem.dt, steps + 1)
     rng = np.random.default_rng(0)
 
     def run() -> np.ndarray:
-        ends = [sdeint.itoEuler(f, G, y, times, generator=rng)[-1] for y in starts.reshape(len(starts), -1)]
+        ends = [
+            sdeint.itoEuler(f, G, y, times, generator=rng)[-1]
+            for y in starts.reshape(len(starts), -1)
+        ]
         return np.reshape(ends, starts.shape)
 
     return run
 
 
 def jax_scan(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
-    """jit of vmap of scan."""
+    """``jit(vmap(scan))``."""
     jax = jax_on_one_thread()
     d, step = problem.d, problem.step(jax.numpy, jax.numpy.eye(problem.d))
 
@@ -150,7 +151,7 @@ def jax_scan(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
 
 
 def _vectorised(jax: Any, path: Any, starts: np.ndarray) -> Ends:
-    """jit of vmap, other noise at each call."""
+    """``jit(vmap(path))``, other noise at each call."""
     many, seeds = jax.jit(jax.vmap(path)), iter(range(10**9))
 
     def run() -> np.ndarray:
@@ -161,7 +162,7 @@ def _vectorised(jax: Any, path: Any, starts: np.ndarray) -> Ends:
 
 
 def diffrax_euler(problem: Problem, steps: int, starts: np.ndarray) -> Ends:
-    """diffrax's Euler with a Brownian path that is drawn as it goes."""
+    """The Euler of diffrax with a Brownian path that is drawn as it goes."""
     jax = jax_on_one_thread()
     import diffrax
     import lineax

@@ -61,7 +61,7 @@ def contenders(problem: Problem, along: bool, quick: bool) -> list[Contender]:
     for rtol in TOLERANCES[1:4:2] if quick else TOLERANCES:
         for method in OURS:
             add(method, "ours", rtol, lambda m=method, r=rtol: ours(problem, m, r))
-        for method in (SCIPY[:2] if quick else SCIPY):
+        for method in SCIPY[:2] if quick else SCIPY:
             add(f"SciPy {method}", PEER, rtol,
                 lambda m=method, r=rtol: peers.scipy_solver(problem, m, r))  # fmt: skip
         for solver in DIFFRAX[:1] if quick else DIFFRAX:

@@ -79,7 +79,7 @@ def second_derivative(what: str) -> Callable[[], Any]:
 
 
 def fixed_rank(d: int, rank: int, what: str) -> Callable[[], Any]:
-    """pymanopt's manifold of rank-r matrices: another metric, the nearest that it has."""
+    """Rank-r matrices in pymanopt: another metric, the nearest that it has."""
     from pymanopt.manifolds import FixedRankEmbedded
 
     manifold = FixedRankEmbedded(d, d, rank)
