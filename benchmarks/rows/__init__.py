@@ -9,9 +9,10 @@ from benchmarks.rows import (
     langevin_precision,
     langevin_steps,
     right_hand_sides,
+    scaling,
 )
 
-MODULES = (langevin_steps, langevin_precision, right_hand_sides, completion, geometry)
+MODULES = (langevin_steps, langevin_precision, right_hand_sides, completion, geometry, scaling)
 
 
 def every_row(quick: bool) -> list[Row]:
