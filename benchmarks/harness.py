@@ -28,9 +28,10 @@ class Answer(NamedTuple):
     Errors of several calls are averaged, so that samples add up; the largest of a call's counts.
     """
 
-    errors: Sequence[float]
+    errors: Sequence[float] = ()
     standard_errors: Sequence[float] = ()  # none: the errors are exact
     units: float | None = None  # None: the contender's
+    seconds: float | None = None  # None: the call's; else what the process it ran took for the work
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,16 @@ class _Runner:
     answers: list[Answer] = field(default_factory=list)
 
     def once(self, repeats: int) -> tuple[float, float]:
+        own = 0.0
         before = processor_and_wall()
         for _ in range(repeats):
             answer = self.call()
             if isinstance(answer, Answer):
                 self.answers.append(answer)
+                own += answer.seconds or 0.0
         after = processor_and_wall()
+        if own:
+            return own / repeats, own / repeats
         return (after[0] - before[0]) / repeats, (after[1] - before[1]) / repeats
 
     def warm_up(self, effort: Effort) -> None:
@@ -159,8 +164,9 @@ class _Runner:
         """Medians into the figure."""
         units = self.contender.units
         if self.answers:
-            self.figure.error, self.figure.standard_error = pooled(self.answers)
             units = self.answers[-1].units or units
+            if self.answers[-1].errors:
+                self.figure.error, self.figure.standard_error = pooled(self.answers)
         own = sorted(t[clock == "wall"] / units for t in self.times)
         self.figure.seconds = statistics.median(own)
         self.figure.quartiles = (own[(len(own) - 1) // 4], own[-1 - (len(own) - 1) // 4])

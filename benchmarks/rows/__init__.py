@@ -10,9 +10,18 @@ from benchmarks.rows import (
     langevin_steps,
     right_hand_sides,
     scaling,
+    startup,
 )
 
-MODULES = (langevin_steps, langevin_precision, right_hand_sides, completion, geometry, scaling)
+MODULES = (
+    langevin_steps,
+    langevin_precision,
+    right_hand_sides,
+    completion,
+    geometry,
+    scaling,
+    startup,
+)
 
 
 def every_row(quick: bool) -> list[Row]:
