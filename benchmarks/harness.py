@@ -100,11 +100,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds, seconds a round at least, seconds a contender at most."""
+    """How long to measure: rounds, seconds a round at least, seconds a contender at most.
+
+    A first call of ``longest`` seconds counts, compiled or not, and is the only one.
+    """
 
     rounds: int
     least: float
     most: float
+    longest: float = 60.0
 
 
 QUICK, FULL = Effort(3, 0.01, 2.0), Effort(5, 0.05, 8.0)
@@ -114,6 +118,12 @@ def processor_and_wall() -> tuple[float, float]:
     """Processor seconds of this process and of its children so far, and the clock."""
     spent = os.times()
     return time.process_time() + spent.children_user + spent.children_system, time.perf_counter()
+
+
+def _cost(times: tuple[float, float]) -> float:
+    """Seconds to reckon with: a busy machine stretches the clock, and who sleeps uses no other."""
+    processor, wall = times
+    return max(processor, wall / 20, 1e-9)
 
 
 @dataclass
@@ -142,18 +152,18 @@ class _Runner:
         return (after[0] - before[0]) / repeats, (after[1] - before[1]) / repeats
 
     def warm_up(self, effort: Effort) -> None:
-        """The first call may compile; the second says how often to repeat. A long one counts."""
-        processor, wall = self.once(1)
-        self.figure.first = wall
-        if wall < 4 * effort.most:
-            processor, wall = self.once(1)
-        if max(processor, wall) >= effort.most / 2:
-            self.times.append((processor, wall))
+        """The first call may compile; the second says how often to repeat, and counts if long."""
+        times = self.once(1)
+        self.figure.first = times[1]
+        if _cost(times) < effort.longest:
+            times = self.once(1)
+        cost = _cost(times)
+        if cost >= effort.most / 2:
+            self.times.append(times)
             self.rounds = 0
             return
-        longest = max(processor, wall, 1e-9)
-        self.repeats = max(1, round(effort.least / longest))
-        affordable = int(effort.most / (self.repeats * longest))
+        self.repeats = max(1, round(effort.least / cost))
+        affordable = int(effort.most / (self.repeats * cost))
         self.rounds = max(1, min(effort.rounds, affordable))
 
     def round(self) -> None:
