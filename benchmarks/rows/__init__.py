@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.harness import Row
 from benchmarks.rows import (
     completion,
+    ensembles,
     geometry,
     langevin_precision,
     langevin_steps,
@@ -18,6 +19,7 @@ MODULES = (
     langevin_precision,
     right_hand_sides,
     completion,
+    ensembles,
     geometry,
     scaling,
     startup,
