@@ -19,9 +19,11 @@ from __future__ import annotations
 
 from dlngeo.solvers._gauss_legendre import GaussLegendre
 from dlngeo.solvers._rkc import RKC
+from dlngeo.solvers._rock4 import ROCK4
 
 __all__ = [
     "RKC",
+    "ROCK4",
     "GaussLegendre",
 ]
 
