@@ -1,0 +1,259 @@
+"""Steps of gradient flows on lanes, each member with its own step size.
+
+Members stand in columns, ``y[index, member]``, and are taken eight at a time through scratch that
+stays in the cache; where fewer than eight are left, the last stands for those that lack.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from dlngeo._checks import Array
+from dlngeo._compiled.flow_velocity import Problem, Rows, rest, velocity
+from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.lanes import LANES, Lanes, at, choose, mul_add, put, root, size, splat
+
+
+class Pair(NamedTuple):
+    """Dormand and Prince's 8(5,3): the rows of A from the second stage on, then b; its errors."""
+
+    begins: Array  # where the coefficients of a stage begin
+    stages: Array  # the slopes that they multiply
+    coefficients: Array
+    three: Array
+    five: Array
+
+
+class Chebyshev(NamedTuple):
+    """A stabilised method: its body, and its finish of four stages."""
+
+    body: Array  # (stages - 4, 3): of h times the slope, of the last two states
+    finish: Array  # (4, 4): of the slopes, in stages 2, 3, 4 and in the step
+    error: Array  # of the state before, of the body's end, of the slopes
+
+
+class Members(NamedTuple):
+    """Members in columns, with their step sizes and absolute tolerances."""
+
+    y: Array
+    f: Array
+    h: Array
+    atol: Array
+    rtol: float
+
+
+class Outcome(NamedTuple):
+    """What a step brought: the state where its error is at most ``limit``, else what was."""
+
+    y: Array
+    f: Array
+    value: Array  # E, at the step's end in any case
+    slope: Array  # ‖E'‖
+    error: Array
+    stiffness: Array  # h times the spectral radius, as the last two slopes of the pair show it
+    limit: float
+
+
+@kernel
+def load(S: Array, rows: Rows, members: Members, first: int) -> int:
+    """Put the members from ``first`` on into lanes: states, and h times their velocities."""
+    count = min(LANES, members.h.size - first)
+    y, f = members.y, members.f
+    for lane in range(LANES):
+        q = first + min(lane, count - 1)
+        S[rows.scalars, lane], S[rows.scalars + 1, lane] = members.h[q], members.atol[q]
+    h = at(S, rows.scalars)
+    for k in range(rows.size):
+        if count == LANES:
+            for lane in range(LANES):
+                S[rows.before + k, lane] = y[k, first + lane]
+                S[rows.slopes + k, lane] = f[k, first + lane]
+        else:
+            for lane in range(LANES):
+                S[rows.before + k, lane] = y[k, first + min(lane, count - 1)]
+                S[rows.slopes + k, lane] = f[k, first + min(lane, count - 1)]
+        put(S, rows.slopes + k, h * at(S, rows.slopes + k))
+    return count
+
+
+@kernel
+def hand_over(
+    S: Array, rows: Rows, slope: Array, value: Array, members: Members, out: Outcome, last: int,
+    first: int, count: int,
+) -> None:  # fmt: skip
+    """What became of a tile: rows 2 and 3 of the scalars are error and stiffness."""
+    entries, square, s = slope.shape[0] * slope.shape[1], splat(0.0), rows.scalars
+    for k in range(rows.W + entries, rows.W + 2 * entries):
+        square = mul_add(at(S, k), at(S, k), square)
+    put(S, s + 4, root(square))
+    whole = count == LANES
+    for lane in range(count):
+        q = first + lane
+        out.value[q], out.slope[q] = value[lane], S[s + 4, lane]
+        out.error[q], out.stiffness[q] = S[s + 2, lane], S[s + 3, lane]
+        whole = whole and out.error[q] <= out.limit and math.isfinite(value[lane])
+    y, f = out.y, out.f
+    if whole:
+        for k in range(rows.size):
+            for lane in range(LANES):
+                y[k, first + lane] = S[rows.after + k, lane]
+                f[k, first + lane] = S[last + k, lane]
+        return
+    for lane in range(count):
+        q = first + lane
+        taken = out.error[q] <= out.limit and math.isfinite(out.value[q])
+        for k in range(rows.size):
+            y[k, q] = S[rows.after + k, lane] if taken else members.y[k, q]
+            f[k, q] = S[last + k, lane] if taken else members.f[k, q]
+
+
+@kernel
+def look(S: Array, rows: Rows, problem: Problem, members: Members, out: Outcome) -> None:
+    """The velocities of states, E and ‖E'‖."""
+    W, slope, value = views(S, rows, problem.widths)
+    for first in range(0, members.h.size, LANES):
+        count = load(S, rows, members, first)
+        for k in range(rows.size):
+            put(S, rows.after + k, at(S, rows.before + k))
+        rest(S, rows, problem.widths[0])
+        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), rows.slopes)
+        put(S, rows.scalars + 2, splat(0.0))
+        put(S, rows.scalars + 3, splat(0.0))
+        hand_over(S, rows, slope, value, members, out, rows.slopes, first, count)
+
+
+@kernel
+def views(S: Array, rows: Rows, widths: Array) -> tuple[Array, Array, Array]:
+    """W, E' and E as an energy takes them."""
+    m, n = widths[-1], widths[0]
+    W = S[rows.W : rows.W + m * n].reshape(m, n, LANES)
+    slope = S[rows.W + m * n : rows.W + 2 * m * n].reshape(m, n, LANES)
+    return W, slope, S[rows.W + 2 * m * n]
+
+
+@kernel
+def dormand_prince(
+    S: Array, rows: Rows, problem: Problem, pair: Pair, members: Members, out: Outcome
+) -> None:
+    """One step of the 8(5,3) pair for every member."""
+    n, final = rows.size, pair.begins.size - 1
+    last = rows.slopes + final * n
+    W, slope, value = views(S, rows, problem.widths)
+    for first in range(0, members.h.size, LANES):
+        count = load(S, rows, members, first)
+        h = at(S, rows.scalars)
+        rest(S, rows, problem.widths[0])
+        for s in range(final - 1):
+            _combine(S, rows, pair, s, rows.stage)
+            velocity(
+                S, rows, problem, W, slope, value, rows.stage, h, rows.slopes + (s + 1) * n
+            )
+        _combine(S, rows, pair, final - 1, rows.after)
+        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), last)
+        _errors(S, rows, pair, members.rtol, last)
+        hand_over(S, rows, slope, value, members, out, last, first, count)
+
+
+@kernel
+def _combine(S: Array, rows: Rows, pair: Pair, s: int, out: int) -> None:
+    """The state before and the slopes that a stage takes."""
+    n, begin, end = rows.size, pair.begins[s], pair.begins[s + 1]
+    coefficients, stages = pair.coefficients, pair.stages
+    for k in range(n):
+        total = at(S, rows.before + k)
+        for j in range(begin, end):
+            total = mul_add(splat(coefficients[j]), at(S, rows.slopes + stages[j] * n + k), total)
+        put(S, out + k, total)
+
+
+@kernel
+def _errors(S: Array, rows: Rows, pair: Pair, rtol: float, last: int) -> None:
+    """The error in units of the tolerance, and h times the spectral radius."""
+    h, atol, n = at(S, rows.scalars), at(S, rows.scalars + 1), rows.size
+    fives = threes = top = bottom = splat(0.0)
+    for k in range(n):
+        x, y = at(S, rows.before + k), at(S, rows.after + k)
+        scale = 1.0 / tolerance(x, y, rtol, atol)
+        three = five = splat(0.0)
+        for j in range(pair.three.size):
+            slope = at(S, rows.slopes + j * n + k)
+            three = mul_add(splat(pair.three[j]), slope, three)
+            five = mul_add(splat(pair.five[j]), slope, five)
+        three, five = three * scale, five * scale
+        threes, fives = mul_add(three, three, threes), mul_add(five, five, fives)
+        turn = h * at(S, last + k) - at(S, last - n + k)
+        move = y - at(S, rows.stage + k)
+        top, bottom = mul_add(turn, turn, top), mul_add(move, move, bottom)
+    both = mul_add(splat(0.01), threes, fives)
+    put(S, rows.scalars + 2, fives / root(choose(both == 0.0, 1.0, both * float(n))))
+    put(S, rows.scalars + 3, root(top / choose(bottom > 0.0, bottom, 1.0)))
+
+
+@kernel
+def tolerance(x: Lanes, y: Lanes, rtol: float, atol: Lanes) -> Lanes:
+    """Of an entry."""
+    a, b = size(x), size(y)
+    return mul_add(splat(rtol), choose(a > b, a, b), atol)
+
+
+@kernel
+def chebyshev(
+    S: Array, rows: Rows, problem: Problem, method: Chebyshev, members: Members, out: Outcome
+) -> None:
+    """One step of a stabilised method, of one number of stages, for every member."""
+    n, slopes, body = rows.size, rows.slopes, method.body
+    W, slope, value = views(S, rows, problem.widths)
+    for first in range(0, members.h.size, LANES):
+        count = load(S, rows, members, first)
+        h = at(S, rows.scalars)
+        rest(S, rows, problem.widths[0])
+        now, before = rows.stage, rows.after
+        for k in range(n):
+            y = at(S, rows.before + k)
+            put(S, before + k, y)
+            put(S, now + k, mul_add(splat(body[0, 0]), at(S, slopes + k), y))
+        for j in range(1, body.shape[0]):
+            velocity(S, rows, problem, W, slope, value, now, h, slopes + n)
+            for k in range(n):
+                part = mul_add(splat(body[j, 0]), at(S, slopes + n + k), body[j, 2] * at(S, before + k))
+                put(S, before + k, mul_add(splat(body[j, 1]), at(S, now + k), part))
+            now, before = before, now
+        velocity(S, rows, problem, W, slope, value, now, h, slopes + n)
+        for i in range(1, 4):
+            _onward(S, rows, method.finish, i, now, before)
+            velocity(S, rows, problem, W, slope, value, before, h, slopes + (i + 1) * n)
+        _onward(S, rows, method.finish, 4, now, before)
+        _stable_errors(S, rows, method.error, now, before, members.rtol)
+        for k in range(n):
+            put(S, rows.after + k, at(S, before + k))
+        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), slopes + 5 * n)
+        hand_over(S, rows, slope, value, members, out, slopes + 5 * n, first, count)
+
+
+@kernel
+def _onward(S: Array, rows: Rows, finish: Array, stages: int, now: int, out: int) -> None:
+    """The body's end and the slopes of the finish, the second of all and those after it."""
+    n = rows.size
+    for k in range(n):
+        total = at(S, now + k)
+        for j in range(stages):
+            total = mul_add(splat(finish[stages - 1, j]), at(S, rows.slopes + (j + 1) * n + k), total)
+        put(S, out + k, total)
+
+
+@kernel
+def _stable_errors(
+    S: Array, rows: Rows, weights: Array, now: int, after: int, rtol: float
+) -> None:
+    """The error of a stabilised step in units of the tolerance."""
+    n, atol, total = rows.size, at(S, rows.scalars + 1), splat(0.0)
+    for k in range(n):
+        x = at(S, rows.before + k)
+        error = weights[0] * (x - at(S, now + k))
+        for j in range(4):
+            error = mul_add(splat(weights[2 + j]), at(S, rows.slopes + (j + 1) * n + k), error)
+        error = error / tolerance(x, at(S, after + k), rtol, atol)
+        total = mul_add(error, error, total)
+    put(S, rows.scalars + 2, root(total / float(n)))
+    put(S, rows.scalars + 3, splat(0.0))

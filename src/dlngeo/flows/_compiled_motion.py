@@ -1,0 +1,98 @@
+"""Members of an ensemble of flows, moved by what numba compiles (:mod:`dlngeo._compiled`)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dlngeo._checks import Array
+from dlngeo.flows._methods import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
+from dlngeo.solvers import coefficients
+
+GROUP = 2**15  # numbers of states that are in hand at once
+
+
+class CompiledMotion:
+    """Steps of one problem, a group of members in columns at a time."""
+
+    def __init__(
+        self, energy: Any, widths: tuple[int, ...], depth: float, decay: float, rtol: float
+    ) -> None:
+        from dlngeo._compiled import flow_steps, flow_velocity
+        from dlngeo._compiled.lanes import workspace
+
+        data = energy.compiled()
+        self._steps, self._rtol, self._offset = flow_steps, rtol, data.offset
+        m, n = widths[-1], widths[0]
+        self.size = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        self._problem = flow_velocity.Problem(np.array(widths), data.function, data.A, data.B)
+        work = 5 * m * n + 2 * n if depth > 0 else 2 * n * sum(widths)
+        lengths = [2 * m * n + 1, work, 5, *[self.size] * 3, (STAGES + 1) * self.size]
+        *begins, total = np.cumsum([0, *lengths]).tolist()
+        self._S = workspace(total)
+        self._rows = flow_velocity.Rows(self.size, float(depth), float(decay), *begins)
+
+    @property
+    def group(self) -> int:
+        """How many members a group has."""
+        return max(64, min(4096, GROUP // self.size))
+
+    def look(self, y: Array) -> Step:
+        """Velocities of states, E and ‖E'‖."""
+        ones = np.ones(y.shape[1])
+        members, out, step = self._arrays(y, y, ones, ones, np.inf)
+        self._steps.look(self._S, self._rows, self._problem, members, out)
+        step.value[:] += self._offset
+        return step
+
+    def pair(self, y: Array, f: Array, h: Array, atol: Array, limit: float) -> Step:
+        """A step of Dormand and Prince's 8(5,3) pair."""
+        members, out, step = self._arrays(y, f, h, atol, limit)
+        self._steps.dormand_prince(self._S, self._rows, self._problem, _pair(), members, out)
+        step.value[:] += self._offset
+        return step
+
+    def stabilised(
+        self, y: Array, f: Array, h: Array, atol: Array, stages: int, limit: float
+    ) -> Step:
+        """A step of ROCK4 with so many stages."""
+        members, out, step = self._arrays(y, f, h, atol, limit)
+        self._steps.chebyshev(self._S, self._rows, self._problem, _chebyshev(stages), members, out)
+        step.value[:] += self._offset
+        return step
+
+    def _arrays(
+        self, y: Array, f: Array, h: Array, atol: Array, limit: float
+    ) -> tuple[Any, Any, Step]:
+        y, f, h, atol = map(np.ascontiguousarray, (y, f, h, atol))
+        step = Step(np.empty_like(y), np.empty_like(y), *np.empty((4, h.size)))
+        members = self._steps.Members(y, f, h, atol, self._rtol)
+        return members, self._steps.Outcome(*step, limit), step
+
+
+@lru_cache(maxsize=1)
+def _pair() -> Any:
+    from dlngeo._compiled.flow_steps import Pair
+
+    stages = [np.flatnonzero(row) for row in TABLEAU]
+    return Pair(
+        np.cumsum([0, *map(len, stages)]),
+        np.concatenate(stages),
+        np.concatenate([row[index] for row, index in zip(TABLEAU, stages, strict=True)]),
+        ERROR_THREE,
+        ERROR_FIVE,
+    )
+
+
+@lru_cache(maxsize=128)
+def _chebyshev(stages: int) -> Any:
+    from dlngeo._compiled.flow_steps import Chebyshev
+
+    method = coefficients(stages)
+    finish = np.zeros((4, 4))
+    for i in range(3):
+        finish[i, : i + 1] = method.A[i]
+    finish[3] = method.b
+    return Chebyshev(np.array([row[:3] for row in method.body]), finish, method.error.copy())
