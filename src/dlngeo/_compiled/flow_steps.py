@@ -1,7 +1,7 @@
 """Steps of gradient flows on lanes, each member with its own step size.
 
-Members stand in columns, ``y[index, member]``, and are taken eight at a time through scratch that
-stays in the cache; where fewer than eight are left, the last stands for those that lack.
+Members stand in rows, ``y[member]``, and are taken eight at a time through scratch that stays in
+the cache; where fewer than eight are left, the last stands for those that lack.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Chebyshev(NamedTuple):
 
 
 class Members(NamedTuple):
-    """Members in columns, with their step sizes and absolute tolerances."""
+    """Members in rows, with their step sizes and absolute tolerances."""
 
     y: Array
     f: Array
@@ -63,16 +63,13 @@ def load(S: Array, rows: Rows, members: Members, first: int) -> int:
     for lane in range(LANES):
         q = first + min(lane, count - 1)
         S[rows.scalars, lane], S[rows.scalars + 1, lane] = members.h[q], members.atol[q]
+    for lane in range(LANES):
+        q = first + min(lane, count - 1)
+        for k in range(rows.size):
+            S[rows.before + k, lane] = y[q, k]
+            S[rows.slopes + k, lane] = f[q, k]
     h = at(S, rows.scalars)
     for k in range(rows.size):
-        if count == LANES:
-            for lane in range(LANES):
-                S[rows.before + k, lane] = y[k, first + lane]
-                S[rows.slopes + k, lane] = f[k, first + lane]
-        else:
-            for lane in range(LANES):
-                S[rows.before + k, lane] = y[k, first + min(lane, count - 1)]
-                S[rows.slopes + k, lane] = f[k, first + min(lane, count - 1)]
         put(S, rows.slopes + k, h * at(S, rows.slopes + k))
     return count
 
@@ -87,25 +84,15 @@ def hand_over(
     for k in range(rows.W + entries, rows.W + 2 * entries):
         square = mul_add(at(S, k), at(S, k), square)
     put(S, s + 4, root(square))
-    whole = count == LANES
     for lane in range(count):
         q = first + lane
         out.value[q], out.slope[q] = value[lane], S[s + 4, lane]
         out.error[q], out.stiffness[q] = S[s + 2, lane], S[s + 3, lane]
-        whole = whole and out.error[q] <= out.limit and math.isfinite(value[lane])
-    y, f = out.y, out.f
-    if whole:
-        for k in range(rows.size):
-            for lane in range(LANES):
-                y[k, first + lane] = S[rows.after + k, lane]
-                f[k, first + lane] = S[last + k, lane]
-        return
-    for lane in range(count):
-        q = first + lane
-        taken = out.error[q] <= out.limit and math.isfinite(out.value[q])
-        for k in range(rows.size):
-            y[k, q] = S[rows.after + k, lane] if taken else members.y[k, q]
-            f[k, q] = S[last + k, lane] if taken else members.f[k, q]
+        if out.error[q] <= out.limit and math.isfinite(value[lane]):
+            for k in range(rows.size):
+                out.y[q, k], out.f[q, k] = S[rows.after + k, lane], S[last + k, lane]
+        else:
+            out.y[q], out.f[q] = members.y[q], members.f[q]
 
 
 @kernel

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dlngeo._checks import Array
 from dlngeo._compiled.jacobi import product, svd
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import kernel, inlined
 from dlngeo._compiled.lanes import LANES, Lanes, at, mul_add, put, splat
 
 
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
     slopes: int
 
 
-@kernel
+@inlined
 def velocity(
     S: Array, rows: Rows, problem: Problem, W: Array, slope: Array, value: Array,
     y: int, step: Lanes, f: int,
@@ -64,7 +64,7 @@ def velocity(
             put(S, f + k, mul_add(rate, at(S, y + k), at(S, f + k)))
 
 
-@kernel
+@inlined
 def ask(
     S: Array, rows: Rows, problem: Problem, W: Array, slope: Array, value: Array, step: Lanes
 ) -> None:
@@ -102,7 +102,7 @@ def multiply(
                     put(S, o + columns + j + 1, qy)
 
 
-@kernel
+@inlined
 def _end_to_end(S: Array, rows: Rows, widths: Array, y: int) -> int:
     """W, and W_p ⋯ W_1 for 1 < p < N in the work rows; where the last layer begins."""
     depth, n = widths.size - 1, widths[0]
@@ -119,7 +119,7 @@ def _end_to_end(S: Array, rows: Rows, widths: Array, y: int) -> int:
     return begin
 
 
-@kernel
+@inlined
 def _back(S: Array, rows: Rows, widths: Array, begin: int, y: int, f: int) -> None:
     """-(W_N ⋯ W_{p+1})ᵀ E'(W) (W_{p-1} ⋯ W_1)ᵀ for each p, from the last to the first."""
     depth, n = widths.size - 1, widths[0]

@@ -12,6 +12,7 @@ from dlngeo._checks import Array
 
 #: A kernel: no product and sum is fused or reordered, division by zero gives inf or NaN.
 kernel: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")
+inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
 _TABLE = types.Array(types.float64, 2, "C")
 _LANES = types.Array(types.float64, 3, "C")

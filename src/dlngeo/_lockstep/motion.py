@@ -1,7 +1,7 @@
-"""Methods of ensembles of flows: what a step is, and how the size of the next follows its error.
+"""What moves: a flow of many members, and steps of it.
 
-Dormand and Prince's pair of order 8 (DOP853, Hairer, Norsett and Wanner, "Solving ODEs I", II.5 and
-II.10) for members that are not stiff, ROCK4 (:mod:`dlngeo.solvers`) for those that are.
+Dormand and Prince's pair of order 8 with errors of order 5 and 3 is for members that are not stiff
+(Hairer, Norsett and Wanner, "Solving ODEs I", II.5 and II.10), ROCK4 for those that are.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ ERROR_THREE, ERROR_FIVE = (np.array(error[:STAGES]) for error in (DOP853.E3, DOP
 
 
 class Step(NamedTuple):
-    """What a step brought, members in columns."""
+    """What a step brought."""
 
-    y: Array  # (size, member): where the error is at most the limit, else what was before
+    y: Array  # (member, size): where the error is at most the limit, else what was before
     f: Array  # dy/dt there
     value: Array  # (member,): E at the step's end in any case
     slope: Array  # ‖E'‖ there
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 
 class Motion(Protocol):
-    """A flow of many members, and steps of it."""
+    """A flow of many members: states are rows, ``(member, size)``."""
 
     size: int  # numbers of a state
     group: int  # members that are best taken at once
@@ -40,7 +40,7 @@ class Motion(Protocol):
         ...
 
     def pair(self, y: Array, f: Array, h: Array, atol: Array, limit: float) -> Step:
-        """A step of Dormand and Prince's 8(5,3) pair."""
+        """A step of Dormand and Prince's pair, each member with its own h."""
         ...
 
     def stabilised(

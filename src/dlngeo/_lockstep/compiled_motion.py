@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo.flows._methods import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
+from dlngeo._lockstep.motion import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
 from dlngeo.solvers import coefficients
 
 GROUP = 2**15  # numbers of states that are in hand at once
 
 
 class CompiledMotion:
-    """Steps of one problem, a group of members in columns at a time."""
+    """Steps of one problem, members in rows."""
 
     def __init__(
         self, energy: Any, widths: tuple[int, ...], depth: float, decay: float, rtol: float
@@ -41,7 +41,7 @@ class CompiledMotion:
 
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""
-        ones = np.ones(y.shape[1])
+        ones = np.ones(len(y))
         members, out, step = self._arrays(y, y, ones, ones, np.inf)
         self._steps.look(self._S, self._rows, self._problem, members, out)
         step.value[:] += self._offset
