@@ -7,30 +7,22 @@ the cache; where fewer than eight are left, the last stands for those that lack.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dlngeo._checks import Array
 from dlngeo._compiled.flow_velocity import Problem, Rows, rest, velocity
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import bare, kernel
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, mul_add, put, root, size, splat
 
 
 class Pair(NamedTuple):
     """Dormand and Prince's 8(5,3): the rows of A from the second stage on, then b; its errors."""
 
-    begins: Array  # where the coefficients of a stage begin
+    starts: Array  # where the coefficients of a stage begin
     stages: Array  # the slopes that they multiply
     coefficients: Array
     three: Array
     five: Array
-
-
-class Chebyshev(NamedTuple):
-    """A stabilised method: its body, and its finish of four stages."""
-
-    body: Array  # (stages - 4, 3): of h times the slope, of the last two states
-    finish: Array  # (4, 4): of the slopes, in stages 2, 3, 4 and in the step
-    error: Array  # of the state before, of the body's end, of the slopes
 
 
 class Members(NamedTuple):
@@ -40,19 +32,25 @@ class Members(NamedTuple):
     f: Array
     h: Array
     atol: Array
-    rtol: float
 
 
 class Outcome(NamedTuple):
-    """What a step brought: the state where its error is at most ``limit``, else what was."""
+    """What a step brought."""
 
-    y: Array
+    y: Array  # where the error is at most ``limit``, else what was before
     f: Array
     value: Array  # E, at the step's end in any case
     slope: Array  # ‖E'‖
     error: Array
     stiffness: Array  # h times the spectral radius, as the last two slopes of the pair show it
     limit: float
+
+
+@kernel
+def layout(begins: Array, numbers: Array) -> Rows:
+    """Rows from two arrays."""
+    b = begins
+    return Rows(b[0], numbers[0], numbers[1], b[1], b[2], b[3], b[4], b[5], b[6], b[7])
 
 
 @kernel
@@ -96,18 +94,25 @@ def hand_over(
 
 
 @kernel
-def look(S: Array, rows: Rows, problem: Problem, members: Members, out: Outcome) -> None:
+def look(
+    S: Array, begins: Array, numbers: Array, widths: Array, energy: Any, A: Array, B: Array,
+    y: Array, f: Array, h: Array, atol: Array,
+    y_new: Array, f_new: Array, value: Array, slope: Array, error: Array, stiffness: Array,
+) -> None:  # fmt: skip
     """The velocities of states, E and ‖E'‖."""
-    W, slope, value = views(S, rows, problem.widths)
-    for first in range(0, members.h.size, LANES):
+    S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
+    problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
+    out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
+    W, E1, E = views(S, rows, widths)
+    for first in range(0, h.size, LANES):
         count = load(S, rows, members, first)
         for k in range(rows.size):
             put(S, rows.after + k, at(S, rows.before + k))
-        rest(S, rows, problem.widths[0])
-        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), rows.slopes)
+        rest(S, rows, widths[0])
+        velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), rows.slopes)
         put(S, rows.scalars + 2, splat(0.0))
         put(S, rows.scalars + 3, splat(0.0))
-        hand_over(S, rows, slope, value, members, out, rows.slopes, first, count)
+        hand_over(S, rows, E1, E, members, out, rows.slopes, first, count)
 
 
 @kernel
@@ -121,31 +126,38 @@ def views(S: Array, rows: Rows, widths: Array) -> tuple[Array, Array, Array]:
 
 @kernel
 def dormand_prince(
-    S: Array, rows: Rows, problem: Problem, pair: Pair, members: Members, out: Outcome
-) -> None:
+    S: Array, begins: Array, numbers: Array, widths: Array, energy: Any, A: Array, B: Array,
+    starts: Array, stages: Array, coefficients: Array, three: Array, five: Array,
+    y: Array, f: Array, h: Array, atol: Array,
+    y_new: Array, f_new: Array, value: Array, slope: Array, error: Array, stiffness: Array,
+) -> None:  # fmt: skip
     """One step of the 8(5,3) pair for every member."""
-    n, final = rows.size, pair.begins.size - 1
+    S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
+    problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
+    out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
+    W, E1, E = views(S, rows, widths)
+    pair = Pair(bare(starts), bare(stages), bare(coefficients), bare(three), bare(five))
+    n, final = rows.size, starts.size - 1
     last = rows.slopes + final * n
-    W, slope, value = views(S, rows, problem.widths)
-    for first in range(0, members.h.size, LANES):
+    for first in range(0, h.size, LANES):
         count = load(S, rows, members, first)
-        h = at(S, rows.scalars)
-        rest(S, rows, problem.widths[0])
+        step = at(S, rows.scalars)
+        rest(S, rows, widths[0])
         for s in range(final - 1):
             _combine(S, rows, pair, s, rows.stage)
             velocity(
-                S, rows, problem, W, slope, value, rows.stage, h, rows.slopes + (s + 1) * n
+                S, rows, problem, W, E1, E, rows.stage, step, rows.slopes + (s + 1) * n
             )
         _combine(S, rows, pair, final - 1, rows.after)
-        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), last)
-        _errors(S, rows, pair, members.rtol, last)
-        hand_over(S, rows, slope, value, members, out, last, first, count)
+        velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), last)
+        _errors(S, rows, pair, numbers[2], last)
+        hand_over(S, rows, E1, E, members, out, last, first, count)
 
 
 @kernel
 def _combine(S: Array, rows: Rows, pair: Pair, s: int, out: int) -> None:
     """The state before and the slopes that a stage takes."""
-    n, begin, end = rows.size, pair.begins[s], pair.begins[s + 1]
+    n, begin, end = rows.size, pair.starts[s], pair.starts[s + 1]
     coefficients, stages = pair.coefficients, pair.stages
     for k in range(n):
         total = at(S, rows.before + k)
@@ -186,36 +198,42 @@ def tolerance(x: Lanes, y: Lanes, rtol: float, atol: Lanes) -> Lanes:
 
 @kernel
 def chebyshev(
-    S: Array, rows: Rows, problem: Problem, method: Chebyshev, members: Members, out: Outcome
-) -> None:
+    S: Array, begins: Array, numbers: Array, widths: Array, energy: Any, A: Array, B: Array,
+    body: Array, finish: Array, weights: Array,
+    y: Array, f: Array, h: Array, atol: Array,
+    y_new: Array, f_new: Array, value: Array, slope: Array, error: Array, stiffness: Array,
+) -> None:  # fmt: skip
     """One step of a stabilised method, of one number of stages, for every member."""
-    n, slopes, body = rows.size, rows.slopes, method.body
-    W, slope, value = views(S, rows, problem.widths)
-    for first in range(0, members.h.size, LANES):
+    S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
+    problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
+    out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
+    W, E1, E = views(S, rows, widths)
+    n, slopes = rows.size, rows.slopes
+    for first in range(0, h.size, LANES):
         count = load(S, rows, members, first)
-        h = at(S, rows.scalars)
-        rest(S, rows, problem.widths[0])
+        step = at(S, rows.scalars)
+        rest(S, rows, widths[0])
         now, before = rows.stage, rows.after
         for k in range(n):
-            y = at(S, rows.before + k)
-            put(S, before + k, y)
-            put(S, now + k, mul_add(splat(body[0, 0]), at(S, slopes + k), y))
+            here = at(S, rows.before + k)
+            put(S, before + k, here)
+            put(S, now + k, mul_add(splat(body[0, 0]), at(S, slopes + k), here))
         for j in range(1, body.shape[0]):
-            velocity(S, rows, problem, W, slope, value, now, h, slopes + n)
+            velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
             for k in range(n):
                 part = mul_add(splat(body[j, 0]), at(S, slopes + n + k), body[j, 2] * at(S, before + k))
                 put(S, before + k, mul_add(splat(body[j, 1]), at(S, now + k), part))
             now, before = before, now
-        velocity(S, rows, problem, W, slope, value, now, h, slopes + n)
+        velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
         for i in range(1, 4):
-            _onward(S, rows, method.finish, i, now, before)
-            velocity(S, rows, problem, W, slope, value, before, h, slopes + (i + 1) * n)
-        _onward(S, rows, method.finish, 4, now, before)
-        _stable_errors(S, rows, method.error, now, before, members.rtol)
+            _onward(S, rows, finish, i, now, before)
+            velocity(S, rows, problem, W, E1, E, before, step, slopes + (i + 1) * n)
+        _onward(S, rows, finish, 4, now, before)
+        _stable_errors(S, rows, weights, now, before, numbers[2])
         for k in range(n):
             put(S, rows.after + k, at(S, before + k))
-        velocity(S, rows, problem, W, slope, value, rows.after, splat(1.0), slopes + 5 * n)
-        hand_over(S, rows, slope, value, members, out, slopes + 5 * n, first, count)
+        velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), slopes + 5 * n)
+        hand_over(S, rows, E1, E, members, out, slopes + 5 * n, first, count)
 
 
 @kernel

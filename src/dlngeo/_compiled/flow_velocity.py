@@ -42,7 +42,7 @@ class Rows(NamedTuple):
     slopes: int
 
 
-@inlined
+@kernel
 def velocity(
     S: Array, rows: Rows, problem: Problem, W: Array, slope: Array, value: Array,
     y: int, step: Lanes, f: int,
@@ -75,7 +75,7 @@ def ask(
         put(S, k, -(step * at(S, k)))
 
 
-@kernel
+@inlined
 def multiply(
     S: Array, out: int, a: int, ai: int, ak: int, b: int, bk: int, bj: int,
     rows: int, inner: int, columns: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -20,19 +21,21 @@ class CompiledMotion:
     def __init__(
         self, energy: Any, widths: tuple[int, ...], depth: float, decay: float, rtol: float
     ) -> None:
-        from dlngeo._compiled import flow_steps, flow_velocity
+        from dlngeo._compiled import flow_steps
         from dlngeo._compiled.lanes import workspace
 
         data = energy.compiled()
-        self._steps, self._rtol, self._offset = flow_steps, rtol, data.offset
+        self._steps, self._offset = flow_steps, data.offset
         m, n = widths[-1], widths[0]
         self.size = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
-        self._problem = flow_velocity.Problem(np.array(widths), data.function, data.A, data.B)
         work = 5 * m * n + 2 * n if depth > 0 else 2 * n * sum(widths)
         lengths = [2 * m * n + 1, work, 5, *[self.size] * 3, (STAGES + 1) * self.size]
         *begins, total = np.cumsum([0, *lengths]).tolist()
-        self._S = workspace(total)
-        self._rows = flow_velocity.Rows(self.size, float(depth), float(decay), *begins)
+        self._numbers = float(depth), float(decay), rtol
+        self._problem = (
+            workspace(total), np.array([self.size, *begins]), np.array(widths),
+            data.function, data.A, data.B,
+        )  # fmt: skip
 
     @property
     def group(self) -> int:
@@ -42,42 +45,34 @@ class CompiledMotion:
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""
         ones = np.ones(len(y))
-        members, out, step = self._arrays(y, y, ones, ones, np.inf)
-        self._steps.look(self._S, self._rows, self._problem, members, out)
-        step.value[:] += self._offset
-        return step
+        return self._run(self._steps.look, (), y, y, ones, ones, math.inf)
 
     def pair(self, y: Array, f: Array, h: Array, atol: Array, limit: float) -> Step:
-        """A step of Dormand and Prince's 8(5,3) pair."""
-        members, out, step = self._arrays(y, f, h, atol, limit)
-        self._steps.dormand_prince(self._S, self._rows, self._problem, _pair(), members, out)
-        step.value[:] += self._offset
-        return step
+        """A step of Dormand and Prince's pair."""
+        return self._run(self._steps.dormand_prince, _pair(), y, f, h, atol, limit)
 
     def stabilised(
         self, y: Array, f: Array, h: Array, atol: Array, stages: int, limit: float
     ) -> Step:
         """A step of ROCK4 with so many stages."""
-        members, out, step = self._arrays(y, f, h, atol, limit)
-        self._steps.chebyshev(self._S, self._rows, self._problem, _chebyshev(stages), members, out)
+        return self._run(self._steps.chebyshev, _chebyshev(stages), y, f, h, atol, limit)
+
+    def _run(
+        self, kernel: Any, method: tuple[Array, ...], y: Array, f: Array, h: Array, atol: Array,
+        limit: float,
+    ) -> Step:  # fmt: skip
+        members = map(np.ascontiguousarray, (y, f, h, atol))
+        step = Step(np.empty_like(y), np.empty_like(y), *np.empty((4, len(h))))
+        S, begins, *problem = self._problem
+        kernel(S, begins, np.array([*self._numbers, limit]), *problem, *method, *members, *step)
         step.value[:] += self._offset
         return step
 
-    def _arrays(
-        self, y: Array, f: Array, h: Array, atol: Array, limit: float
-    ) -> tuple[Any, Any, Step]:
-        y, f, h, atol = map(np.ascontiguousarray, (y, f, h, atol))
-        step = Step(np.empty_like(y), np.empty_like(y), *np.empty((4, h.size)))
-        members = self._steps.Members(y, f, h, atol, self._rtol)
-        return members, self._steps.Outcome(*step, limit), step
-
 
 @lru_cache(maxsize=1)
-def _pair() -> Any:
-    from dlngeo._compiled.flow_steps import Pair
-
+def _pair() -> tuple[Array, ...]:
     stages = [np.flatnonzero(row) for row in TABLEAU]
-    return Pair(
+    return (
         np.cumsum([0, *map(len, stages)]),
         np.concatenate(stages),
         np.concatenate([row[index] for row, index in zip(TABLEAU, stages, strict=True)]),
@@ -87,12 +82,10 @@ def _pair() -> Any:
 
 
 @lru_cache(maxsize=128)
-def _chebyshev(stages: int) -> Any:
-    from dlngeo._compiled.flow_steps import Chebyshev
-
+def _chebyshev(stages: int) -> tuple[Array, ...]:
     method = coefficients(stages)
     finish = np.zeros((4, 4))
     for i in range(3):
         finish[i, : i + 1] = method.A[i]
     finish[3] = method.b
-    return Chebyshev(np.array([row[:3] for row in method.body]), finish, method.error.copy())
+    return np.array([row[:3] for row in method.body]), finish, method.error.copy()

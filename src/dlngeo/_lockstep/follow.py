@@ -71,7 +71,7 @@ def follow(motion: Motion, y: Array, rules: Rules) -> Ends:
 class _Group:
     def __init__(self, motion: Motion, y: Array, rules: Rules) -> None:
         count = len(y)
-        self._motion, self._rules = motion, rules
+        self._motion, self._rules, self._count = motion, rules, count
         self.ends = Ends(
             y.copy(),
             np.full(count, rules.t0),
@@ -80,24 +80,25 @@ class _Group:
             *(np.zeros(count, dtype=int) for _ in _COUNTS),
             np.full((count, len(rules.times), y.shape[1]), np.nan),
         )
-        if not count:
-            return
+        self._waiting = 0  # the first that has not begun
         self._sides = SideSteps(rules.times, rules.bound, rules.rtol, self.ends.frames)
-        members = self._begin(y)
         first, second = Pair(motion), Stabilised(motion)
         if rules.method == "ROCK4":
             first, second = second, first
-        while len(members):
-            members = self._advance(members, first, second, rules.method == "auto")
-            first, second = second, first
+        members = self._begin(motion.group)
+        while len(members) or self._waiting < count:
+            members = self._advance(members, first, fresh=True)
+            members = self._advance(members, second, fresh=False)
         late = rules.times > self.ends.t[:, None]
         self.ends.frames[late] = np.nan
 
-    def _begin(self, y: Array) -> Members:
-        """All members that move, with their first step; the others end at once."""
-        rules, count = self._rules, len(y)
+    def _begin(self, count: int) -> Members:
+        """The next so many members, with their first step; those that need none end at once."""
+        rules, names = self._rules, np.arange(len(self.ends.y))[self._waiting :][:count]
+        self._waiting += len(names)
+        y = self.ends.y[names]
         seen = self._motion.look(y)
-        members = Members.start(np.arange(count), y, seen.f, seen.value, rules.t0)
+        members = Members.start(names, y, seen.f, seen.value, rules.t0)
         members.evaluations += 2
         largest = np.abs(y).max(axis=1)
         members.atol[:] = 1e-3 * rules.rtol * np.where(largest > 0, largest, 1.0)
@@ -109,8 +110,8 @@ class _Group:
         if rules.method == "ROCK4":
             members.age[:] = 10**6
         if rules.times.size and rules.times[0] == rules.t0:
-            self.ends.frames[:, 0] = y
-        reason = np.full(count, -1)
+            self.ends.frames[names, 0] = y
+        reason = np.full(len(names), -1)
         reason[seen.slope <= members.threshold] = STATIONARY
         reason[seen.value <= rules.bound] = STOP_LOSS
         reason[~np.isfinite(seen.f).all(axis=1)] = NO_VELOCITY
@@ -120,32 +121,37 @@ class _Group:
             members.h = _first_step(self._motion, members, rules)
         return members
 
-    def _advance(
-        self, members: Members, method: Method, other: Method, free: bool
-    ) -> Members:
-        """Follow members by one method; returns those that the other should have."""
-        rules, parting = self._rules, []
-        while len(members):
-            longest = method.longest(members)
-            rest = members.remaining(rules.t1)
-            final = longest >= rest
-            h = np.where(final, rest, longest)
-            reason = np.full(len(members), -1)
-            spent = members.evaluations >= EVALUATIONS * rules.max_steps
-            reason[spent | (members.steps >= rules.max_steps)] = GAVE_UP
-            reason[~final & ~(h > np.maximum(_LEAST * np.abs(members.t), 1e-300))] = TOO_SHORT
-            going = reason < 0
-            if not going.all():
-                members = self._without(members, reason)
-                h, final = h[going], final[going]
-                if not len(members):
-                    break
+    def _advance(self, members: Members, method: Method, fresh: bool) -> Members:
+        """Follow members by one method, with fresh ones as others end; who is for the other one."""
+        parting = [members.take(slice(0))]
+        while True:
+            while fresh and len(members) <= self._motion.group // 2 and self._waiting < self._count:
+                members = joined([members, self._begin(self._motion.group - len(members))])
+            members, h, final = self._next(members, method)
+            if not len(members):
+                break
             members, leaving = self._step(members, method, h, final)
-            if free and leaving.any():
+            if self._rules.method == "auto" and leaving.any():
                 parting.append(members.take(leaving))
                 members = members.take(~leaving)
+            if self._sides.waiting > self._motion.group:
+                self._finish_sides(method)
         self._finish_sides(method)
-        return joined(parting) if parting else members
+        return joined(parting)
+
+    def _next(self, members: Members, method: Method) -> tuple[Members, Array, Array]:
+        """Who may take a step, how long it is, and whether it is the last of the time span."""
+        rules = self._rules
+        longest = method.longest(members)
+        rest = members.remaining(rules.t1)
+        final = longest >= rest
+        reason = np.full(len(members), -1)
+        spent = members.evaluations >= EVALUATIONS * rules.max_steps
+        reason[spent | (members.steps >= rules.max_steps)] = GAVE_UP
+        reason[~final & ~(longest > np.maximum(_LEAST * np.abs(members.t), 1e-300))] = TOO_SHORT
+        going = reason < 0
+        h = np.where(final, rest, longest)[going]
+        return self._without(members, reason), h, final[going]
 
     def _step(
         self, members: Members, method: Method, h: Array, final: Array
@@ -169,10 +175,6 @@ class _Group:
         reason[done] = END
         reason[taken & (step.slope <= members.threshold)] = STATIONARY
         reason[crossing] = STOP_LOSS
-        if self._sides.waiting > self._motion.group:
-            self._finish_sides(method)
-        if (reason < 0).all():
-            return members, leaving
         return self._without(members, reason), leaving[reason < 0]
 
     def _without(self, members: Members, reason: Array) -> Members:
@@ -216,6 +218,3 @@ def _mean(x: Array) -> Array:
     return np.asarray(peak * np.sqrt(np.mean((x / peak[:, None]) ** 2, axis=1)))
 
 
-def infinite_bound(stop_loss: float | None) -> float:
-    """The bound of E that is never reached where none is wanted."""
-    return -math.inf if stop_loss is None else stop_loss

@@ -153,8 +153,11 @@ def _combined(start: Array, weights: Array, slopes: list[Array]) -> Array:
 
 
 def _squares(x: Array) -> Array:
-    """Sums of squares over the first axis."""
-    return np.asarray((x * x).sum(axis=0))
+    """Sums of squares over the first axis, one after the other: of one column NumPy sums pairwise."""
+    squares = x * x
+    if x.shape[1] == 1:
+        squares = np.repeat(squares, 2, axis=1)
+    return np.asarray(squares.sum(axis=0)[: x.shape[1]])
 
 
 def _product(A: Array, B: Array) -> Array:
@@ -178,6 +181,3 @@ def _chosen(
     return Step(*states, value, slope, error, stiffness)
 
 
-def downstairs(depth: float) -> bool:
-    """Whether W is followed in its frames: where no whole number of layers is cheap."""
-    return not (float(depth).is_integer() and depth <= 12) or math.isinf(depth)
