@@ -145,9 +145,7 @@ def dormand_prince(
         rest(S, rows, widths[0])
         for s in range(final - 1):
             _combine(S, rows, pair, s, rows.stage)
-            velocity(
-                S, rows, problem, W, E1, E, rows.stage, step, rows.slopes + (s + 1) * n
-            )
+            velocity(S, rows, problem, W, E1, E, rows.stage, step, rows.slopes + (s + 1) * n)
         _combine(S, rows, pair, final - 1, rows.after)
         velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), last)
         _errors(S, rows, pair, numbers[2], last)
@@ -221,7 +219,9 @@ def chebyshev(
         for j in range(1, body.shape[0]):
             velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
             for k in range(n):
-                part = mul_add(splat(body[j, 0]), at(S, slopes + n + k), body[j, 2] * at(S, before + k))
+                part = mul_add(
+                    splat(body[j, 0]), at(S, slopes + n + k), body[j, 2] * at(S, before + k)
+                )
                 put(S, before + k, mul_add(splat(body[j, 1]), at(S, now + k), part))
             now, before = before, now
         velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
@@ -243,14 +243,14 @@ def _onward(S: Array, rows: Rows, finish: Array, stages: int, now: int, out: int
     for k in range(n):
         total = at(S, now + k)
         for j in range(stages):
-            total = mul_add(splat(finish[stages - 1, j]), at(S, rows.slopes + (j + 1) * n + k), total)
+            total = mul_add(
+                splat(finish[stages - 1, j]), at(S, rows.slopes + (j + 1) * n + k), total
+            )
         put(S, out + k, total)
 
 
 @kernel
-def _stable_errors(
-    S: Array, rows: Rows, weights: Array, now: int, after: int, rtol: float
-) -> None:
+def _stable_errors(S: Array, rows: Rows, weights: Array, now: int, after: int, rtol: float) -> None:
     """The error of a stabilised step in units of the tolerance."""
     n, atol, total = rows.size, at(S, rows.scalars + 1), splat(0.0)
     for k in range(n):

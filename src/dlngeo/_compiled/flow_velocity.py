@@ -155,7 +155,12 @@ def _downstairs(S: Array, rows: Rows, d: int, y: int, f: int) -> None:
     taken whole, and K less the border in the frames.
     """
     s, w, Z = d * d, rows.work, rows.W + d * d
-    V, U, T, M = S[w : w + s], S[w + s : w + 2 * s], S[w + 2 * s : w + 3 * s], S[w + 3 * s : w + 4 * s]
+    V, U, T, M = (
+        S[w : w + s],
+        S[w + s : w + 2 * s],
+        S[w + 2 * s : w + 3 * s],
+        S[w + 3 * s : w + 4 * s],
+    )
     lam, border, K = S[w + 4 * s :], S[w + 4 * s + d :], S[w + 4 * s + 2 * d :]
     svd(S[y : y + s], U, lam, V, d)
     _spectrum(lam, border, K, rows.depth, d)

@@ -216,5 +216,3 @@ def _mean(x: Array) -> Array:
     """The root mean square of each row."""
     peak = np.maximum(np.abs(x).max(axis=1), 1e-300)
     return np.asarray(peak * np.sqrt(np.mean((x / peak[:, None]) ** 2, axis=1)))
-
-

@@ -179,5 +179,3 @@ def _chosen(
     good = ((error <= limit) & np.isfinite(value))[:, None]
     states = np.where(good, after.T, y), np.where(good, f_new.T, f)
     return Step(*states, value, slope, error, stiffness)
-
-

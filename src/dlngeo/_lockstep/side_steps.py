@@ -92,9 +92,7 @@ class SideSteps:
         )
         return [self._crossed(method, whole)]
 
-    def _fill(
-        self, method: Method, members: Members, parts: list[_Frames], group: int
-    ) -> None:
+    def _fill(self, method: Method, members: Members, parts: list[_Frames], group: int) -> None:
         h, frame = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
         for k in range(0, len(h), group):
             some = slice(k, k + group)

@@ -108,9 +108,7 @@ def ensemble(
     """
     gamma = _checks.non_negative(weight_decay, "weight_decay")
     method = _checks.choice(method, "method", METHODS)
-    control = Control.of(
-        t_span, "DOP853", t_eval, stop_loss, gtol, rtol, atol, max_steps, None
-    )
+    control = Control.of(t_span, "DOP853", t_eval, stop_loss, gtol, rtol, atol, max_steps, None)
     workers = _checks.integer(workers, "workers", 1)
     state = _State.of(energy, starts, depth, gamma)
     kind = _kind(energy, state, engine)
