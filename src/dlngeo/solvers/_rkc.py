@@ -146,6 +146,7 @@ class RKC(StabilisedSolver):
     """
 
     order = 3
+    _error_old = _h_old = 0.0
 
     def _most(self) -> float:
         return (self._most_stages**2 - 1) / 1.54
@@ -157,3 +158,16 @@ class RKC(StabilisedSolver):
         stages = min(max(2, stages_for(abs(h), self._radius)), self._most_stages + 1)
         y, f, error = rkc_step(self.fun, self.t, self.y, self.f, h, stages)
         return self._error(error, y), (y, f)
+
+    def _accept(self, h: float, error: float, t: float, attempt: tuple[Array, Array]) -> None:
+        super()._accept(h, error, t, attempt)
+        self._error_old, self._h_old = error, h
+
+    def _growth(self, h: float, error: float) -> float:
+        """The factor of the next step: proportional control first, predictive afterwards."""
+        if error == 0:
+            return 10.0
+        factor = 0.8 / error ** (1 / self.order)
+        if self._error_old > 0:
+            factor *= (h / self._h_old) * (self._error_old / error) ** (1 / self.order)
+        return min(10.0, max(0.1, factor))

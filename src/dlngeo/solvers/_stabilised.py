@@ -66,7 +66,7 @@ def _norm(y: Array) -> Array:
 class StabilisedSolver(AdaptiveSolver):
     """A solver whose stages follow h times the spectral radius, and whose error goes as h^order.
 
-    A method adds its longest h·ρ (``_most``) and the step itself (``_attempt``).
+    A method adds its longest h·ρ (``_most``), the step itself (``_attempt``) and the next (``_growth``).
     """
 
     order: int  # of h in the estimate of a local error
@@ -91,7 +91,6 @@ class StabilisedSolver(AdaptiveSolver):
         self._eigenvector: Array | None = None  # where the power method stands
         self._radius = 0.0
         self._age = REFRESH  # steps since the radius was estimated
-        self._error_old = self._h_old = 0.0
         super().__init__(
             fun, t0, y0, t_bound, max_step, rtol, atol, vectorized, first_step, **extraneous
         )
@@ -137,6 +136,10 @@ class StabilisedSolver(AdaptiveSolver):
         h = super()._longest()
         return min(h, self._most() / self._radius) if self._radius > 0 else h
 
+    def _growth(self, h: float, error: float) -> float:
+        """The factor of the next step, after one of size h."""
+        raise NotImplementedError
+
     def _shorter(self, h: float, error: float) -> float:
         if self._age > 0:
             self._refresh_radius()
@@ -144,19 +147,9 @@ class StabilisedSolver(AdaptiveSolver):
 
     def _accept(self, h: float, error: float, t: float, attempt: tuple[Array, Array]) -> None:
         self._h = h * self._growth(h, error)
-        self._error_old, self._h_old = error, h
         self._age += 1
         self.y_old, self.f_old = self.y, self.f
         self.t, (self.y, self.f) = t, attempt
-
-    def _growth(self, h: float, error: float) -> float:
-        """The factor of the next step: proportional control first, predictive afterwards."""
-        if error == 0:
-            return 10.0
-        factor = 0.8 / error ** (1 / self.order)
-        if self._error_old > 0:
-            factor *= (h / self._h_old) * (self._error_old / error) ** (1 / self.order)
-        return min(10.0, max(0.1, factor))
 
     def _dense_output_impl(self) -> DenseOutput:
         return HermiteOutput(self.t_old, self.t, self.y_old, self.y, self.f_old, self.f)

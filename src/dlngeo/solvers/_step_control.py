@@ -7,6 +7,7 @@ accepts the step or tries a shorter one.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -152,11 +153,16 @@ def _absolute(value: ArrayLike, size: int) -> Array:
     return atol
 
 
-def scaled_error(error: Array, before: Array, after: Array, rtol: Any, atol: Any) -> float:
-    """The root mean square of an error over its tolerance, ``atol + rtol * abs(y)``."""
+def tolerance(before: Array, after: Array, rtol: Any, atol: Any) -> Array:
+    """``atol + rtol * abs(y)``, with the larger of two states for y; never zero."""
     scale = atol + rtol * np.maximum(np.abs(before), np.abs(after))
-    scale = np.where(scale > 0, scale, np.finfo(float).tiny)
-    return float(np.linalg.norm(error / scale)) / float(np.sqrt(max(1, error.size)))
+    return np.maximum(scale, np.finfo(float).tiny)
+
+
+def scaled_error(error: Array, before: Array, after: Array, rtol: Any, atol: Any) -> float:
+    """The root mean square of an error over its tolerance."""
+    scaled = error / tolerance(before, after, rtol, atol)
+    return float(np.linalg.norm(scaled)) / math.sqrt(max(1, error.size))
 
 
 class HermiteOutput(DenseOutput):
