@@ -197,68 +197,91 @@ def tolerance(x: Lanes, y: Lanes, rtol: float, atol: Lanes) -> Lanes:
 @kernel
 def chebyshev(
     S: Array, begins: Array, numbers: Array, widths: Array, energy: Any, A: Array, B: Array,
-    body: Array, finish: Array, weights: Array,
+    first_body: Array, second_body: Array, finish: Array, weights: Array,
     y: Array, f: Array, h: Array, atol: Array,
     y_new: Array, f_new: Array, value: Array, slope: Array, error: Array, stiffness: Array,
 ) -> None:  # fmt: skip
-    """One step of a stabilised method, of one number of stages, for every member."""
+    """One step of a stabilised method, of one number of stages, for every member.
+
+    Two recurrences, (stages, 3): of h times the slope, of the last two states; between them four
+    stages, whose coefficients (4, 4) are those of stages 2, 3, 4 and of what comes of them.
+    """
     S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
     problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
     out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
     W, E1, E = views(S, rows, widths)
-    n, slopes = rows.size, rows.slopes
+    n, after, stage, slopes = rows.size, rows.after, rows.stage, rows.slopes
+    start, spare, last = slopes + 6 * n, slopes + 7 * n, slopes + 5 * n
     for first in range(0, h.size, LANES):
         count = load(S, rows, members, first)
         step = at(S, rows.scalars)
         rest(S, rows, widths[0])
-        now, before = rows.stage, rows.after
-        for k in range(n):
-            here = at(S, rows.before + k)
-            put(S, before + k, here)
-            put(S, now + k, mul_add(splat(body[0, 0]), at(S, slopes + k), here))
-        for j in range(1, body.shape[0]):
-            velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
-            for k in range(n):
-                part = mul_add(
-                    splat(body[j, 0]), at(S, slopes + n + k), body[j, 2] * at(S, before + k)
-                )
-                put(S, before + k, mul_add(splat(body[j, 1]), at(S, now + k), part))
-            now, before = before, now
-        velocity(S, rows, problem, W, E1, E, now, step, slopes + n)
+        _move(S, n, rows.before, start)
+        _recur(S, rows, problem, W, E1, E, first_body, start, slopes, step)
+        velocity(S, rows, problem, W, E1, E, start, step, slopes + n)
         for i in range(1, 4):
-            _onward(S, rows, finish, i, now, before)
-            velocity(S, rows, problem, W, E1, E, before, step, slopes + (i + 1) * n)
-        _onward(S, rows, finish, 4, now, before)
-        _stable_errors(S, rows, weights, now, before, numbers[2])
-        for k in range(n):
-            put(S, rows.after + k, at(S, before + k))
-        velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), slopes + 5 * n)
-        hand_over(S, rows, E1, E, members, out, slopes + 5 * n, first, count)
+            _onward(S, rows, finish, i, start, stage)
+            velocity(S, rows, problem, W, E1, E, stage, step, slopes + (i + 1) * n)
+        _onward(S, rows, finish, 4, start, after)
+        if second_body.shape[0] > 0:
+            velocity(S, rows, problem, W, E1, E, after, step, spare)
+            _recur(S, rows, problem, W, E1, E, second_body, after, spare, step)
+        _stable_errors(S, rows, weights, start, numbers[2])
+        velocity(S, rows, problem, W, E1, E, after, splat(1.0), last)
+        hand_over(S, rows, E1, E, members, out, last, first, count)
 
 
 @kernel
-def _onward(S: Array, rows: Rows, finish: Array, stages: int, now: int, out: int) -> None:
-    """The body's end and the slopes of the finish, the second of all and those after it."""
+def _move(S: Array, n: int, source: int, target: int) -> None:
+    for k in range(n):
+        put(S, target + k, at(S, source + k))
+
+
+@kernel
+def _recur(
+    S: Array, rows: Rows, problem: Problem, W: Array, E1: Array, E: Array,
+    body: Array, state: int, first: int, step: Lanes,
+) -> None:  # fmt: skip
+    """The end of a recurrence from a state, in its place; ``first`` is h times the slope there."""
+    n, before, now = rows.size, state, rows.slopes + 8 * rows.size
+    slope = now + n
+    for k in range(n):
+        put(S, now + k, mul_add(splat(body[0, 0]), at(S, first + k), at(S, before + k)))
+    for j in range(1, body.shape[0]):
+        velocity(S, rows, problem, W, E1, E, now, step, slope)
+        for k in range(n):
+            part = mul_add(splat(body[j, 0]), at(S, slope + k), body[j, 2] * at(S, before + k))
+            put(S, before + k, mul_add(splat(body[j, 1]), at(S, now + k), part))
+        now, before = before, now
+    if now != state:
+        _move(S, n, now, state)
+
+
+@kernel
+def _onward(S: Array, rows: Rows, finish: Array, stages: int, start: int, out: int) -> None:
+    """A state and the slopes of the four stages, which begin with the second of all."""
     n = rows.size
     for k in range(n):
-        total = at(S, now + k)
+        total = at(S, start + k)
         for j in range(stages):
-            total = mul_add(
-                splat(finish[stages - 1, j]), at(S, rows.slopes + (j + 1) * n + k), total
-            )
+            slope = at(S, rows.slopes + (j + 1) * n + k)
+            total = mul_add(splat(finish[stages - 1, j]), slope, total)
         put(S, out + k, total)
 
 
 @kernel
-def _stable_errors(S: Array, rows: Rows, weights: Array, now: int, after: int, rtol: float) -> None:
-    """The error of a stabilised step in units of the tolerance."""
+def _stable_errors(S: Array, rows: Rows, weights: Array, start: int, rtol: float) -> None:
+    """The error of a stabilised step in units of the tolerance.
+
+    Of the state before, the first body's end, three slopes, and the new state.
+    """
     n, atol, total = rows.size, at(S, rows.scalars + 1), splat(0.0)
     for k in range(n):
-        x = at(S, rows.before + k)
-        error = weights[0] * (x - at(S, now + k))
-        for j in range(4):
+        x, y = at(S, rows.before + k), at(S, rows.after + k)
+        error = mul_add(splat(weights[0]), x, weights[1] * at(S, start + k))
+        for j in range(3):
             error = mul_add(splat(weights[2 + j]), at(S, rows.slopes + (j + 1) * n + k), error)
-        error = error / tolerance(x, at(S, after + k), rtol, atol)
+        error = mul_add(splat(weights[5]), y, error) / tolerance(x, y, rtol, atol)
         total = mul_add(error, error, total)
     put(S, rows.scalars + 2, root(total / float(n)))
     put(S, rows.scalars + 3, splat(0.0))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dlngeo._checks import Array
 from dlngeo._compiled.jacobi import product, svd
-from dlngeo._compiled.kernels import kernel, inlined
+from dlngeo._compiled.kernels import inlined, kernel
 from dlngeo._compiled.lanes import LANES, Lanes, at, mul_add, put, splat
 
 
@@ -47,7 +47,7 @@ def velocity(
     S: Array, rows: Rows, problem: Problem, W: Array, slope: Array, value: Array,
     y: int, step: Lanes, f: int,
 ) -> None:  # fmt: skip
-    """f = step · dy/dt; W, slope and value are the views of S that the energy is asked with."""
+    """F = step · dy/dt; W, slope and value are the views of S that the energy is asked with."""
     widths = problem.widths
     if rows.depth > 0:
         for k in range(rows.size):

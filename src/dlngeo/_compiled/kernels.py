@@ -43,6 +43,7 @@ inlined: Callable[..., Any] = numba.njit(
     cache=True, nogil=True, error_model="numpy", inline="always"
 )
 
+_intrinsic: Any = intrinsic
 _TABLE = types.Array(types.float64, 2, "C")
 _LANES = types.Array(types.float64, 3, "C")
 _ROW = types.Array(types.float64, 1, "C")
@@ -59,7 +60,7 @@ def energy(function: Callable[..., None]) -> Any:
     return numba.cfunc(_ENERGY, cache=True, error_model="numpy")(function)
 
 
-@intrinsic
+@_intrinsic
 def _pointer(typingctx, address):  # type: ignore[no-untyped-def]
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], voidptr_t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 from typing import Any
@@ -27,20 +28,16 @@ class CompiledMotion:
         data = energy.compiled()
         self._steps, self._offset = flow_steps, data.offset
         m, n = widths[-1], widths[0]
-        self.size = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        self.size = sum(a * b for a, b in itertools.pairwise(widths))
         work = 5 * m * n + 2 * n if depth > 0 else 2 * n * sum(widths)
         lengths = [2 * m * n + 1, work, 5, *[self.size] * 3, (STAGES + 1) * self.size]
         *begins, total = np.cumsum([0, *lengths]).tolist()
-        self._numbers = float(depth), float(decay), rtol
+        self.rtol, self._numbers = rtol, (float(depth), float(decay), rtol)
+        self.group = max(64, min(4096, GROUP // self.size))
         self._problem = (
             workspace(total), np.array([self.size, *begins]), np.array(widths),
             data.function, data.A, data.B,
         )  # fmt: skip
-
-    @property
-    def group(self) -> int:
-        """How many members a group has."""
-        return max(64, min(4096, GROUP // self.size))
 
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""
@@ -88,4 +85,7 @@ def _chebyshev(stages: int) -> tuple[Array, ...]:
     for i in range(3):
         finish[i, : i + 1] = method.A[i]
     finish[3] = method.b
-    return np.array([row[:3] for row in method.body]), finish, method.error.copy()
+    bodies = (
+        np.array([row[:3] for row in body]).reshape(-1, 3) for body in (method.first, method.second)
+    )
+    return (*bodies, finish, method.error.copy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._lockstep.members import Members, joined
 from dlngeo._lockstep.methods import Method, Pair, Stabilised
-from dlngeo._lockstep.motion import Motion, Step
+from dlngeo._lockstep.motion import Motion
 from dlngeo._lockstep.side_steps import SideSteps
 
 REASONS = (
@@ -77,12 +76,13 @@ class _Group:
             np.full(count, rules.t0),
             np.full(count, np.nan),
             np.zeros(count, dtype=int),
-            *(np.zeros(count, dtype=int) for _ in _COUNTS),
+            *np.zeros((4, count), dtype=int),
             np.full((count, len(rules.times), y.shape[1]), np.nan),
         )
         self._waiting = 0  # the first that has not begun
         self._sides = SideSteps(rules.times, rules.bound, rules.rtol, self.ends.frames)
-        first, second = Pair(motion), Stabilised(motion)
+        first: Method = Pair(motion)
+        second: Method = Stabilised(motion)
         if rules.method == "ROCK4":
             first, second = second, first
         members = self._begin(motion.group)

@@ -32,14 +32,11 @@ class Members:
     evaluations: Array
     rejected: Array
     held: Array  # whether the last step was rejected
-    stiff: Array  # steps of the pair that its stability bounded
-    calm: Array  # steps in a row that it did not bound; with the other method, that cost too much
+    signs: Array  # that the other method is better
     switches: Array  # between the methods
     radius: Array  # spectral, an estimate
     direction: Array  # (member, size), of the power method
     age: Array  # steps since the estimate
-    error_before: Array
-    h_before: Array
 
     @classmethod
     def start(cls, name: Array, y: Array, f: Array, value: Array, t: float) -> Members:
@@ -75,7 +72,7 @@ class Members:
         return t, low - (t - total)
 
 
-_COUNTS = ("steps", "stable_steps", "evaluations", "rejected", "stiff", "calm", "switches", "age")
+_COUNTS = ("steps", "stable_steps", "evaluations", "rejected", "signs", "switches", "age")
 
 
 def joined(parts: list[Members]) -> Members:

@@ -16,9 +16,10 @@ from dlngeo._lockstep.members import Members
 from dlngeo._lockstep.motion import STAGES, Motion, Step
 from dlngeo.solvers import OFFERED, reach
 
-EDGE = 6.1  # of the pair's stability on the negative axis
+EDGE = 6.0  # of the pair's stability on the negative axis, to which its steps are held
+NEAR = 4.0  # h·ρ that is near it
 REFRESH = 25  # steps between estimates of the spectral radius
-PATIENCE = 15  # steps that its stability bounds before the pair gives way; doubled at each return
+PATIENCE = 6  # steps near the edge before the pair gives way; doubled at each return
 _EPS = float(np.finfo(float).eps)
 _ROUNDS = 50  # of the power method
 _STAGES = np.array(OFFERED)
@@ -58,14 +59,14 @@ class Pair:
         most = np.where(taken & ~members.held, 10.0, 1.0)
         members.h = h * _factor(step.error, 0.9, 8, 0.2, most)
         members.held = ~taken
-        bounded = taken & (step.stiffness > EDGE)
-        members.stiff += bounded
-        members.calm = np.where(bounded, 0, members.calm + taken)
-        members.stiff[members.calm >= 6] = 0
-        leaving = members.stiff >= PATIENCE << members.switches
+        near = taken & (step.stiffness > NEAR)
+        edge = EDGE * h / np.maximum(step.stiffness, NEAR)
+        members.h = np.where(near, np.minimum(members.h, edge), members.h)
+        members.signs += np.where(near, 1, -1) * taken
+        members.signs = np.maximum(members.signs, 0)
+        leaving = members.signs >= PATIENCE << np.minimum(members.switches, 40)
         members.age[leaving] = REFRESH
-        members.error_before[leaving] = 0.0
-        _turn(members, leaving)
+        members.signs[leaving] = 0
         return leaving
 
 
@@ -74,6 +75,7 @@ class Stabilised:
 
     def __init__(self, motion: Motion) -> None:
         self._motion = motion
+        self._most = max(_REACHES[0], (motion.rtol / _EPS) ** 0.35)  # rounding stays below
 
     def longest(self, members: Members) -> Array:
         old = np.flatnonzero(members.age >= REFRESH)
@@ -83,7 +85,7 @@ class Stabilised:
             members.radius[old], members.direction[old] = radius, direction
             members.evaluations[old] += count
             members.age[old] = 0
-        return np.minimum(members.h, _REACHES[-1] / np.maximum(members.radius, 1e-300))
+        return np.minimum(members.h, self._most / np.maximum(members.radius, 1e-300))
 
     def attempt(self, members: Members, h: Array, limit: float) -> tuple[Step, Array]:
         stages = _stages(h * members.radius)
@@ -97,27 +99,18 @@ class Stabilised:
         return step, stages
 
     def settle(self, members: Members, h: Array, step: Step, taken: Array) -> Array:
-        known = members.error_before > 0
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            trend = (h / members.h_before) * (members.error_before / step.error) ** 0.25
-        factor = _factor(step.error, 0.8, 4, 0.1, np.inf)
-        grown = np.where(known & (step.error > 0), factor * trend, factor)
-        members.h = h * np.where(taken, np.clip(grown, 0.1, 10.0), np.minimum(factor, 1.0))
+        # the estimate has zeros along the interval: a small one is not to be trusted far
+        members.h = h * _factor(step.error, 0.6, 4, 0.1, np.where(taken, 2.0, 1.0))
         members.age = np.where(taken, members.age + 1, np.where(members.age > 0, REFRESH, 0))
-        members.error_before = np.where(taken, step.error, members.error_before)
-        members.h_before = np.where(taken, h, members.h_before)
         members.stable_steps += taken
-        dear = taken & (_stages(h * members.radius) * EDGE > STAGES * h * members.radius)
-        members.calm = np.where(dear, members.calm + 1, np.where(taken, 0, members.calm))
-        leaving = members.calm >= PATIENCE
-        members.switches[leaving] += 1
-        members.held[leaving] = False
-        _turn(members, leaving)
+        z = h * members.radius
+        dear = taken & (_stages(z) * EDGE > STAGES * z)
+        members.signs = np.where(dear, members.signs + 1, np.where(taken, 0, members.signs))
+        leaving = members.signs >= PATIENCE
+        members.switches += leaving
+        members.held &= ~leaving
+        members.signs[leaving] = 0
         return leaving
-
-
-def _turn(members: Members, leaving: Array) -> None:
-    members.stiff[leaving] = members.calm[leaving] = 0
 
 
 def _factor(error: Array, safety: float, order: int, least: float, most: Array | float) -> Array:

@@ -34,6 +34,7 @@ class Motion(Protocol):
 
     size: int  # numbers of a state
     group: int  # members that are best taken at once
+    rtol: float
 
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""

@@ -1,12 +1,12 @@
 """Members of an ensemble of flows, moved by NumPy.
 
-Inside a step the member is the last axis, so that a product of small matrices is a few sums of whole
-rows; nothing is summed over members, and what comes out for one depends on no other.
+Inside a step the member is the last axis, so that a product of small matrices is a few sums of
+whole rows; nothing is summed over members, and what comes out for one depends on no other.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +15,7 @@ from dlngeo._checks import Array
 from dlngeo._linalg import svd
 from dlngeo._lockstep.motion import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
 from dlngeo.energies import Energy
-from dlngeo.solvers import coefficients
+from dlngeo.solvers import Body, coefficients
 from dlngeo.spectral import two_by_two
 from dlngeo.spectral.frame import Frame
 
@@ -30,8 +30,8 @@ class NumpyMotion:
         self, energy: Energy, widths: tuple[int, ...], depth: float, decay: float, rtol: float
     ) -> None:
         self._energy, self._widths, self._depth = energy, widths, depth
-        self._decay, self._rtol = decay, rtol
-        sizes = [a * b for a, b in zip(widths, widths[1:], strict=False)]
+        self._decay, self.rtol = decay, rtol
+        sizes = [a * b for a, b in itertools.pairwise(widths)]
         self._ends = np.cumsum(sizes).tolist()
         self.size = self._ends[-1]
         self.group = max(64, min(2048, _NUMBERS // self.size))
@@ -66,22 +66,30 @@ class NumpyMotion:
         self, y: Array, f: Array, h: Array, atol: Array, stages: int, limit: float
     ) -> Step:
         """A step of ROCK4 with so many stages."""
-        method, start = coefficients(stages), np.ascontiguousarray(y.T)
-        before, now = start, start + method.body[0][0] * (h * np.ascontiguousarray(f.T))
-        for mu, nu, kappa, _ in method.body[1:]:
-            slope = h * self._velocity(now)
-            before, now = now, mu * slope + nu * now + kappa * before
-        slopes = [h * self._velocity(now)]
+        method, before = coefficients(stages), np.ascontiguousarray(y.T)
+        start = self._recur(method.first, before, h * np.ascontiguousarray(f.T), h)
+        slopes = [h * self._velocity(start)]
         for row in method.A:
-            slopes.append(h * self._velocity(_combined(now, row, slopes)))
-        after = _combined(now, method.b, slopes)
-        error = _combined(method.error[0] * (start - now), method.error[2:], slopes)
+            slopes.append(h * self._velocity(_combined(start, row, slopes)))
+        after = _combined(start, method.b, slopes)
+        if method.second:
+            after = self._recur(method.second, after, h * self._velocity(after), h)
+        error = method.error[0] * before + method.error[1] * start + method.error[5] * after
+        error = _combined(error, method.error[2:5], slopes)
         f_new, value, size = self._see(after)
-        error = np.sqrt(_squares(error / self._tolerance(start, after, atol)) / self.size)
+        error = np.sqrt(_squares(error / self._tolerance(before, after, atol)) / self.size)
         return _chosen(y, f, after, f_new, value, size, error, np.zeros_like(h), limit)
 
+    def _recur(self, body: Body, y: Array, slope: Array, h: Array) -> Array:
+        """The end of a recurrence from y, where h times the slope is known."""
+        before, now = y, y + body[0][0] * slope
+        for mu, nu, kappa, _ in body[1:]:
+            slope = h * self._velocity(now)
+            before, now = now, mu * slope + nu * now + kappa * before
+        return np.asarray(now)
+
     def _tolerance(self, before: Array, after: Array, atol: Array) -> Array:
-        return np.asarray(atol + self._rtol * np.maximum(np.abs(before), np.abs(after)))
+        return np.asarray(atol + self.rtol * np.maximum(np.abs(before), np.abs(after)))
 
     def _see(self, y: Array) -> tuple[Array, Array, Array]:
         """dy/dt, E and ‖E'‖; NaN where W is not finite."""
@@ -144,7 +152,7 @@ class NumpyMotion:
 
 
 def _combined(start: Array, weights: Array, slopes: list[Array]) -> Array:
-    """start + Σ_j w_j slope_j."""
+    """Start + Σ_j w_j slope_j."""
     total = start.copy()
     for weight, slope in zip(weights.tolist(), slopes, strict=False):
         if weight:
@@ -153,7 +161,7 @@ def _combined(start: Array, weights: Array, slopes: list[Array]) -> Array:
 
 
 def _squares(x: Array) -> Array:
-    """Sums of squares over the first axis, one after the other: of one column NumPy sums pairwise."""
+    """Sums of squares over the first axis, term by term; NumPy would sum a single column in pairs."""
     squares = x * x
     if x.shape[1] == 1:
         squares = np.repeat(squares, 2, axis=1)

@@ -54,7 +54,7 @@ class SideSteps:
     @property
     def waiting(self) -> int:
         """How many steps have been asked for."""
-        return sum(len(part.h) for part in [*self._open, *self._crossings])
+        return sum(len(p.h) for p in self._open) + sum(len(p.h) for p in self._crossings)
 
     def watch(
         self, members: Members, h: Array, step: Step, taken: Array, crossing: Array, final: Array

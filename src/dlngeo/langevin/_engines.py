@@ -9,6 +9,7 @@ import numpy as np
 from dlngeo import _engine
 from dlngeo._equation import Equation
 from dlngeo._paths.compiled import Plan
+from dlngeo.energies import compiled_part
 from dlngeo.spectral.divided_differences import summed
 
 _WIDEST = 64  # beyond it LAPACK's decomposition is the faster one
@@ -33,7 +34,7 @@ def _missing(scheme: Any) -> str:
         return f"matrices of at most {_WIDEST} x {_WIDEST}"
     if energy is None:
         return ""
-    if not callable(getattr(energy, "compiled", None)):
+    if compiled_part(energy) is None:
         return "an energy with a compiled gradient (dlngeo.energies.compile_energy)"
     if getattr(energy, "hessian_norm", None) is None:
         return "an energy with the optional part hessian_norm"
@@ -51,7 +52,7 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
     parts: tuple[Any, Any, Any] = (entrywise, np.zeros((1, 1)), np.zeros((1, 1)))
     curved = 0.0
     if energy is not None:
-        compiled: Any = energy.compiled()  # type: ignore[attr-defined]
+        compiled: Any = compiled_part(energy)
         parts = compiled.function, compiled.A, compiled.B
         curved = float(energy.hessian_norm)  # type: ignore[attr-defined]
     law = Law(
