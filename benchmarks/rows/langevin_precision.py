@@ -20,7 +20,7 @@ from benchmarks.peers import langevin as peers
 from benchmarks.rows.langevin_steps import engine_options
 
 STEPS = (2, 4, 8, 16, 32, 64)
-PATH_STEPS = {2: 300_000, 5: 60_000}  # of a call, one decomposition each
+PATH_STEPS = {2: 150_000, 5: 30_000}  # of a call, one decomposition each
 MOST = 100_000  # paths
 
 
@@ -84,11 +84,11 @@ def contenders(law: Law, quick: bool) -> list[Contender]:
                 )
             )  # fmt: skip
 
-    for engine, faster in (("numpy", 1), ("numba", 6)):
-        add(f"weak2, {engine}", ours, faster / 6, "ours", "weak2", engine)
+    for engine, faster in (("numpy", 1), ("numba", 5)):
+        add(f"weak2, {engine}", ours, faster / 3, "ours", "weak2", engine)
         add(f"root, {engine}", ours, faster, "ours", "root", engine)
         add(f"euler, {engine}", ours, faster, "ours", "euler", engine)
-        add(f"projection, {engine}", ours, faster / 6, "ours", "projection", engine)
+        add(f"projection, {engine}", ours, faster / 40, "ours", "projection", engine)
     add("JAX scan, Euler", peer, 1, PEER, peers.jax_scan)
     add("sdeint itoEuler", sdeint, 1, PEER)
     return found

@@ -75,7 +75,7 @@ def contenders(d: int, n: int) -> list[Contender]:
     starts = np.broadcast_to(problem.start(), (PATHS, d, d))
 
     def own(method: str, engine: str) -> Contender:
-        steps = max(1, n // (4 if method == "weak2" else 1))
+        steps = max(1, n // (3 if method == "weak2" else 1))
         name = f"{method}, {engine}"
         return Contender(name, lambda: ours(d, steps, PATHS, method, engine), steps * PATHS)
 
