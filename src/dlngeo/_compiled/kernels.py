@@ -10,6 +10,8 @@ from typing import Any
 
 import numba
 from numba import types
+from numba.core.cgutils import voidptr_t
+from numba.extending import intrinsic
 
 from dlngeo._checks import Array
 
@@ -36,6 +38,12 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+#: The same, written out where it is called: for what is called often and does little.
+inlined: Callable[..., Any] = numba.njit(
+    cache=True, nogil=True, error_model="numpy", inline="always"
+)
+
+_intrinsic: Any = intrinsic
 _TABLE = types.Array(types.float64, 2, "C")
 _LANES = types.Array(types.float64, 3, "C")
 _ROW = types.Array(types.float64, 1, "C")
@@ -50,6 +58,23 @@ def energy(function: Callable[..., None]) -> Any:
     a kernel that takes one is compiled once for them all.
     """
     return numba.cfunc(_ENERGY, cache=True, error_model="numpy")(function)
+
+
+@_intrinsic
+def _pointer(typingctx, address):  # type: ignore[no-untyped-def]
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], voidptr_t)
+
+    return types.voidptr(address), build
+
+
+@kernel
+def bare(array: Array) -> Array:
+    """The same numbers, which nobody counts references to: for slices within loops.
+
+    The array itself must outlive it.
+    """
+    return numba.carray(_pointer(array.ctypes.data), array.shape, array.dtype)
 
 
 @kernel

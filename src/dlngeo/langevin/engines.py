@@ -10,6 +10,7 @@ from dlngeo import _engine
 from dlngeo._equation import Equation
 from dlngeo._paths.compiled import Plan
 from dlngeo.energies import compiled_part
+from dlngeo.langevin.lipschitz import curvature_bound
 from dlngeo.spectral.divided_differences import summed
 
 _WIDEST = 64  # beyond it LAPACK's decomposition is the faster one
@@ -36,8 +37,8 @@ def _missing(scheme: Any) -> str:
         return ""
     if compiled_part(energy) is None:
         return "an energy with a compiled gradient (dlngeo.energies.compile_energy)"
-    if getattr(energy, "hessian_norm", None) is None:
-        return "an energy with the optional part hessian_norm"
+    if curvature_bound(energy) is None:
+        return "an energy with the optional part hessian_norm or hessian_bound"
     return ""
 
 
@@ -54,7 +55,7 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
     if energy is not None:
         compiled: Any = compiled_part(energy)
         parts = compiled.function, compiled.A, compiled.B
-        curved = float(energy.hessian_norm)  # type: ignore[attr-defined]
+        curved = float(curvature_bound(energy) or 0.0)
     law = Law(
         d=d,
         depth=depth,
