@@ -71,12 +71,16 @@ class _Group:
     def __init__(self, motion: Motion, y: Array, rules: Rules) -> None:
         count = len(y)
         self._motion, self._rules, self._count = motion, rules, count
+        steps, stable_steps, evaluations, rejected = np.zeros((4, count), dtype=int)
         self.ends = Ends(
             y.copy(),
             np.full(count, rules.t0),
             np.full(count, np.nan),
             np.zeros(count, dtype=int),
-            *np.zeros((4, count), dtype=int),
+            steps,
+            stable_steps,
+            evaluations,
+            rejected,
             np.full((count, len(rules.times), y.shape[1]), np.nan),
         )
         self._waiting = 0  # the first that has not begun
