@@ -38,11 +38,11 @@ class Quartic:
 
 
 class Stiff(Quartic):
-    """½ Σ a w² with curvatures 1 and 1e4, and 1 and 2 where w_2 starts negative."""
+    """½ (w_1² + a w_2²), a = 1e4 where w_1 is positive, else 2."""
 
     def _rates(self, W):
         W = np.asarray(W)
-        return np.stack((np.ones_like(W[..., 0]), np.where(W[..., 1] > 0, 1e4, 2.0)), axis=-1)
+        return np.stack((np.ones_like(W[..., 0]), np.where(W[..., 0] > 0, 1e4, 2.0)), axis=-1)
 
     def value(self, W):
         return 0.5 * (self._rates(W) * W**2).sum(axis=(-2, -1))
@@ -71,7 +71,7 @@ def test_each_member_stops_where_its_energy_falls_to_the_bound(engine, bound):
             DIAGONAL, starts[k], (0, 1e4), depth=3, stop_loss=bound, gtol=0, method="DOP853",
             rtol=1e-12,
         )  # fmt: skip
-        assert_allclose(run.t_end[k], one.t[-1], atol=2e-5, rtol=0)
+        assert_allclose(run.t_end[k], one.t[-1], atol=1e-4, rtol=0)  # what rtol makes of 1e-16
         assert_allclose(run.W_end[k], one.W[-1], atol=1e-7)
 
 
@@ -118,7 +118,7 @@ def test_frames_do_not_change_a_path_and_end_with_it(engine):
     framed = flows.ensemble(DIAGONAL, starts, (0, 50), t_eval=times, **options)
     assert (framed.W_end == plain.W_end).all() and (framed.t_end == plain.t_end).all()
     assert (np.isnan(framed.W[..., 0, 0]) == (times > framed.t_end[:, None])).all()
-    assert (framed.W[:, 0] == starts).all() or np.abs(framed.W[:, 0] - starts).max() < 1e-15
+    assert (framed.W[:, 0] == starts).all()
 
 
 # ------------------------------------------------------------------------------- failures
@@ -127,8 +127,8 @@ def test_frames_do_not_change_a_path_and_end_with_it(engine):
 def test_members_that_blow_up_leave_the_others_unhurt():
     starts = np.array([[[1.0, 0.1]], [[0.1, 0.2]], [[0.0, 0.0]], [[0.5, 2.0]]])
     run = flows.ensemble(Quartic(), starts, (0, 1), depth=1, rtol=1e-10)
-    assert run.status.tolist() == [-1, 0, 0, -1] and not run.success
-    assert_allclose(run.t_end, [0.5, 1, 1, 0.125], rtol=1e-9)  # w blows up at 1/(2w²)
+    assert run.status.tolist() == [-1, 0, 1, -1] and not run.success
+    assert_allclose(run.t_end, [0.5, 1, 0, 0.125], rtol=1e-9)  # w blows up at 1/(2w²)
     assert_allclose(run.W_end[1, 0], np.array([0.1, 0.2]) / np.sqrt([0.98, 0.92]), rtol=1e-9)
     assert "path 0 at t = 0.5, 3 at t = 0.125" in run.message
     assert np.isfinite(run.W_end).all()
@@ -138,10 +138,10 @@ def test_members_that_blow_up_leave_the_others_unhurt():
 
 @engines
 def test_starts_beyond_the_range_of_numbers_keep_to_themselves(engine):
-    starts = np.array([np.eye(2), 1e200 * np.eye(2), 2 * np.eye(2)])
+    starts = np.array([0.5, 1e200, 2.0])[:, None, None] * np.eye(2)
     run = flows.ensemble(DIAGONAL, starts, (0, 1), depth=2, engine=engine)
     assert run.status.tolist() == [0, -1, 0] and "energy is not finite" in run.message
-    assert (run.W_end[1] == starts[1]).all() or np.allclose(run.W_end[1] / 1e200, np.eye(2))
+    assert (run.W_end[1] == starts[1]).all()
     two = flows.ensemble(DIAGONAL, starts[::2], (0, 1), depth=2, engine=engine)
     assert (two.W_end == run.W_end[::2]).all()
 
@@ -162,7 +162,7 @@ def test_the_budget_is_each_members_own(engine):
 
 
 def test_stiff_members_change_the_method_and_others_do_not():
-    starts = np.array([[[1.0, 1.0]], [[1.0, -1.0]], [[0.5, 1e-3]], [[2.0, -2.0]]])
+    starts = np.array([[[1.0, 1.0]], [[-1.0, 1.0]], [[0.5, 1e-3]], [[-2.0, 2.0]]])
     run = flows.ensemble(Stiff(), starts, (0, 3), depth=1, rtol=1e-6, gtol=0)
     assert_allclose(run.W_end[:, 0, 0], starts[:, 0, 0] * math.exp(-3), rtol=1e-5)
     assert_allclose(run.W_end[1::2, 0, 1], starts[1::2, 0, 1] * math.exp(-6), rtol=1e-5)
@@ -267,7 +267,7 @@ def test_engines_agree(depth, d):
         (np.zeros((0, 2, 2)), {"depth": 2}, "must hold a matrix"),
         (np.zeros((2, 3, 2, 2)), {"depth": 2}, "path, m, n"),
         ((np.eye(2), np.eye(2)), {}, "path, d_p"),
-        ((np.eye(2)[None], np.eye(2)[None]), {"depth": 2}, "weights"),
+        ((np.eye(2)[None], np.eye(2)[None]), {"depth": 2}, "know their depth"),
         (np.zeros((3, 2, 3)), {"depth": 2}, "shape"),
         (np.ones((2, 2, 2)), {"depth": 2, "method": "RKC"}, "method"),
         (np.ones((2, 2, 2)), {"depth": 2, "workers": 0}, "workers"),
@@ -283,7 +283,7 @@ def test_refusals(starts, options, words):
 
 def test_a_rank_that_rounding_decides_is_refused():
     with pytest.raises(np.linalg.LinAlgError, match="rank"):
-        flows.ensemble(DIAGONAL, np.ones((1, 2, 2)) / 3, (0, 1), depth=10)
+        flows.ensemble(DIAGONAL, np.outer([1.0, 0.3], [0.7, 1.0])[None], (0, 1), depth=10)
 
 
 @pytest.mark.skipif(len(ENGINES) < 2, reason="needs numba")
