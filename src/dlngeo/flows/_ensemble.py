@@ -22,6 +22,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
 from dlngeo.flows._control import Control
 from dlngeo.flows._systems import EndToEndFlow, WeightFlow
+from dlngeo.spectral import two_by_two
 from dlngeo.weights import flatten, unflatten
 
 LARGEST = 12  # whole depth up to which W is followed as the balanced weights over it
@@ -166,9 +167,13 @@ class _State:
         if W.ndim != 3:
             raise ValueError(f"starts must be matrices (path, m, n), not of shape {W.shape}")
         equation = Equation(energy, depth, weight_decay=gamma)
-        EndToEndFlow(equation, W, None, "starts")
+        frames = _decomposed(W)
+        sigma = frames[1]
+        doubtful = sigma[:, -1] <= 1e-10 * sigma[:, 0]
+        doubtful[:1] = True
+        EndToEndFlow(equation, W[doubtful], None, "starts")
         if float(depth).is_integer() and depth <= LARGEST:
-            layers = _lift(W, int(depth))
+            layers = _lift(W, frames, int(depth))
             return cls(flatten(layers), W, layer_widths(layers), 0.0, gamma)
         y = W.reshape(len(W), -1).copy()
         return cls(y, W, (W.shape[2], W.shape[1]), depth, equation.shrinkage)
@@ -182,11 +187,15 @@ class _State:
         return product(self.weights(y))
 
 
-def _lift(W: Array, depth: int) -> Weights:
+def _decomposed(W: Array) -> tuple[Array, Array, Array]:
+    return two_by_two.svd(W) if W.shape[1:] == (2, 2) else svd(W)
+
+
+def _lift(W: Array, frames: tuple[Array, Array, Array], depth: int) -> Weights:
     """Balanced weights over W, hidden layers of its least dimension in the symmetric gauge."""
     if depth == 1:
         return (W,)
-    U, sigma, Vt = svd(W)
+    U, sigma, Vt = frames
     found = _rank.doubt(W, sigma, sigma.shape[-1])
     if found is not None:
         noise = max(W.shape[1:]) * np.finfo(float).eps * sigma[:, :1]
