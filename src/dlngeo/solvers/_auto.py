@@ -151,6 +151,4 @@ class Auto(ROCK4):
     def _dense_output_impl(self) -> DenseOutput:
         if self._by_rock4:
             return super()._dense_output_impl()
-        return _dop853.Dop853Output(
-            self.fun, self.t_old, self.t, self.y_old, self.y, self._slopes
-        )
+        return _dop853.Dop853Output(self.fun, self.t_old, self.t, self.y_old, self.y, self._slopes)

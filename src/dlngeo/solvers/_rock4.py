@@ -13,7 +13,14 @@ import numpy as np
 from scipy.linalg.blas import daxpy, dscal
 
 from dlngeo._checks import Array
-from dlngeo.solvers._rock4_coefficients import OFFERED, Body, Coefficients, coefficients, reach, stages_for
+from dlngeo.solvers._rock4_coefficients import (
+    OFFERED,
+    Body,
+    Coefficients,
+    coefficients,
+    reach,
+    stages_for,
+)
 from dlngeo.solvers._stabilised import EPS, StabilisedSolver
 from dlngeo.solvers._step_control import RHS
 
