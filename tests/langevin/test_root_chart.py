@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from dlngeo import energies, entropy, metric
 from dlngeo._equation import Equation
 from dlngeo.langevin.root_chart import (
+    Point,
     RootChart,
     _brownian,
     _entropic,
@@ -19,6 +20,17 @@ from dlngeo.langevin.root_chart import (
 from dlngeo.spectral.entropic_force import mutual_forces
 
 DEPTHS = [1, 2, 3, 2.5, 6]
+
+
+def at(c, Y, noise=None, h=None):
+    """Itô's drift times h and the noise at Y."""
+    return c.velocity(c.frames(Y), noise, h)
+
+
+def correction(c, Y):
+    """Itô's drift less Stratonovich's, at Y."""
+    point = Point.of(c.frames(Y), c.depth)
+    return point.outside([(1.0, c.correction(point, 1.0))])
 
 
 def chart(depth, energy=None, kappa=1.0, gamma=0.0, with_entropy=False, beta=1.0):
@@ -49,7 +61,7 @@ def test_ito_drift_is_the_laplacian_of_the_entries_of_the_root(depth, rng):
     exact = np.einsum("ab,abij->ij", A, second)
     exact += np.einsum("a,aij->ij", metric.ito_drift(W, depth).ravel(), first)
     assert d == 3
-    assert_allclose(c.field(c.to_root(W), None, 1.0, ito=True), exact, atol=3e-6)
+    assert_allclose(at(c, c.to_root(W), h=1.0), exact, atol=3e-6)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -58,21 +70,19 @@ def test_noise_is_the_square_root_of_the_metric_operator(depth, rng):
     c = chart(depth, kappa=0.5, beta=4.0)
     Y = c.to_root(W)
     exact = np.sqrt(2 * 0.5 / 4) * metric.sqrt(W, B, depth)
-    assert_allclose(push(c, Y, c.field(Y, B, None, ito=True)), exact, atol=1e-7)
+    assert_allclose(push(c, Y, at(c, Y, B)), exact, atol=1e-7)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_stratonovich_drift_differs_by_the_correction_of_the_noise(depth, rng):
-    # b - ½ Σ DV_ij[V_ij] over the fields V_ij of the noise
+    # ½ Σ DV_ij[V_ij] over the fields V_ij of the noise
     c, h = chart(depth, kappa=0.7, beta=1.3), 1e-5
     Y = c.to_root(rng.standard_normal((3, 3)))
-    correction = np.zeros((3, 3))
+    exact = np.zeros((3, 3))
     for E in np.eye(9).reshape(-1, 3, 3):
-        V = c.field(Y, E, None, ito=True)
-        turned = c.field(Y + h * V, E, None, True) - c.field(Y - h * V, E, None, True)
-        correction += 0.5 * turned / (2 * h)
-    ito, stratonovich = (c.field(Y, None, 1.0, ito=flag) for flag in (True, False))
-    assert_allclose(stratonovich, ito - correction, atol=1e-8)
+        V = at(c, Y, E)
+        exact += 0.5 * (at(c, Y + h * V, E) - at(c, Y - h * V, E)) / (2 * h)
+    assert_allclose(correction(c, Y), exact, atol=1e-8)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -82,19 +92,19 @@ def test_energy_entropy_and_decay_push_forward_to_the_free_energy_gradient(depth
     c = chart(depth, energy, kappa=0.0, gamma=0.3, with_entropy=True, beta=2.0)
     Y = c.to_root(W)
     exact = -entropy.free_energy_gradient(energy, W, depth, 2.0, 0.3)
-    assert_allclose(push(c, Y, c.field(Y, None, 1.0, ito=True)), exact, atol=1e-7)
+    assert_allclose(push(c, Y, at(c, Y, h=1.0)), exact, atol=1e-7)
 
 
-@pytest.mark.parametrize("ito", [True, False])
 @pytest.mark.parametrize("depth", [2, 3, 2.5, 20])
-def test_field_is_continuous_where_values_meet_or_vanish(depth, ito, rng):
+def test_fields_are_continuous_where_values_meet_or_vanish(depth, rng):
     U, V = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
     B = rng.standard_normal((3, 3))
     c = chart(depth, with_entropy=True)
     for lam, other in (([2, 1, 1], [2, 1, 1 - 1e-9]), ([2, 1, 0], [2, 1, 1e-12])):
-        fields = [c.field(U * np.array(x, float) @ V, B, 1.0, ito) for x in (lam, other)]
-        assert np.isfinite(fields).all()
-        assert_allclose(fields[0], fields[1], atol=1e-7)
+        points = [U * np.array(x, float) @ V for x in (lam, other)]
+        for fields in ([at(c, Y, B, 1.0) for Y in points], [correction(c, Y) for Y in points]):
+            assert np.isfinite(fields).all()
+            assert_allclose(fields[0], fields[1], atol=1e-7)
 
 
 @pytest.mark.parametrize("depth", [1, 1.5, 2, 3, 10, 100.5])

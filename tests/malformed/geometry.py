@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,9 @@ from malformed.kinds import (
     depth,
     energy,
     flag,
+    foreign,
     function,
+    given,
     integer,
     number,
     rank,
@@ -42,6 +45,11 @@ def network(*, driven: bool = False) -> Argument:
 
 def motion() -> Argument:
     return family(MOTION)
+
+
+def _half_square(A: Any, B: Any, W: Any, slope: Any, value: Any) -> None:
+    slope[:] = W
+    value[:] = 0.5 * (W * W).sum(axis=0).sum(axis=0)
 
 
 def _energies() -> dict[str, Call]:
@@ -85,6 +93,13 @@ def _energies() -> dict[str, Call]:
         "energies.WeightMaps.whiten": {"weights": layers(SQUARE, driven=True)},
         "energies.WeightMaps.unwhiten": {"weights": layers(SQUARE, driven=True)},
     }
+    if importlib.util.find_spec("numba"):
+        found["energies.compile_energy"] = {
+            "function": given(_half_square, foreign()),
+            "A": matrix(W, free=True, one=True),
+            "B": matrix(W, free=True, one=True),
+            "offset": number(0.0, zero=True, negative=True),
+        }
     for name, one in instances().items():
         if hasattr(one, "from_config"):
             found[f"{name}.from_config"] = {

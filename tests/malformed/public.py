@@ -29,8 +29,11 @@ INNER = {
     "weights.haar_frame",
     "adjacency.block_gradient",
     "energies.require_stacks",
+    "energies.on_lanes",
     "metric.drift",
 }
+if not importlib.util.find_spec("numba"):  # optional
+    INNER.add("energies.compile_energy")
 # Methods of these are stages too; their constructors are doors.
 INNER_CLASSES = {
     "metric.Frame",

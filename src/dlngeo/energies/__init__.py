@@ -15,12 +15,15 @@ from dlngeo.energies._kinds import KINDS, NamedEnergy, from_config
 from dlngeo.energies._least_squares import Quadratic
 from dlngeo.energies._linear_regression import LinearRegression, WeightMaps, Whitening
 from dlngeo.energies._logistic import Logistic
-from dlngeo.energies._protocol import Energy, Fits, NullSpace
+from dlngeo.energies._on_lanes import compile_energy
+from dlngeo.energies._on_lanes import on_lanes as on_lanes
+from dlngeo.energies._protocol import Compiled, Energy, Fits, NullSpace
 from dlngeo.energies._protocol import Spectral as Spectral
 from dlngeo.energies._sensing import MatrixSensing
 
 __all__ = [
     "KINDS",
+    "Compiled",
     "Energy",
     "Fits",
     "LinearRegression",
@@ -34,6 +37,7 @@ __all__ = [
     "WeightMaps",
     "Whitening",
     "check",
+    "compile_energy",
     "from_config",
 ]
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._engine import chosen
 from dlngeo._linalg import svd_product
+from dlngeo.energies._on_lanes import on_lanes
 from dlngeo.energies._protocol import Energy
 
 
@@ -39,6 +41,8 @@ def check_parts(energy: Any, W: Array, bend: Array, tol: float) -> None:
         _check_null_space(energy.null_space(), W.shape)
     if callable(getattr(energy, "fits", None)):
         _check_fits(energy, W, tol)
+    if callable(getattr(energy, "compiled", None)) and chosen("auto") == "numba":
+        _check_compiled(energy, W, tol)
 
 
 def _check_norm(norm: float, bend: Array, *, whole: bool, tol: float) -> None:
@@ -79,3 +83,16 @@ def _check_fits(energy: Any, W: Array, tol: float) -> None:
     nearest = energy.fits().project(W)
     if not energy.value(nearest) <= tol**2 * max(energy.value(W), energy.value(0 * W)):
         raise ValueError("energy.fits().project(W) must be of energy 0; it is not")
+
+
+def _check_compiled(energy: Any, W: Array, tol: float) -> None:
+    value, slope = on_lanes(energy.compiled(), W[None])
+    size = np.linalg.norm(slope)
+    near = tol * (abs(value[0]) + size * np.linalg.norm(W))
+    if not (
+        abs(energy.value(W) - value[0]) <= near
+        and np.linalg.norm(energy.gradient(W) - slope[0]) <= tol * size
+    ):
+        raise ValueError(
+            "energy.compiled() must give E and E', where there is one; at W it does not"
+        )

@@ -13,7 +13,7 @@ from dlngeo._checks import Array
 from dlngeo.energies._data import keys, require_shape
 from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares
-from dlngeo.energies._protocol import Fits, NullSpace
+from dlngeo.energies._protocol import Compiled, Fits, NullSpace
 
 
 @named
@@ -136,6 +136,12 @@ class MatrixCompletion(LeastSquares):
     def to_config(self) -> dict[str, Any]:
         """``kind`` and ``table``, with nan where nothing is observed."""
         return {"kind": self.kind, "table": np.where(self.mask, self.observed, np.nan).tolist()}
+
+    def compiled(self) -> Compiled:
+        """For the engine ``numba``."""
+        from dlngeo._compiled.energies import entrywise
+
+        return Compiled(entrywise, self.mask.astype(float), self.observed)
 
     def null_space(self) -> NullSpace:
         """The entries that are not observed."""

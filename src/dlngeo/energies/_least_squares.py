@@ -12,7 +12,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, matrix, one_matrix, require_shape
 from dlngeo.energies._kinds import named
-from dlngeo.energies._protocol import NullSpace, Spectral
+from dlngeo.energies._protocol import Compiled, NullSpace, Spectral
 
 
 class LeastSquares:
@@ -93,6 +93,12 @@ class Quadratic(LeastSquares):
     def spectral(self) -> Spectral | None:
         """½ Σσ² where the target is zero, else None."""
         return None if self.target.any() else _half_squares
+
+    def compiled(self) -> Compiled:
+        """For the engine ``numba``."""
+        from dlngeo._compiled.energies import entrywise
+
+        return Compiled(entrywise, np.ones(self.shape), self.target)
 
     def null_space(self) -> NullSpace:
         """Everything is seen."""

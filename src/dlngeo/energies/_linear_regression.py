@@ -14,7 +14,7 @@ from dlngeo._linalg import diagonal_matrix
 from dlngeo.energies._data import keys, matrix, require_shape, samples
 from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares, Quadratic
-from dlngeo.energies._protocol import NullSpace
+from dlngeo.energies._protocol import Compiled, NullSpace
 
 
 class WeightMaps(NamedTuple):
@@ -86,6 +86,12 @@ class LinearRegression(LeastSquares):
 
     def __repr__(self) -> str:
         return f"LinearRegression({self.shape[1]} -> {self.shape[0]}, {self.X.shape[1]} samples)"
+
+    def compiled(self) -> Compiled:
+        """For the engine ``numba``."""
+        from dlngeo._compiled.energies import regression
+
+        return Compiled(regression, self._design.copy(), self._response.copy(), self._unexplained)
 
     def null_space(self) -> NullSpace:
         """The directions of the inputs in which there are no data."""

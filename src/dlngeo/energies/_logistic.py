@@ -13,7 +13,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies._data import keys, matrix, require_shape, samples
 from dlngeo.energies._kinds import named
-from dlngeo.energies._protocol import NullSpace
+from dlngeo.energies._protocol import Compiled, NullSpace
 
 
 @named
@@ -47,6 +47,12 @@ class Logistic:
 
     def __repr__(self) -> str:
         return f"Logistic({self.shape[1]} -> {self.shape[0]}, {self.X.shape[1]} samples)"
+
+    def compiled(self) -> Compiled:
+        """For the engine ``numba``."""
+        from dlngeo._compiled.energies import logistic
+
+        return Compiled(logistic, self.X, self.Y)
 
     def null_space(self) -> NullSpace:
         """Along rows that separate their labels the energy falls to zero."""

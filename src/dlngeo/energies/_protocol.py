@@ -9,7 +9,7 @@ An energy has three methods, each batched over the leading dimensions of W: ``va
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from dlngeo._checks import Array
 
@@ -39,6 +39,8 @@ class Energy(Protocol):
         along which E is constant are found from E'' and E, for all energies alike.)
     ``fits()``
         The :class:`Fits` with E = 0, where they are an affine set: for the least nuclear norm.
+    ``compiled()``
+        The :class:`Compiled` form of E and E', which the engine ``numba`` steps ensembles with.
     ``kind``, ``from_config(energy, shape)``, ``to_config()``
         A name, and the way from and to plain numbers: see :class:`NamedEnergy`.
     """
@@ -54,6 +56,30 @@ class Energy(Protocol):
     def hessian(self, W: Array, Z: Array) -> Array:
         """The derivative of E' at W in direction Z, of the broadcast shape of W and Z."""
         ...
+
+
+class Compiled(NamedTuple):
+    r"""An energy's value and gradient as numba compiles them, for many matrices at once.
+
+    Attributes
+    ----------
+    function : numba.cfunc
+        ``function(A, B, W, slope, value)`` reads W (m, n, lanes) and writes E'(W) into slope
+        (m, n, lanes) and E(W) - offset into value (lanes,), each lane by itself.
+        ``dlngeo._compiled.kernels.energy`` compiles a Python function of these arguments.
+    A, B : C-contiguous arrays of two axes
+        The energy's data, handed to the function as they are.
+    offset : float
+        A constant, added to value.
+    """
+
+    function: Any
+    A: Array
+    B: Array
+    offset: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"Compiled(A {self.A.shape}, B {self.B.shape}, offset {self.offset:g})"
 
 
 class NullSpace(NamedTuple):

@@ -13,7 +13,7 @@ from dlngeo._checks import Array
 from dlngeo.energies._data import keys, require_shape
 from dlngeo.energies._kinds import named
 from dlngeo.energies._least_squares import LeastSquares
-from dlngeo.energies._protocol import Fits, NullSpace
+from dlngeo.energies._protocol import Compiled, Fits, NullSpace
 
 
 @named
@@ -85,6 +85,12 @@ class MatrixSensing(LeastSquares):
             "measurements": self.measurements.tolist(),
             "values": self.values.tolist(),
         }
+
+    def compiled(self) -> Compiled:
+        """For the engine ``numba``."""
+        from dlngeo._compiled.energies import sensing
+
+        return Compiled(sensing, self._rows, self.values[None])
 
     def null_space(self) -> NullSpace:
         """The matrices that no measurement sees: a linear space, not entries in any bases."""

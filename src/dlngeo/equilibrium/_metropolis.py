@@ -202,7 +202,7 @@ class _Walk:
             :, None, None
         ]
         safe = self.chart.frames(self.chart.to_root(known)) if lost.any() else frames
-        move = self.chart.velocity(safe, None, h, ito=True)
+        move = self.chart.velocity(safe, None, h)
         decay = self.equation.weight_decay * N / 2 * (frames.lam**2).sum(axis=-1)
         k, l = np.triu_indices(sigma.shape[-1], 1)  # noqa: E741
         pairs = np.log(quotient(sigma.take(k, axis=-1), sigma.take(l, axis=-1), N)).sum(axis=-1)
@@ -212,7 +212,7 @@ class _Walk:
     def step(self, state: _State, normals: Array) -> tuple[_State, Array]:
         """The next state and the chance of a move; ``normals`` (path, d² + 1)."""
         G = normals[:, :-1].reshape(state.Y.shape)
-        noise = self.chart.velocity(state.frames, np.sqrt(state.h) * G, None, ito=True)
+        noise = self.chart.velocity(state.frames, np.sqrt(state.h) * G, None)
         new = self.at(state.Y + state.move + noise, state.W)
         forth = -0.5 * (G**2).sum(axis=(-2, -1)) - self._spread(state)
         gain = new.level - state.level + self._log_chance(new, state.Y) - forth

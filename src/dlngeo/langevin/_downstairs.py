@@ -1,8 +1,8 @@
 r"""Schemes for the Riemannian Langevin equation downstairs: one step each, for stacks of states.
 
-In the root chart Euler-Maruyama and the scheme of weak order 2 by S. Ninomiya and M. Ninomiya
-(Finance Stoch. 13, 2009, 415-443); in the entries of W Euler-Maruyama, which alone serves at
-infinite depth. In all of them the smallest λ is reflected where the determinant changes sign.
+In the root chart Euler-Maruyama and a scheme of weak order 2; in the entries of W Euler-Maruyama,
+which alone serves at infinite depth. In all of them the smallest λ is reflected where the
+determinant changes sign.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._equation import Equation
 from dlngeo.langevin.lipschitz import bound, lipschitz_ahead
-from dlngeo.langevin.root_chart import RootChart, orientation, reflected, runge_kutta, within_range
+from dlngeo.langevin.root_chart import (
+    Point,
+    RootChart,
+    orientation,
+    reflected,
+    runge_kutta,
+    within_range,
+)
 from dlngeo.spectral.divided_differences import quotient
 from dlngeo.spectral.entropic_force import mutual_forces
 from dlngeo.spectral.square_svd import PairTable, SquareSVD, pairs, row_sums, size
@@ -88,7 +95,7 @@ class RootEuler(Downstairs):
         """One step."""
         h, ready = _column(dt), ready or self.prepare(state)[1]
         B = np.sqrt(h) * normals.reshape(-1, *self.shape)
-        move = self._chart.velocity(ready.frames, B, h, ito=True, slope=ready.slope)
+        move = self._chart.velocity(ready.frames, B, h, ready.slope)
         return self._arrived(state + move, state, ready)
 
     def _arrived(self, new: Array, state: Array, ready: Ready) -> Array:
@@ -96,12 +103,30 @@ class RootEuler(Downstairs):
         return ready.reflected(new, size(new - state), ready.frames.lam[:, -1])
 
 
-class WeakTwo(RootEuler):
-    """Ninomiya and Ninomiya's scheme: the flow of Z_1, then of Z_2, random combinations of fields.
+_ROOT2 = math.sqrt(2)
+# Of each stage its time, its share of X there, its share of the drift, and of B and X in the noise.
+_STAGES = (
+    (1 / 3, _ROOT2, 11 / 6, 9 / 4, -3 / _ROOT2),
+    (1 / 9, 2 * _ROOT2, -1.0, -9 / 4, 4.5 / _ROOT2),
+)
 
-    Z_1 = √h S_1·V, Z_2 = h V_0 + √h S_2·V with Var S_1 = 1/2, Var S_2 = 3/2, Cov = -1/2, so that
-    S_1 + S_2 is the step's Brownian increment. Both flows by the classical Runge-Kutta method: its
-    error is of fifth order in √h with odd moments, so it costs h³ in the mean.
+
+class WeakTwo(RootEuler):
+    r"""A scheme of weak order 2 with three decompositions a step, whatever the number of noises.
+
+    With a and G the drift (Itô's) and the noise at Y, B the step's Brownian increment and X a
+    second one, independent of it,
+
+    .. math:: Y_1 = Y + \tfrac h3 a + \tfrac13 G(B + \sqrt2 X), \qquad
+       Y_2 = Y + \tfrac h9 a + \tfrac19 G(B + 2\sqrt2 X),
+
+    .. math:: Y' = Y + h\big(\tfrac16 a + \tfrac{11}6 a_1 - a_2 - \tfrac12 G'G\big)
+       + G\big(B - \tfrac3{\sqrt8}X\big) + \tfrac94 G_1\big(B - \tfrac{\sqrt8}3X\big)
+       - \tfrac94 G_2\big(B - \sqrt2 X\big),
+
+    where a_i, G_i belong to Y_i, and ½G'G is Itô's drift less Stratonovich's, at Y. Derived: the
+    moments of Y' - Y agree with those of the Itô-Taylor expansion up to h² (docs/langevin.md).
+    Without noise, at κ = 0, the classical Runge-Kutta method of order 4.
     """
 
     def __init__(self, equation: Equation, d: int) -> None:
@@ -113,16 +138,20 @@ class WeakTwo(RootEuler):
     ) -> Array:
         """One step."""
         h, chart, ready = _column(dt), self._chart, ready or self.prepare(state)[1]
+        if not self.equation.kappa:
+            first = chart.velocity(ready.frames, None, h, ready.slope)
+            new = runge_kutta(state, lambda Y: chart.velocity(chart.frames(Y), None, h), first)
+            return self._arrived(new, state, ready)
         B, X = np.moveaxis(normals.reshape(-1, 2, *self.shape), 1, 0) * np.sqrt(h)
-        one = X / math.sqrt(2)
-        two = B - one
-        frames, middle = ready.frames, state
-        if self.equation.kappa:
-            first = chart.velocity(frames, one, None, ito=False)
-            middle = runge_kutta(state, lambda Y: chart.field(Y, one, None, ito=False), first)
-            frames = chart.frames(middle)
-        first = chart.velocity(frames, two, h, ito=False)
-        new = runge_kutta(middle, lambda Y: chart.field(Y, two, h, ito=False), first)
+        point = Point.of(ready.frames, chart.depth)
+        drift, correction = chart.drift(point, h, ready.slope), chart.correction(point, h)
+        one, two = chart.noise(point, B), chart.noise(point, X)
+        new = state + point.outside(
+            [(1 / 6, drift), (-1.0, correction), (1.0, one), (-1.5 / _ROOT2, two)]
+        )
+        for time, spread, share, of_B, of_X in _STAGES:
+            Y = state + point.outside([(time, drift), (time, one), (time * spread, two)])
+            new += chart.velocity(chart.frames(Y), of_B * B + of_X * X, share * h)
         return self._arrived(new, state, ready)
 
 

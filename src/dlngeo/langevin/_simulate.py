@@ -78,8 +78,8 @@ def simulate(
     method : str
         A name in :data:`SCHEMES`; "auto" is the first that fits.
 
-        - ``weak2``: Ninomiya and Ninomiya's scheme of weak order 2 in the root chart, eight
-          decompositions a step; the default at finite depth.
+        - ``weak2``: weak order 2 in the root chart, three decompositions a step; the default at
+          finite depth. (At κ = 0 the classical Runge-Kutta method, of order 4.)
         - ``root``: Euler-Maruyama in the root chart.
         - ``euler``: Euler-Maruyama in W; the default at depth inf. Biased where singular values
           come close to zero.
@@ -117,8 +117,8 @@ def simulate(
     it, is tried again in halves, by that path alone. The message counts such steps. That keeps a
     run stable and its law right as dt → 0. How exact it is at a given dt only a shorter dt tells.
 
-    Source: Menon, (12.8)-(12.13), (12.3), (12.11); S. Ninomiya and M. Ninomiya, Finance Stoch. 13
-    (2009) 415-443, for the scheme; infinite depth, weight decay and the root chart derived.
+    Source: Menon, (12.8)-(12.13), (12.3), (12.11); the scheme of weak order 2, infinite depth,
+    weight decay and the root chart derived (docs/langevin.md).
 
     Examples
     --------

@@ -23,7 +23,7 @@ in Itô's and in Stratonovich's form. Derived; the equation is Menon's (12.12) w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -86,58 +86,64 @@ class RootChart:
         """W at a Y of these frames."""
         return frames.diagonal(_power(frames.values(), self.depth))
 
-    def field(self, Y: Array, noise: Array | None, h: float | Array | None, ito: bool) -> Array:
-        """The drift, Itô's or Stratonovich's, times h, plus √(2κ/β) times the noise carried to Y.
-
-        ``h`` is a number, or one for each matrix, (..., 1, 1); with None the noise alone.
-        """
-        return self.velocity(self.frames(Y), noise, h, ito)
-
     def velocity(
         self,
         frames: SquareSVD,
         noise: Array | None,
         h: float | Array | None,
-        ito: bool,
         slope: Array | None = None,
     ) -> Array:
-        """:meth:`field` at a Y whose frames are known, and perhaps its energy's slope E'(W)."""
-        lam = frames.values()
-        between = _Pairs.of(lam, self.depth)
-        even = odd = np.zeros_like(between.ratio)
-        A = PairTable(np.zeros_like(lam), even, odd)
-        if noise is not None and self.equation.kappa:
-            A = self._noise(frames.inside(noise), between)
+        """Itô's drift times h, plus √(2κ/β) times the noise carried to a Y of these frames.
+
+        ``h`` is a number, or one for each matrix, (..., 1, 1); with None the noise alone. ``slope``
+        is the energy's E'(W), where it is known.
+        """
+        point = Point.of(frames, self.depth)
+        terms = [] if noise is None else [self.noise(point, noise)]
         if h is not None:
-            h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
-            A = A._replace(diagonal=A.diagonal + h * self._radial(lam, between, ito))
-        if h is not None and self.energy is not None:
-            if slope is None:
-                slope = slope_at(self.energy, self.end_to_end(frames))
-            A = self._descent(A, frames.inside(slope), lam, between, h)
-        return frames.outside(PairTable(A.diagonal, A.upper + A.lower, A.upper - A.lower).table())
+            terms.append(self.drift(point, h, slope))
+        return point.outside([(1.0, term) for term in terms])
 
     # Off the diagonal these two return even and odd parts, not what stands above and below.
-    def _noise(self, table: Array, between: _Pairs) -> PairTable:
-        amplitude, G = math.sqrt(2 * self.equation.temperature), PairTable.of(table)
-        root = np.sqrt(between.stretch) / (0.5 * amplitude)
+    def noise(self, point: Point, noise: Array) -> PairTable:
+        """√(2κ/β) times the noise carried to Y."""
+        between, amplitude = point.between, math.sqrt(2 * self.equation.temperature)
+        G = PairTable.of(point.frames.inside(noise))
         even, odd = G.upper + G.lower, G.upper - G.lower
+        if not amplitude:
+            return PairTable(0 * G.diagonal, 0 * even, 0 * odd)
+        root = np.sqrt(between.stretch) / (0.5 * amplitude)
         even /= root
         odd *= (0.25 * amplitude**2) * root
         return PairTable(amplitude / math.sqrt(self.depth) * G.diagonal, even, odd)
 
-    def _descent(
-        self, A: PairTable, slope: Array, lam: Array, between: _Pairs, h: float | Array
-    ) -> PairTable:
-        E, steep = PairTable.of(slope), (0.5 * h) * between.steep
+    def drift(self, point: Point, h: float | Array, slope: Array | None = None) -> PairTable:
+        """Itô's drift times h."""
+        h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
+        frames, lam, between = point
+        diagonal = h * self._radial(lam, between)
+        if self.energy is None:
+            nothing = np.zeros_like(between.ratio)
+            return PairTable(diagonal, nothing, nothing)
+        if slope is None:
+            slope = slope_at(self.energy, self.end_to_end(frames))
+        E, steep = PairTable.of(frames.inside(slope)), (-0.5 * h) * between.steep
         even, odd = E.upper + E.lower, E.upper - E.lower
         odd *= steep
         even *= steep
         even /= between.stretch
-        diagonal = A.diagonal - h * _power(lam, self.depth - 1) * E.diagonal
-        return PairTable(diagonal, A.upper - even, A.lower - odd)
+        diagonal -= h * _power(lam, self.depth - 1) * E.diagonal
+        return PairTable(diagonal, even, odd)
 
-    def _radial(self, lam: Array, between: _Pairs, ito: bool) -> Array:
+    def correction(self, point: Point, h: float | Array) -> PairTable:
+        """Half the noise's derivative along itself, Itô's drift less Stratonovich's, times h."""
+        h = np.asarray(h)[..., 0, 0] if np.ndim(h) else h
+        between, nothing = point.between, np.zeros_like(point.between.ratio)
+        ito, other = (_brownian(between, self.depth, ito) for ito in (True, False))
+        total = row_sums(ito[0] - other[0], ito[1] - other[1])
+        return PairTable(self.equation.temperature * h * total, nothing, nothing)
+
+    def _radial(self, lam: Array, between: _Pairs) -> Array:
         """The drift but for the energy's: diagonal in the frames."""
         upper = lower = np.zeros_like(between.ratio)
         equation, depth = self.equation, self.depth
@@ -145,10 +151,34 @@ class RootChart:
             up, down = _entropic(between, depth)
             upper, lower = up / (depth * equation.beta), down / (depth * equation.beta)
         if equation.kappa:
-            up, down = _brownian(between, depth, ito)
+            up, down = _brownian(between, depth, True)
             upper = upper + equation.temperature * up
             lower = lower + equation.temperature * down
         return np.asarray(row_sums(upper, lower) - equation.weight_decay * lam)
+
+
+class Point(NamedTuple):
+    """A stack of Y: its frames, λ as rows (d, ...), and what λ_k, λ_l have between them."""
+
+    frames: SquareSVD
+    lam: Array
+    between: _Pairs
+
+    @classmethod
+    def of(cls, frames: SquareSVD, depth: float) -> Point:
+        """A Y of these frames."""
+        lam = frames.values()
+        return cls(frames, lam, _Pairs.of(lam, depth))
+
+    def outside(self, terms: Sequence[tuple[float, PairTable]]) -> Array:
+        """The sum of multiples of tables, of even and odd parts, in the entries' basis."""
+        (first, start), *rest = terms
+        diagonal, even, odd = (first * part for part in start)
+        for factor, table in rest:
+            diagonal += factor * table.diagonal
+            even += factor * table.upper
+            odd += factor * table.lower
+        return self.frames.outside(PairTable(diagonal, even + odd, even - odd).table())
 
 
 class _Pairs(NamedTuple):
