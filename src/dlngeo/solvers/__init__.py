@@ -21,7 +21,7 @@ II.1.3 and IV.2.
 from __future__ import annotations
 
 from dlngeo.solvers._auto import Auto
-from dlngeo.solvers._gauss_legendre import GaussLegendre
+from dlngeo.solvers._gauss_legendre import GaussLegendre, GaussLegendre2, GaussLegendre6
 from dlngeo.solvers._rkc import RKC
 from dlngeo.solvers._rock4 import ROCK4
 
@@ -30,6 +30,8 @@ __all__ = [
     "ROCK4",
     "Auto",
     "GaussLegendre",
+    "GaussLegendre2",
+    "GaussLegendre6",
 ]
 
 
