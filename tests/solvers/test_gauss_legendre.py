@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from dlngeo import energies, flows, weights
 from dlngeo.solvers import GaussLegendre
-from dlngeo.solvers._gauss_legendre import gauss_step
+from dlngeo.solvers._gauss_stages import gauss_step
 
 
 def pendulum(t, y):

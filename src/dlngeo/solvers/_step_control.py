@@ -1,4 +1,4 @@
-"""Solvers whose step follows an estimate of its error: what RKC and Gauss-Legendre share.
+"""Solvers whose step follows an estimate of its error: what those of this room share.
 
 What they are told is asked and warned of as SciPy's own solvers do. A solver of this kind proposes
 a step, takes it and says how far it is off, in units of the tolerance; here is the loop that
