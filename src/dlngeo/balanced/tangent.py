@@ -230,19 +230,30 @@ def _orbit_angles(inside: Array, lam: Array) -> Array:
 
     In place where it can be: fresh arrays of this size cost more than what is done with them.
     """
-    depth = len(inside)
     k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     slope, work = inside[:-1] * l, inside[1:] * k
     slope -= work
     np.copyto(work, transpose(slope))
     slope -= work
+    slope *= 0.5
+    return solve_orbit(slope, lam, work)
+
+
+def solve_orbit(right: Array, lam: Array, work: Array | None = None) -> Array:
+    """B_1, ..., B_{N-1} with (λ_k² + λ_l²)B_p - λ_k λ_l (B_{p-1} + B_{p+1}) = right_p, N > 1.
+
+    B_0 = B_N = 0. In place of ``right`` (N - 1, ..., r, r), and of ``work`` if that is given.
+    """
+    depth = len(right) + 1
+    work = np.empty_like(right) if work is None else work
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     p = np.arange(1, depth)
     sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
     half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
-    _mix(sines, slope, work)
+    _mix(sines, right, work)
     work /= chebyshev_square(k, l, half)
-    _mix(0.5 * sines, work, slope)
-    return slope
+    _mix(sines, work, right)
+    return right
 
 
 def _mix(sines: Array, layers: Array, out: Array) -> None:
