@@ -16,9 +16,10 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._linalg import completed, svd_product, transpose
+from dlngeo._lobatto import rule
 from dlngeo.metric._initial_paths import bent, polar_path
 from dlngeo.metric._lagrangian import exponent, local, parts, stretches
-from dlngeo.metric._polynomial_paths import Paths, rule
+from dlngeo.metric._polynomial_paths import Paths
 from dlngeo.metric._straightening import Straightened, straighten
 from dlngeo.spectral.frame import Frame
 
