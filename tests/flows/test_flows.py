@@ -54,7 +54,7 @@ def test_global_error_of_rkc_follows_its_tolerance(golden_run):
     energy, start, _, T, final = golden_run
     errors = []
     for rtol in (1e-4, 1e-6, 1e-8):
-        run = flows.gradient_flow(energy, start, (0, T), rtol=rtol, t_eval=[T])
+        run = flows.gradient_flow(energy, start, (0, T), method="RKC", rtol=rtol, t_eval=[T])
         errors.append(max(np.abs(w[-1] - e).max() for w, e in zip(run.weights, final, strict=True)))
     # second order: the global error goes as rtol^(2/3)
     assert errors[1] < errors[0] / 8

@@ -109,17 +109,21 @@ class End(NamedTuple):
     kept: Array | None  # (path, ...), what the scheme keeps of each path's start
     streams: Array  # (path, 4), states of the generators of noise
     bridges: Array  # (path, 4), of those for parts of steps; 0 where none was opened
+    frames: Array | None = None  # (path, ...), singular vectors that an engine keeps
 
     @classmethod
     def joined(cls, parts: Sequence[End]) -> End:
         """All paths of some groups."""
-        state, kept, streams, bridges = zip(*parts, strict=True)
-        return cls(
-            np.concatenate(state),
-            None if kept[0] is None else np.concatenate(kept),
-            np.concatenate(streams),
-            np.concatenate(bridges),
-        )
+        arrays: list[Any] = [
+            None if several[0] is None else np.concatenate(several)
+            for several in zip(*parts, strict=True)
+        ]
+        return cls(*arrays)
+
+    def part(self, part: slice) -> End:
+        """Some of the paths."""
+        arrays: list[Any] = [None if array is None else array[part] for array in self]
+        return End(*arrays)
 
 
 class Outcome(NamedTuple):

@@ -120,9 +120,9 @@ class Ensemble:
         -----
         The format is that of :meth:`dlngeo.flows.Trajectory.save`, of kind "Ensemble": the arrays
         under the names of the attributes, weights as ``W_1`` to ``W_N``, what it takes to go on as
-        ``end_state``, ``end_kept``, ``end_streams`` and ``end_bridges``; in ``about`` the message,
-        the provenance and the numbers of the equation. The energy is an object of yours and stays
-        out.
+        ``end_state``, ``end_kept``, ``end_streams``, ``end_bridges`` and ``end_frames``; in
+        ``about`` the message, the provenance and the numbers of the equation. The energy is an
+        object of yours and stays out.
         """
         about = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         layers, end, equation = (about.pop(name) for name in ("weights", "end", "equation"))
@@ -195,7 +195,8 @@ def _fields(arrays: dict[str, Array], about: dict[str, Any]) -> dict[str, Any]:
     end = None
     if _END + "state" in arrays:
         state, streams, bridges = (arrays.pop(_END + k) for k in ("state", "streams", "bridges"))
-        end = End(state, arrays.pop(_END + "kept", None), streams, bridges)
+        kept, known = (arrays.pop(_END + k, None) for k in ("kept", "frames"))
+        end = End(state, kept, streams, bridges, known)
     numbers = about.pop("equation")
     provenance = {
         name: tuple(value) if isinstance(value, list) else value
