@@ -228,13 +228,13 @@ def _paths() -> dict[str, Call]:
         | among
         | kappa
         | down
-        | {"energy": energy(TARGET)},
+        | {"energy": energy(TARGET), "engine": choice("auto")},
         "simulation.beside_flow": simulated
         | plan
         | each
         | kappa
         | down
-        | {"workers": among["workers"], "energy": energy(TARGET)},
+        | {"workers": among["workers"], "energy": energy(TARGET), "engine": choice("auto")},
         "langevin.simulate_unbalanced": {
             "energy": energy(TARGET, none=True),
             "weights": network(driven=True),
@@ -242,7 +242,11 @@ def _paths() -> dict[str, Call]:
         | plan
         | among
         | kappa,
-        "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
+        "langevin.brownian_motion": {
+            "start": start(free=True),
+            "on": choice("end-to-end"),
+            "engine": choice("auto"),
+        }
         | plan
         | each
         | among

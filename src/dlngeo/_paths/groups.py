@@ -55,14 +55,14 @@ class Group:
 
     def result(self, n_steps: int) -> tuple[Array, int, End]:
         """To which steps the paths were followed, how many were cut; what it takes to go on."""
-        streams = self._streams
+        places = self._places()
         if n_steps < self._run.n_steps:  # noise was drawn ahead
-            streams = Streams(*self._again)
-            size = self._stepper.noise_size
+            streams, size = Streams(*self._again), self._stepper.noise_size
             for left in range(n_steps, 0, -_BLOCK):
                 streams.normals(min(_BLOCK, left), size)
+            places = streams.places()
         state, more = self._states()
-        end = End(state, self._kept, streams.places(), self._bridges.places(), more)
+        end = End(state, self._kept, places, self._bridges.places(), more)
         return np.minimum(self._reached, n_steps), self._bridges.used, end
 
     # What an engine does in its own way.
@@ -97,6 +97,10 @@ class Group:
         state = np.full((len(self._reached), *here.shape[1:]), np.nan).astype(here.dtype)
         state[self._rows] = here
         return state, None
+
+    def _places(self) -> Array:
+        """Where each stream is, (path, 4)."""
+        return self._streams.places()
 
     def _normals(self) -> Iterator[Array]:
         """The noise of one step after the other, drawn some steps ahead; (path, noise_size)."""
