@@ -78,6 +78,8 @@ class Stabilised:
         self._most = max(_REACHES[0], (motion.rtol / _EPS) ** 0.35)  # rounding stays below
 
     def longest(self, members: Members) -> Array:
+        if not members.direction.size:
+            members.direction = members.f.copy()
         old = np.flatnonzero(members.age >= REFRESH)
         if old.size:
             part = members.take(old)

@@ -161,7 +161,7 @@ def _combined(start: Array, weights: Array, slopes: list[Array]) -> Array:
 
 
 def _squares(x: Array) -> Array:
-    """Sums of squares over the first axis, term by term; NumPy would sum a single column in pairs."""
+    """Sums of squares over the first axis, in turn; NumPy would sum a single column in pairs."""
     squares = x * x
     if x.shape[1] == 1:
         squares = np.repeat(squares, 2, axis=1)
