@@ -67,10 +67,12 @@ class Auto(ROCK4):
     _signs = _wait = 0
     _patience = _PATIENCE
 
-    def _first_step(self) -> float:
+    def _prepare(self) -> None:
         self.taken = {"DOP853": 0, "ROCK4": 0}
         self._slopes = np.empty((_dop853.STAGES + 1, self.n))
         self._failed = False
+
+    def _first_step(self) -> float:
         longest = min(self.max_step, abs(self.t_bound - self.t))
         size, speed = self._norm(self.y), self._norm(self.f)
         if not (size > 0 and 0 < speed < math.inf):

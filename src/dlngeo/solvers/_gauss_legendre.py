@@ -17,16 +17,36 @@ from scipy.integrate import DenseOutput
 
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
-from dlngeo.solvers._gauss_stages import gauss_step
+from dlngeo.solvers._gauss_stages import carried_step
 from dlngeo.solvers._step_control import RHS, AdaptiveSolver, scaled_error
+
+
+class Knot(NamedTuple):
+    """A state on the way, the right-hand side there, and what rounding left of the state."""
+
+    t: float
+    y: Array
+    f: Array
+    rest: Array
+
+    def step(self, fun: RHS, h: float, order: int) -> tuple[Array, Array, bool]:
+        """One step from here: the state, its rest, and whether its stages were solved."""
+        return carried_step(fun, self.t, self.y, self.rest, self.f, h, order)
+
+    def follow(self, fun: RHS, h: float, order: int) -> Knot | None:
+        """The next knot, if there is one."""
+        y, rest, solved = self.step(fun, h, order)
+        f = fun(self.t + h, y) if solved and np.isfinite(y).all() else None
+        return None if f is None else Knot(self.t + h, y, f, rest)
 
 
 class GaussLegendre(AdaptiveSolver):
     """Gauss-Legendre of order 4 (two stages) with automatic step size.
 
     :class:`GaussLegendre2`, the implicit midpoint rule, and :class:`GaussLegendre6` are those of
-    one and three stages. Each step is taken as two halves, and once as a whole for an estimate of the error; the halves
-    count, so that quadratic invariants are kept to rounding, between steps too.
+    one and three stages. Each step is taken as two halves, and once as a whole for an estimate of
+    the error; the halves count, so that quadratic invariants are kept to rounding, between steps
+    too.
 
     Parameters
     ----------
@@ -49,10 +69,10 @@ class GaussLegendre(AdaptiveSolver):
 
     Notes
     -----
-    Stages are solved to rounding, by fixed-point iteration, where that fails by Newton's method with
-    GMRES, and where that fails too the step is halved. It is for conservation, not for speed. Dense
-    output takes a step of its own, from the knot before, to each time it is asked for: it costs as
-    much, is of the same order, and keeps what steps keep.
+    Stages are solved to rounding, by fixed-point iteration, where that fails by Newton's method
+    with GMRES, and where that fails too the step is halved. It is for conservation, not for speed.
+    Dense output takes a step of its own, from the knot before, to each time it is asked for: it
+    costs as much, is of the same order, and keeps what steps keep.
 
     Examples
     --------
@@ -69,24 +89,26 @@ class GaussLegendre(AdaptiveSolver):
     order = 4
     _knots: tuple[Knot, ...] = ()
 
+    def _prepare(self) -> None:
+        self._rest = np.zeros_like(self.y)
+
     def _first_step(self) -> float:
         size, speed = (float(frobenius(v[None])) if v.size else 0.0 for v in (self.y, self.f))
         return 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
 
-    def _attempt(self, h: float) -> tuple[float, tuple[Array, Array, Array]]:
+    def _attempt(self, h: float) -> tuple[float, tuple[Knot, Knot]]:
         """The scaled error of two half steps, infinite where a stage was not solved."""
-        failed = math.inf, (self.y, self.f, self.y)
-        whole, solved = gauss_step(self.fun, self.t, self.y, self.f, h, self.order)
+        begin = Knot(self.t, self.y, self.f, self._rest)
+        failed = math.inf, (begin, begin)
+        whole, _, solved = begin.step(self.fun, h, self.order)
         if not solved:
             return failed
-        middle, solved = gauss_step(self.fun, self.t, self.y, self.f, 0.5 * h, self.order)
-        if not solved:
+        middle = begin.follow(self.fun, 0.5 * h, self.order)
+        end = middle and middle.follow(self.fun, 0.5 * h, self.order)
+        if not middle or not end:
             return failed
-        f_middle = self.fun(self.t + 0.5 * h, middle)
-        y, solved = gauss_step(self.fun, self.t + 0.5 * h, middle, f_middle, 0.5 * h, self.order)
-        if not solved or not np.isfinite(y).all():
-            return failed
-        return scaled_error(y - whole, self.y, y, self.rtol, self.atol), (middle, f_middle, y)
+        error = scaled_error(end.y - whole, self.y, end.y, self.rtol, self.atol)
+        return error, (middle, end)
 
     def _shorter(self, h: float, error: float) -> float:
         return h * (max(0.2, self._factor(error)) if math.isfinite(error) else 0.5)
@@ -94,14 +116,11 @@ class GaussLegendre(AdaptiveSolver):
     def _factor(self, error: float) -> float:
         return float(0.9 / error ** (1 / (self.order + 1)))
 
-    def _accept(
-        self, h: float, error: float, t: float, attempt: tuple[Array, Array, Array]
-    ) -> None:
-        middle, f_middle, y = attempt
+    def _accept(self, h: float, error: float, t: float, attempt: tuple[Knot, Knot]) -> None:
+        middle, end = attempt
         self._h = h * min(4.0, self._factor(error) if error > 0 else 4.0)
-        half = self.t + 0.5 * h * self.direction
-        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
-        self.t, self.y, self.f = t, y, self.fun(t, y)
+        self._knots = (Knot(self.t, self.y, self.f, self._rest), middle)
+        self.t, self.y, self.f, self._rest = t, end.y, end.f, end.rest
 
     def _dense_output_impl(self) -> DenseOutput:
         return StepsOutput(self.fun, self._knots, self.t, self.y, self.order)
@@ -117,14 +136,6 @@ class GaussLegendre6(GaussLegendre):
     """Of order 6: :class:`GaussLegendre` with three stages."""
 
     order = 6
-
-
-class Knot(NamedTuple):
-    """A state on the way, and the right-hand side there."""
-
-    t: float
-    y: Array
-    f: Array
 
 
 class StepsOutput(DenseOutput):
@@ -144,9 +155,9 @@ class StepsOutput(DenseOutput):
             return self._last
         first, middle = self._knots
         late = abs(s - first.t) >= abs(middle.t - first.t)
-        t, y, f = middle if late else first
+        knot = middle if late else first
         with np.errstate(over="ignore", invalid="ignore"):
-            state, solved = gauss_step(self._fun, t, y, f, s - t, self._order)
+            state, _, solved = knot.step(self._fun, s - knot.t, self._order)
         if not solved:
-            raise ArithmeticError(f"the stages of a step from t = {t:g} to {s:g} were not solved")
+            raise ArithmeticError(f"the stages from t = {knot.t:g} to {s:g} were not solved")
         return state

@@ -9,7 +9,7 @@ Source: E. Hairer, C. Lubich and G. Wanner, "Geometric Numerical Integration", I
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
@@ -51,7 +51,9 @@ def _tableaus() -> dict[int, Tableau]:
 TABLEAUS = _tableaus()
 
 
-def gauss_step(fun: RHS, t: Any, y: Array, f: Array, h: Any, order: int = 4) -> tuple[Array, bool]:
+def gauss_step(
+    fun: RHS, t: float, y: Array, f: Array, h: float, order: int = 4
+) -> tuple[Array, bool]:
     """One step of size h from (t, y).
 
     Parameters
@@ -69,20 +71,48 @@ def gauss_step(fun: RHS, t: Any, y: Array, f: Array, h: Any, order: int = 4) -> 
     solved : bool
         Whether the stages were solved to rounding.
     """
+    new, _, solved = carried_step(fun, t, y, np.zeros_like(y), f, h, order)
+    return new, solved
+
+
+def carried_step(
+    fun: RHS, t: float, y: Array, rest: Array, f: Array, h: float, order: int
+) -> tuple[Array, Array, bool]:
+    """:func:`gauss_step` from y + rest, where rest is what rounding left of the sum so far.
+
+    Without the rest, changes too small for the large entries of y and not for the small ones would
+    make a drift of the invariants that grows with the number of steps.
+    """
     k = TABLEAUS[order]
+    base = Base(y, rest)
     first = np.repeat(f[None], len(k.c), axis=0)
-    slopes, solved = _by_fixed_point(fun, t, y, h, first, k)
+    slopes, solved = _by_fixed_point(fun, t, base, h, first, k)
     if not solved:
-        slopes, solved = _by_newton(fun, t, y, h, first, k)
-    return (y + h * (k.b @ slopes), True) if solved else (y, False)
+        slopes, solved = _by_newton(fun, t, base, h, first, k)
+    if not solved:
+        return y, rest, False
+    change = rest + h * (k.b @ slopes)
+    new = y + change
+    return new, change - (new - y), True
+
+
+class Base(NamedTuple):
+    """Where a step begins: a state and what rounding left of it."""
+
+    y: Array
+    rest: Array
+
+    def stages(self, h: float, slopes: Array, k: Tableau) -> Array:
+        """The stages that these slopes make."""
+        return self.y + (self.rest + h * (k.A @ slopes))
 
 
 def _by_fixed_point(
-    fun: RHS, t: float, y: Array, h: float, slopes: Array, k: Tableau
+    fun: RHS, t: float, base: Base, h: float, slopes: Array, k: Tableau
 ) -> tuple[Array, bool]:
-    watch = _Watch(y)
+    watch = _Watch(base.y)
     for _ in range(_ITERATIONS):
-        new = _slopes(fun, t, y, h, slopes, k)
+        new = _slopes(fun, t, base, h, slopes, k)
         watch.see(h * (new - slopes))
         slopes = new
         if watch.settled or watch.grows:
@@ -91,12 +121,12 @@ def _by_fixed_point(
 
 
 def _by_newton(
-    fun: RHS, t: float, y: Array, h: float, slopes: Array, k: Tableau
+    fun: RHS, t: float, base: Base, h: float, slopes: Array, k: Tableau
 ) -> tuple[Array, bool]:
-    watch = _Watch(y)
+    watch = _Watch(base.y)
     for _ in range(_NEWTON):
-        image = _slopes(fun, t, y, h, slopes, k)
-        change = _newton_step(fun, t, y, h, slopes, image, k)
+        image = _slopes(fun, t, base, h, slopes, k)
+        change = _newton_step(fun, t, base, h, slopes, image, k)
         watch.see(h * change)
         if not watch.finite:
             break
@@ -124,21 +154,21 @@ class _Watch:
         self._before = change
 
 
-def _slopes(fun: RHS, t: float, y: Array, h: float, slopes: Array, k: Tableau) -> Array:
+def _slopes(fun: RHS, t: float, base: Base, h: float, slopes: Array, k: Tableau) -> Array:
     """The right-hand sides at the stages that these slopes make."""
-    stages = y + h * (k.A @ slopes)
+    stages = base.stages(h, slopes, k)
     return np.stack([fun(t + c * h, Y) for c, Y in zip(k.c, stages, strict=True)])
 
 
 def _newton_step(
-    fun: RHS, t: float, y: Array, h: float, slopes: Array, image: Array, k: Tableau
+    fun: RHS, t: float, base: Base, h: float, slopes: Array, image: Array, k: Tableau
 ) -> Array:
     """The solution V of V - J(hAV) = image - slopes, where J are the Jacobians at the stages."""
     residual = image - slopes
     unit = float(np.abs(residual).max(initial=0.0))
     if not 0 < unit < math.inf:
         return residual
-    size = float(np.abs(y + h * (k.A @ slopes)).max()) or 1.0
+    size = float(np.abs(base.stages(h, slopes, k)).max()) or 1.0
 
     def product(v: Array) -> Array:
         V = v.reshape(slopes.shape)
@@ -146,11 +176,11 @@ def _newton_step(
         if not shift > 0:
             return v
         step = math.sqrt(_EPS) * size / shift
-        moved = _slopes(fun, t, y, h, slopes + step * V, k)
+        moved = _slopes(fun, t, base, h, slopes + step * V, k)
         return (V - (moved - image) / step).reshape(-1)
 
     n = slopes.size
-    operator = LinearOperator((n, n), matvec=product, dtype=float)  # type: ignore[call-arg]
+    operator = LinearOperator((n, n), matvec=product, dtype=float)
     solution, _ = gmres(
         operator,
         (residual / unit).reshape(-1),
