@@ -66,9 +66,10 @@ def all_paths(
             groups = [group(part) for part in parts]
             run = _together(groups, every, run, frames, show)
             results = [group.result(run.n_steps) for group in groups]
-    reached, cut, ends = zip(*results, strict=True)
+    reached, cut, aside, ends = zip(*results, strict=True)
     frames = frames[:, : len(run.saved())]
-    return Outcome(run, frames, np.concatenate(reached), sum(cut), End.joined(ends))
+    end = End.joined(ends)
+    return Outcome(run, frames, np.concatenate(reached), sum(cut), end, sum(aside))
 
 
 def _parts(run: Run, size: int) -> list[slice]:

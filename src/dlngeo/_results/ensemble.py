@@ -55,6 +55,9 @@ class Ensemble:
         driven by grad S), the method, dt and the number of steps; ``versions``, the software and
         the processor on which the same numbers come out bit for bit. ``origin`` and
         ``steps_before`` say where a run that went on began; it needs those before it besides.
+        ``engine`` is what computed, with its version (``engines_before`` others that took earlier
+        steps), ``aside`` how many whole steps it left to NumPy, for decompositions of small
+        singular values that need more care.
     equation : Equation
         What moved the paths: ``energy`` (None in an ensemble from a file), ``depth``, ``beta``,
         ``kappa``, ``weight_decay``, ``entropy``.

@@ -100,6 +100,8 @@ def advance(
     for g in range(len(paths.done)):
         here = _here(paths, room, g, law.d)
         paths.left[g] = 0
+        if paths.alive[g] == 0:
+            continue
         if paths.fresh[g]:
             paths.lame[g] |= _decompose(law, here, room.there, paths.fresh[g]) & paths.fresh[g]
             paths.fresh[g] = 0
