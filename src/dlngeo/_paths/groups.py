@@ -45,7 +45,6 @@ class Group:
         self._again = (run.seed, paths, self._streams.places())
         alive = np.isfinite(first).reshape(len(first), -1).all(axis=1)
         self._reached, self._rows = np.where(alive, run.n_steps, -1), np.flatnonzero(alive)
-        frames[self._rows, 0] = record(first[self._rows])
         self._step, self._aside, self._saved = 0, 0, run.saved()
         with np.errstate(all="ignore"):
             self._begin(first, before)

@@ -46,8 +46,9 @@ def all_paths(
     :data:`ENGINES`.
     """
     alive = np.isfinite(first).reshape(len(first), -1).all(axis=1)
-    sample = record(first[alive][:1])
-    frames = np.full((len(run.paths), len(run.saved()), *sample.shape[1:]), np.nan, sample.dtype)
+    begun = record(first[alive])
+    frames = np.full((len(run.paths), len(run.saved()), *begun.shape[1:]), np.nan, begun.dtype)
+    frames[:, 0][np.broadcast_to(alive, len(run.paths))] = begun
     parts = _parts(run, first[0].size)
     first = _each_path(first, run)
     kept = None if kept is None else _each_path(kept, run)
