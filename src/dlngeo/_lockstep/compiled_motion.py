@@ -33,7 +33,7 @@ class CompiledMotion:
         lengths = [2 * m * n + 1, work, 5, *[self.size] * 3, (STAGES + 1) * self.size]
         *begins, total = np.cumsum([0, *lengths]).tolist()
         self.rtol, self._numbers = rtol, (float(depth), float(decay), rtol)
-        self.group = max(64, min(16384, GROUP // self.size))
+        self.group = max(8, min(16384, GROUP // self.size))
         self._problem = (
             workspace(total), np.array([self.size, *begins]), np.array(widths),
             data.function, data.A, data.B,
