@@ -57,13 +57,14 @@ def _solvers() -> dict[str, Call]:
         "first_step": number(0.1, none=True),
     }
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
-    return {"solvers.GaussLegendre": solver, "solvers.RKC": solver | radius}
+    stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
+    return {"solvers.GaussLegendre": solver} | dict.fromkeys(stabilised, solver | radius)
 
 
 def _flows() -> dict[str, Call]:
     control: Call = {
         "t_span": span(),
-        "method": choice("RKC"),
+        "method": choice("auto"),
         "t_eval": times([0.0, 0.01], outside=2.0),
         "stop_loss": number(-1.0, none=True, zero=True, negative=True),
         "rtol": number(1e-3),

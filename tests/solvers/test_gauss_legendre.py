@@ -1,13 +1,16 @@
 """Gauss-Legendre: order, symmetry, quadratic invariants to rounding, SciPy's solver interface."""
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
+from scipy.interpolate import pade
 
 from dlngeo import energies, flows, weights
 from dlngeo.solvers import GaussLegendre
-from dlngeo.solvers._gauss_legendre import gauss_step
+from dlngeo.solvers._gauss_stages import gauss_step
 
 
 def pendulum(t, y):
@@ -62,9 +65,23 @@ def test_quadratic_invariants_are_kept_to_rounding():
     assert abs(end @ (end / I) - y @ (y / I)) < 1e-13
 
 
-def test_too_long_a_step_says_so():
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("z", [-0.5, -50.0, -5000.0, 3.0])
+def test_a_step_of_any_length_is_its_rational_function(order, z):
+    # on y' = zy a Gauss method is the diagonal Padé approximant of the exponential
+    s = order // 2
+    top, bottom = pade([1 / math.factorial(k) for k in range(2 * s + 1)], s)
+    y = np.array([1.0, -2.0])
+    new, solved = gauss_step(lambda t, x: z * x, 0.0, y, z * y, 1.0, order)
+    assert solved
+    assert_allclose(new, y * top(z) / bottom(z), rtol=2e-14 * max(1, abs(z)))
+
+
+def test_stages_without_a_solution_are_told():
+    # y = 1 + h/2 (y² + ...) has no real root for long steps
     y = np.ones(2)
-    assert not gauss_step(lambda t, x: -50 * x, 0.0, y, -50 * y, 1.0)[1]
+    assert not gauss_step(lambda t, x: x**2 + 1, 0.0, y, 2 * y, 4.0)[1]
+    assert not gauss_step(lambda t, x: np.full_like(x, np.nan), 0.0, y, y, 1.0)[1]
 
 
 @pytest.mark.parametrize("t_span", [(0, 5), (5, 0)])
