@@ -58,7 +58,8 @@ def _solvers() -> dict[str, Call]:
     }
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
     stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
-    return {"solvers.GaussLegendre": solver} | dict.fromkeys(stabilised, solver | radius)
+    gauss = ("solvers.GaussLegendre", "solvers.GaussLegendre2", "solvers.GaussLegendre6")
+    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
 
 
 def _flows() -> dict[str, Call]:
