@@ -254,10 +254,10 @@ class Plain:
         return np.broadcast_to(Z, np.broadcast_shapes(W.shape, Z.shape))
 
 
-def test_what_is_not_compiled_is_numpys_unless_numba_is_asked_for():
-    for energy in (Mine(np.eye(3)), Plain()):
-        auto = run("auto", energy=energy)
-        assert auto.provenance["engine"].startswith("numpy ")
+def test_auto_takes_numba_where_it_serves():
+    for d, energy, name in ((2, Mine(np.eye(2)), "numpy"), (3, Mine(np.eye(3)), "numba"),
+                            (3, Plain(), "numpy")):  # fmt: skip
+        assert run("auto", d, energy=energy).provenance["engine"].startswith(name)
     with pytest.raises(ValueError, match="engine='numba' needs an energy with"):
         run("numba", energy=Plain())
     assert run("auto", upstairs=True).provenance["engine"].startswith("numpy ")

@@ -97,9 +97,9 @@ def simulate(
         What computes. Engines see the same noise and agree to rounding, not to the last bit.
         ``numba`` (the extra ``fast``) takes eight paths at once, downstairs, for energies that
         bound their Hessian: all is compiled for those with the part ``compiled``, as the library's;
-        any other is asked in Python, eight matrices at a time. "auto" takes it where all is
-        compiled; for an ensemble that goes on the engine that it was run by. ``provenance`` says
-        which one it was.
+        any other is asked in Python, eight matrices at a time. "auto" takes it where it can,
+        but for such energies of 2 × 2 matrices; for an ensemble that goes on the engine that it
+        was run by. ``provenance`` says which one it was.
 
     Returns
     -------

@@ -18,7 +18,7 @@ _WIDEST = 64  # beyond it LAPACK's decomposition is the faster one
 
 
 def engine_for(engine: str, scheme: Any) -> str:
-    """The engine that ``engine=`` asks for; "auto" is NumPy where not all is compiled."""
+    """The engine that ``engine=`` asks for; "auto" is NumPy where numba cannot serve or is slow."""
     name = _engine.chosen(engine)
     if name == "numpy":
         return name
@@ -27,8 +27,11 @@ def engine_for(engine: str, scheme: Any) -> str:
         if missing:
             raise ValueError(f"engine='numba' needs {missing}; take engine='numpy', or 'auto'")
         return name
-    energy = scheme.equation.energy
-    return "numpy" if missing or (energy and compiled_part(energy) is None) else name
+    if missing:
+        return "numpy"
+    # eight matrices at a time a call of Python's costs more than their decompositions
+    energy, small = scheme.equation.energy, scheme.shape[0] <= 2
+    return "numpy" if small and energy is not None and compiled_part(energy) is None else name
 
 
 def _missing(scheme: Any) -> str:
