@@ -71,7 +71,7 @@ class CompiledMotion:
         return step
 
     def _call(self, kernel: Any, *arguments: Any) -> None:
-        """The kernel; numba looks at the types of its arguments, which stay, the first time only."""
+        """The kernel; numba looks at the types of its arguments, which stay, but once."""
         compiled = self._compiled.get(kernel)
         if compiled is not None:
             compiled(*arguments)
