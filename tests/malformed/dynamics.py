@@ -58,7 +58,8 @@ def _solvers() -> dict[str, Call]:
     }
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
     stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
-    return {"solvers.GaussLegendre": solver} | dict.fromkeys(stabilised, solver | radius)
+    gauss = ("solvers.GaussLegendre", "solvers.GaussLegendre2", "solvers.GaussLegendre6")
+    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
 
 
 def _flows() -> dict[str, Call]:
@@ -241,13 +242,13 @@ def _paths() -> dict[str, Call]:
         | among
         | kappa
         | down
-        | {"energy": energy(TARGET)},
+        | {"energy": energy(TARGET), "engine": choice("auto")},
         "simulation.beside_flow": simulated
         | plan
         | each
         | kappa
         | down
-        | {"workers": among["workers"], "energy": energy(TARGET)},
+        | {"workers": among["workers"], "energy": energy(TARGET), "engine": choice("auto")},
         "langevin.simulate_unbalanced": {
             "energy": energy(TARGET, none=True),
             "weights": network(driven=True),
@@ -255,7 +256,11 @@ def _paths() -> dict[str, Call]:
         | plan
         | among
         | kappa,
-        "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
+        "langevin.brownian_motion": {
+            "start": start(free=True),
+            "on": choice("end-to-end"),
+            "engine": choice("auto"),
+        }
         | plan
         | each
         | among

@@ -4,7 +4,8 @@ Of Y (d, d) on eight lanes, entry (i, j) in row i d + j, comes Y = Σ_p λ_p u_p
 u_p and v_p in rows p d, …, p d + d - 1, and λ with λ_p in row p, in no order. Rotations make the
 columns of Y V orthogonal (Hestenes, 1958), from the V at hand: after a short step a few sweeps
 suffice. A lane is at rest where every pair is orthogonal to rounding, relative to its own two
-columns; what moves its neighbours then leaves it as it is, to the last bit.
+columns; what moves its neighbours then leaves it as it is, to the last bit. The arrays are
+(rows, 8), or addresses.
 """
 
 from __future__ import annotations
@@ -14,34 +15,49 @@ import math
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._compiled.kernels import kernel
+from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import (
     LANES,
+    STACK,
     Lanes,
     at,
     bits,
     choose,
+    lane,
     mul_add,
     put,
     root,
     signed,
     size,
     splat,
+    stack,
+    with_lane,
 )
 
 SWEEPS = 40  # at most
 _EPS = 2.0**-52
+_EIGHTH = math.sqrt(2) - 1  # tan π/8
+# tan(atan(x)/4) = x/4 + x z (_HALF[0] + _HALF[1] z + …), z = x² <= 1: interpolated, to 4e-7
+_HALF = (
+    -0.07812486623207603,
+    0.04490865109130903,
+    -0.030845810494152515,
+    0.022088528241850786,
+    -0.013993720744299111,
+    0.0061875342241802704,
+    -0.001308021037177019,
+)
 _LARGE = 2.0**200  # beyond it, and below its inverse, a matrix is scaled by a power of two
 
 
-@kernel
+@part
 def svd(Y: Array, U: Array, lam: Array, V: Array, d: int) -> int:
     """Decompose; the lanes, as bits, that forty sweeps leave unfinished.
 
     V comes with an orthogonal matrix near the one that is sought, of determinant 1 for d > 2, and
     is turned into it. Where Y is not finite, λ is NaN or infinite.
     """
-    scale = _scale(Y, lam, d)
+    scale = _scale(Y, d)
     if d == 2:
         _two_by_two(Y, U, lam, V, scale)
         return 0
@@ -49,8 +65,8 @@ def svd(Y: Array, U: Array, lam: Array, V: Array, d: int) -> int:
     return _orthogonalise(U, lam, V, scale, d)
 
 
-@kernel
-def _scale(Y: Array, scratch: Array, d: int) -> Lanes:
+@part
+def _scale(Y: Array, d: int) -> Lanes:
     """The power of two next to the largest entry where squares might not be numbers; else 1."""
     largest = size(at(Y, 0))
     for k in range(1, d * d):
@@ -58,16 +74,16 @@ def _scale(Y: Array, scratch: Array, d: int) -> Lanes:
         largest = choose(entry > largest, entry, largest)
     if bits((largest > _LARGE) | (largest < 1 / _LARGE)) == 0:
         return splat(1.0)
-    put(scratch, 0, largest)
-    for lane in range(LANES):
-        number = scratch[0, lane]
-        scratch[0, lane] = 1.0
+    scale = splat(1.0)
+    for k in range(LANES):
+        number = lane(largest, k)
         if 0 < number < 1 / _LARGE or _LARGE < number < np.inf:
-            scratch[0, lane] = math.ldexp(1.0, min(max(math.frexp(number)[1], -1000), 1000))
-    return at(scratch, 0)
+            power = min(max(math.frexp(number)[1], -1000), 1000)
+            scale = with_lane(scale, k, math.ldexp(1.0, power))
+    return scale
 
 
-@kernel
+@part
 def product(A: Array, i: int, k: int, B: Array, j: int, h: int, C: Array, d: int) -> None:
     """C_rs = Σ_t A[r i + t k] B[s j + t h], C in row r d + s; C is neither A nor B."""
     for r in range(0, d, 2):
@@ -91,7 +107,7 @@ def product(A: Array, i: int, k: int, B: Array, j: int, h: int, C: Array, d: int
                     put(C, (r + 1) * d + s + 1, by)
 
 
-@kernel
+@part
 def _dot(A: Array, p: int, q: int, d: int) -> Lanes:
     """The product of two columns, its terms in four sums."""
     one = at(A, p) * at(A, q)
@@ -109,7 +125,7 @@ def _dot(A: Array, p: int, q: int, d: int) -> Lanes:
     return (one + two) + (three + four)
 
 
-@kernel
+@part
 def _turn(A: Array, p: int, q: int, c: Lanes, s: Lanes, d: int) -> None:
     for k in range(d):
         x, y = at(A, p + k), at(A, q + k)
@@ -117,32 +133,77 @@ def _turn(A: Array, p: int, q: int, c: Lanes, s: Lanes, d: int) -> None:
         put(A, q + k, mul_add(s, x, c * y))
 
 
-@kernel
+@part
 def _sweep(G: Array, V: Array, squares: Array, d: int, tol: float) -> int:
-    """One rotation of each pair of columns that is not orthogonal; in which lanes one was, bits."""
-    moved = 0
-    for p in range(d - 1):
-        for q in range(p + 1, d):
-            g, a, b = _dot(G, p * d, q * d, d), at(squares, p), at(squares, q)
-            wants = g * g > tol * (a * b)
-            turns = bits(wants)
-            if turns == 0:
-                continue
-            moved |= turns
-            gap, twice = b - a, g + g
-            t = twice / (gap + signed(root(mul_add(gap, gap, twice * twice)), gap))
-            t = choose(wants, t, 0.0)
-            c = 1.0 / root(mul_add(t, t, splat(1.0)))
-            s = c * t
-            _turn(G, p * d, q * d, c, s, d)
-            _turn(V, p * d, q * d, c, s, d)
-            shift = choose(wants, t * g, 0.0)
-            put(squares, p, a - shift)
-            put(squares, q, b + shift)
+    """One rotation of each pair of columns that is not orthogonal; in which lanes one was, bits.
+
+    In rounds of disjoint pairs, first the angles of all, then the turns: they wait for nothing.
+    """
+    moved, turns = 0, stack()
+    players = d + d % 2  # with an odd d one of them is nobody
+    for turn in range(players - 1):
+        for first in range(0, players // 2, STACK // 2):
+            active, last = 0, min(first + STACK // 2, players // 2)
+            for k in range(first, last):
+                p, q = _pair(turn, k, players)
+                if q < d:
+                    lanes = _angle(G, squares, p, q, d, tol, turns, 2 * (k - first))
+                    active |= (lanes != 0) << (k - first)
+                    moved |= lanes
+            for k in range(first, last):
+                if active >> (k - first) & 1:
+                    p, q = _pair(turn, k, players)
+                    c, s = at(turns, 2 * (k - first)), at(turns, 2 * (k - first) + 1)
+                    _turn(G, p * d, q * d, c, s, d)
+                    _turn(V, p * d, q * d, c, s, d)
     return moved
 
 
-@kernel
+@part
+def _pair(turn: int, k: int, players: int) -> tuple[int, int]:
+    """Who meets in a round, the smaller first; everybody meets everybody."""
+    others = players - 1
+    one = (turn + k) % others
+    two = (turn - k) % others if k else others
+    return min(one, two), max(one, two)
+
+
+@part
+def _angle(
+    G: Array, squares: Array, p: int, q: int, d: int, tol: float, turns: int, row: int
+) -> int:
+    """Cosine and sine of a pair's rotation into two rows, and the lanes, as bits, that need one.
+
+    With tan 2θ = x the half of θ has the tangent n/m = tan(atan(x)/4), to seven digits and better
+    the smaller it is: orthogonal is the rotation whatever the angle.
+    """
+    g, a, b = _dot(G, p * d, q * d, d), at(squares, p), at(squares, q)
+    wants = g * g > tol * (a * b)
+    lanes = bits(wants)
+    if lanes == 0:
+        return 0
+    gap, twice = b - a, g + g
+    flat = size(twice) <= size(gap)
+    x = choose(flat, twice, gap) / choose(flat, gap, twice)
+    z = x * x
+    series = mul_add(z, splat(_HALF[6]), splat(_HALF[5]))
+    for k in range(4, -1, -1):
+        series = mul_add(z, series, splat(_HALF[k]))
+    half = x * mul_add(z, series, splat(0.25))
+    n = choose(flat, half, signed(_EIGHTH - size(half), x))
+    m = choose(flat, 1.0, 1.0 + _EIGHTH * size(half))
+    below = 1.0 / mul_add(m, m, n * n)
+    c = choose(wants, mul_add(m, m, -(n * n)) * below, 1.0)
+    s = choose(wants, 2.0 * n * m * below, 0.0)
+    put(turns, row, c)
+    put(turns, row + 1, s)
+    shift = s * (2.0 * c * g - s * gap)
+    put(squares, p, a - shift)
+    put(squares, q, b + shift)
+    return lanes
+
+
+@part
 def _orthogonalise(U: Array, lam: Array, V: Array, scale: Lanes, d: int) -> int:
     """Sweeps over the columns of Y V in U until all pairs are orthogonal; then U and λ."""
     moved, tol, shrink = 1, 4 * d * _EPS * _EPS, 1.0 / scale
@@ -163,7 +224,7 @@ def _orthogonalise(U: Array, lam: Array, V: Array, scale: Lanes, d: int) -> int:
     return moved
 
 
-@kernel
+@part
 def _two_by_two(Y: Array, U: Array, lam: Array, V: Array, scale: Lanes) -> None:
     """The closed form of :mod:`dlngeo.spectral.two_by_two`."""
     shrink = 1.0 / scale
@@ -195,7 +256,7 @@ def _two_by_two(Y: Array, U: Array, lam: Array, V: Array, scale: Lanes) -> None:
     put(V, 3, sign * one)
 
 
-@kernel
+@part
 def _direction(x: Lanes, y: Lanes) -> tuple[Lanes, Lanes, Lanes]:
     """(x, y) to length 1, and its length; any direction serves where there is none."""
     square = mul_add(x, x, y * y)

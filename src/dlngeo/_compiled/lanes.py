@@ -1,7 +1,8 @@
 """Eight float64 lanes as one value: what a kernel computes with, one vector register or several.
 
 Code that is written for one matrix computes for eight: ``x = at(A, k)`` is row k of an array
-(rows, 8), arithmetic and comparisons go lane by lane, and ``put(A, k, x)`` writes the row. The
+(rows, 8), arithmetic and comparisons go lane by lane, and ``put(A, k, x)`` writes the row. A may
+also be the address of such an array: numbers need no counting of references, arrays do. The
 vectors are LLVM's, so that nothing is left to its loop vectoriser, and every lane sees the same
 operations whatever its neighbours are.
 """
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function
+from numba.core.cgutils import alloca_once, get_or_insert_function
 from numba.extending import (
     intrinsic,
     lower_builtin,
@@ -25,8 +26,11 @@ from numba.extending import (
 )
 from numba.np.arrayobj import make_array
 
+from dlngeo._checks import Array
+
 Lanes: TypeAlias = Any  # in a kernel: eight numbers
 LANES = 8
+STACK = 32
 _on_lanes: Any = intrinsic
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
@@ -91,18 +95,23 @@ def _operation(op: Any, result: Any, build: Callable[[Any, Any, Any], Any]) -> N
         lower_builtin(op, *kinds)(lower)
 
 
-_operation(operator.add, LANES_TYPE, lambda builder, a, b: builder.fadd(a, b))
-_operation(operator.sub, LANES_TYPE, lambda builder, a, b: builder.fsub(a, b))
+for _op in (operator.add, operator.iadd):
+    _operation(_op, LANES_TYPE, lambda builder, a, b: builder.fadd(a, b))
+for _op in (operator.sub, operator.isub):
+    _operation(_op, LANES_TYPE, lambda builder, a, b: builder.fsub(a, b))
 _operation(operator.mul, LANES_TYPE, lambda builder, a, b: builder.fmul(a, b))
 _operation(operator.truediv, LANES_TYPE, lambda builder, a, b: builder.fdiv(a, b))
-for _op, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-):
-    _operation(_op, MASK_TYPE, lambda b, x, y, sign=_sign: b.fcmp_ordered(sign, x, y))
+
+
+def _comparison(op: Any, sign: str) -> None:
+    _operation(op, MASK_TYPE, lambda builder, a, b: builder.fcmp_ordered(sign, a, b))
+
+
+_comparison(operator.lt, "<")
+_comparison(operator.le, "<=")
+_comparison(operator.gt, ">")
+_comparison(operator.ge, ">=")
+_comparison(operator.eq, "==")
 
 
 def _masks(op: Any, build: Callable[..., Any], count: int) -> None:
@@ -244,37 +253,66 @@ def with_lane(typingctx, a, k, number):  # type: ignore[no-untyped-def]
     return LANES_TYPE(a, k, number), build
 
 
-def _row(context: Any, builder: Any, kind: Any, array: Any, k: Any, of: Any) -> Any:
-    data = make_array(kind)(context, builder, array).data
+def _row(context: Any, builder: Any, base: Any, kind: Any, k: Any, of: Any) -> Any:
+    """Where row k begins, of an array or after an address."""
     k = context.cast(builder, k, of, types.intp)
-    start = builder.mul(k, ir.Constant(k.type, LANES))
-    return builder.bitcast(builder.gep(data, [start]), _DOUBLES.as_pointer())
+    if isinstance(kind, types.Integer):
+        rows = builder.inttoptr(base, _DOUBLES.as_pointer())
+    else:
+        data = make_array(kind)(context, builder, base).data
+        rows = builder.bitcast(data, _DOUBLES.as_pointer())
+    return builder.gep(rows, [k])
 
 
 @_on_lanes
-def at(typingctx, array, k):  # type: ignore[no-untyped-def]
-    """Row k of a C-contiguous array (rows, 8)."""
+def at(typingctx, rows, k):  # type: ignore[no-untyped-def]
+    """Row k of a C-contiguous array (rows, 8), or of the one at an address."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        pointer = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
         return builder.load(pointer, align=8)
 
-    return LANES_TYPE(array, k), build
+    return LANES_TYPE(rows, k), build
 
 
 @_on_lanes
-def put(typingctx, array, k, a):  # type: ignore[no-untyped-def]
-    """Write row k of a C-contiguous array (rows, 8)."""
+def put(typingctx, rows, k, a):  # type: ignore[no-untyped-def]
+    """Write row k of a C-contiguous array (rows, 8), or of the one at an address."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _row(context, builder, sig.args[0], args[0], args[1], sig.args[1])
+        pointer = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
         builder.store(_splat(context, builder, args[2], sig.args[2]), pointer, align=8)
         return context.get_dummy_value()
 
-    return types.void(array, k, a), build
+    return types.void(rows, k, a), build
 
 
-def workspace(rows: int) -> np.ndarray:
+@_on_lanes
+def put_lane(typingctx, rows, k, lane, number):  # type: ignore[no-untyped-def]
+    """Write one number of a row."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        row = _row(context, builder, args[0], sig.args[0], args[1], sig.args[1])
+        lane = context.cast(builder, args[2], sig.args[2], types.intp)
+        numbers = builder.bitcast(row, ir.DoubleType().as_pointer())
+        builder.store(args[3], builder.gep(numbers, [lane]))
+        return context.get_dummy_value()
+
+    return types.void(rows, k, lane, number), build
+
+
+@_on_lanes
+def stack(typingctx):  # type: ignore[no-untyped-def]
+    """The address of ``STACK`` rows that are the function's own."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = alloca_once(builder, ir.ArrayType(_DOUBLES, STACK))
+        return builder.ptrtoint(rows, ir.IntType(64))
+
+    return types.int64(), build
+
+
+def workspace(rows: int) -> Array:
     """An array (rows, 8) that begins where a cache line does."""
     numbers = np.zeros(rows * LANES + LANES)
     skip = -(numbers.ctypes.data // 8) % LANES
