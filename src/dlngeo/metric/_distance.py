@@ -1,9 +1,8 @@
 r"""Logarithm and distance of g^N. Users find them in :mod:`dlngeo.metric`.
 
-Exact at rank one (:mod:`~dlngeo.metric._rank_one`), and where the two matrices have the same
-singular frames in the same order; by shooting (:mod:`dlngeo.metric._shooting`) from two starts
-otherwise; and where that fails, with the help of a discrete geodesic upstairs
-(:mod:`dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
+In closed form where one is known (:mod:`~dlngeo.metric._closed_forms`); by pulling paths taut
+otherwise (:mod:`~dlngeo.metric._two_points`); and where that fails, with the help of a discrete
+geodesic upstairs (:mod:`~dlngeo.metric._discrete_geodesics`). Derived; the metric is Menon's.
 """
 
 from __future__ import annotations
@@ -18,18 +17,26 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius, svd, svd_product
+from dlngeo._linalg import frobenius, svd_product
 from dlngeo._results.brief import brief
 from dlngeo._threads import one_blas_thread
+from dlngeo.metric._closed_forms import rank_one_geodesic, same_frames, same_polar_factor
 from dlngeo.metric._discrete_geodesics import discrete_geodesic
-from dlngeo.metric._geodesics import trace
-from dlngeo.metric._initial_paths import root_path, starts
-from dlngeo.metric._rank_one import rank_one_geodesic
-from dlngeo.metric._shooting import Aim, Miss, aim, finish
-from dlngeo.spectral.divided_differences import log_ratio
+from dlngeo.metric._two_points import (
+    Ends,
+    Geodesic,
+    along,
+    aside,
+    ends,
+    matrices,
+    shortest,
+    starts,
+)
 from dlngeo.spectral.frame import Frame, prepare, require_invertible
 
-_SAME = 2e-15  # rounding, a rank, of a product of frames with W
+_TIMES = np.linspace(0, 1, 17)
+_TAIL = 1e-9  # of coefficients: its square is the error of length and velocity
+_TAIL_OF_A_PATH = 1e-12  # the error of the points between
 _LINKS = 4  # of the coarsest discrete path
 _EDGE = 1e-3  # relative λ below which a path counts as touching the boundary
 
@@ -158,29 +165,40 @@ def connect(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = No
 
     Notes
     -----
-    Newton's method is started from the line between the roots UΛVᵀ and from the polar path; of two
-    geodesics the shorter counts. If neither start succeeds the line is bent aside, and then a
-    discrete geodesic is found upstairs: it is the start of a last attempt, or the answer. That a
+    Where no closed form is known, the line between the roots UΣ^{1/2}Vᵀ and the polar path are
+    pulled taut, as polynomials in time whose degree grows until they are geodesics to rounding; the
+    shorter counts. If neither leads to one the line is bent aside, and then a discrete geodesic is
+    found upstairs: it is the start of a last attempt, or the answer. That a
     geodesic is shortest among all is not proved. Source: derived; Menon, Theorem 13.
     """
-    frames, r = _ends(W0, W1, depth, rank)
+    return _connection(W0, W1, depth, rank, _TAIL_OF_A_PATH)
+
+
+def _connection(
+    W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None, tail: float = _TAIL
+) -> Connection:
+    """:func:`connect`; the points of the path are only as good as ``tail`` says."""
+    frames = _ends(W0, W1, depth, rank)
+    points = [f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True)]
     if frames[0].depth == 1:  # the straight line, without the rounding of an SVD
-        ends = (f.point(np.asarray(W, dtype=float)) for f, W in zip(frames, (W0, W1), strict=True))
-        return _line(*ends)
-    # Lengths scale, d(cW0, cW1) = c^{1/N} d(W0, W1): what is small is judged at the size one.
-    unit = math.sqrt(frames[0].sigma[0]) * math.sqrt(frames[1].sigma[0])
+        return _line(*points)
+    # Lengths scale, d(cW0, cW1) = c^{1/N} d(W0, W1): what is small is judged at the size one. A
+    # power of two keeps every digit.
+    unit = math.ldexp(1.0, round(sum(0.5 * math.log2(f.sigma[0]) for f in frames)))
     start, end = (Frame.with_frames(f.U, f.sigma / unit, f.Vt, f.depth) for f in frames)
-    found = _connect(start, end, r)
+    found = _connect(start, end, points[1] / unit - points[0] / unit, tail)
+    path = unit * found.path
+    path[0], path[-1] = points
     return Connection(
         found.distance * unit ** (1 / start.depth),
         None if found.velocity is None else unit * found.velocity,
-        unit * found.path,
+        path,
         found.touches_boundary,
     )
 
 
 def _line(A: Array, B: Array) -> Connection:
-    steps = np.linspace(0, 1, 17)[:, None, None]
+    steps = _TIMES[:, None, None]
     return Connection(float(frobenius(B - A)), B - A, (1 - steps) * A + steps * B, False)
 
 
@@ -195,7 +213,7 @@ def _each(W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None) -> Itera
             f"W0 and W1 must have the same shape; they have {first.shape} and {second.shape}"
         )
     for A, B in zip(*_flat_pairs(first, second), strict=True):
-        yield connect(A, B, depth, rank=rank)
+        yield _connection(A, B, depth, rank)
 
 
 def _flat_pairs(first: Array, second: Array) -> tuple[Array, Array]:
@@ -211,9 +229,7 @@ def _stacked(
     return np.asarray(values).reshape(stack + inner)[()]
 
 
-def _ends(
-    W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None
-) -> tuple[tuple[Frame, Frame], int]:
+def _ends(W0: ArrayLike, W1: ArrayLike, depth: float, rank: int | None) -> tuple[Frame, Frame]:
     first = _checks.matrix(W0, "W0")
     if first.ndim != 2:
         raise ValueError(f"W0 must be one matrix (m, n); its shape is {first.shape}")
@@ -223,12 +239,13 @@ def _ends(
         frame, () = prepare(point, {}, depth, rank, name=name)
         require_invertible(frame)
         frames.append(frame)
-    return (frames[0], frames[1]), frames[0].sigma.size
+    return frames[0], frames[1]
 
 
-def _connect(start: Frame, end: Frame, rank: int) -> Connection:
+def _connect(start: Frame, end: Frame, difference: Array, tail: float) -> Connection:
+    rank = start.sigma.size
     if math.isinf(start.depth) and rank < max(start.shape):
-        return _within_frozen_spaces(start, end, rank)
+        return _within_frozen_spaces(start, end, tail)
     if (
         start.shape == (rank, rank)
         and np.linalg.det(start.U @ start.Vt) * np.linalg.det(end.U @ end.Vt) < 0
@@ -236,78 +253,37 @@ def _connect(start: Frame, end: Frame, rank: int) -> Connection:
         raise np.linalg.LinAlgError(
             "W0 and W1 must have determinants of the same sign: no path within full rank joins them"
         )
-    if rank == 1 and not math.isinf(start.depth):
-        return Connection(*rank_one_geodesic(start, end, np.linspace(0, 1, 17)), False)
-    exact = _same_frames(start, end, rank)
-    if exact is not None:
-        return exact
-    best = _shortest_geodesic(start, end)
-    if best is None and not math.isinf(start.depth):
-        best = _by_discrete_geodesic(start, end, rank)
-    if best is None:
+    known = _closed_form(start, end)
+    if known is not None:
+        return Connection(*known, False)
+    pair = ends(start, end, difference)
+    found = shortest(pair, starts(pair), tail) or shortest(pair, aside(pair), tail)
+    if found is not None:
+        return _found(found)
+    if math.isinf(start.depth) or not float(start.depth).is_integer():
         raise np.linalg.LinAlgError("no geodesic from W0 to W1 was found")
-    return best
+    return _by_discrete_geodesic(pair, int(start.depth), tail)
 
 
-def _shortest_geodesic(start: Frame, end: Frame) -> Connection | None:
-    """The shorter of those to which two starts lead; a bent start if neither leads anywhere."""
-    miss = Miss(start, end, _point(end))
-    aims: list[Aim] = []
-    for path in starts(start, end):
-        rough = aim(miss, path)
-        if rough is not None and not any(_close(rough, other) for other in aims):
-            aims.append(rough)
-    if not aims:  # the starts may run through a matrix of lower rank
-        rough = aim(miss, root_path(start, end, bow=1.0))
-        aims = [] if rough is None else [rough]
-    found = [_geodesic(miss, rough) for rough in aims]
-    return min((c for c in found if c is not None), key=lambda c: c.distance, default=None)
+def _found(geodesic: Geodesic) -> Connection:
+    return Connection(geodesic.length, geodesic.velocity, geodesic.points(_TIMES), False)
 
 
-def _close(one: Aim, other: Aim) -> bool:
-    return bool(np.linalg.norm(one.xi - other.xi) < 0.02 * np.linalg.norm(other.xi))
-
-
-def _geodesic(miss: Miss, rough: Aim) -> Connection | None:
-    xi = finish(miss, rough)
-    if xi is None:
-        return None
-    velocity = miss.velocity(xi)
-    path = trace(miss.start, velocity, np.linspace(0, 1, 17))
-    return Connection(float(np.linalg.norm(xi)), velocity, path, False)
+def _closed_form(start: Frame, end: Frame) -> tuple[float, Array, Array] | None:
+    rank, depth = start.sigma.size, start.depth
+    if rank == 1 and not math.isinf(depth):
+        return rank_one_geodesic(start, end, _TIMES)
+    known = same_frames(start, end, _TIMES)
+    if known is None and depth == 2 and start.shape == (rank, rank):
+        known = same_polar_factor(start, _point(end), _TIMES)
+    return known
 
 
 def _point(frame: Frame) -> Array:
     return svd_product(frame.U, frame.sigma, frame.Vt)
 
 
-def _same_frames(start: Frame, end: Frame, rank: int) -> Connection | None:
-    """The straight line in λ, where both ends have the same frames in the same order."""
-    A, B, depth = _point(start), _point(end), start.depth
-    U, _, Vt = svd(A / frobenius(A) + B / frobenius(B))
-    U, Vt = U[:, :rank], Vt[:rank]
-    left, right = np.abs(U) @ np.abs(U.T), np.abs(Vt.T) @ np.abs(Vt)
-    for W, sigma in ((A, start.sigma), (B, end.sigma)):
-        rounding = _SAME * rank * (left @ np.abs(W) @ right)
-        if (np.abs(W - (U * sigma) @ Vt) > rounding).any():
-            return None
-    s, t = start.sigma, end.sigma
-    steps = np.linspace(0, 1, 17)[:, None]
-    if math.isinf(depth):
-        rate = np.where(t < s, -1.0, 1.0) * log_ratio(s, t)
-        sigma, velocity = s * np.exp(steps * rate), s * rate
-        length = float(np.linalg.norm(rate))
-    else:
-        lam, change = s ** (1 / depth), t ** (1 / depth) - s ** (1 / depth)
-        sigma = (lam + steps * change) ** depth
-        velocity = depth * lam ** (depth - 1) * change
-        length = math.sqrt(depth) * float(np.linalg.norm(change))
-    path = (U * sigma[:, None, :]) @ Vt
-    path[0], path[-1] = A, B
-    return Connection(length, (U * velocity) @ Vt, path, False)
-
-
-def _within_frozen_spaces(start: Frame, end: Frame, rank: int) -> Connection:
+def _within_frozen_spaces(start: Frame, end: Frame, tail: float) -> Connection:
     """At depth inf both ends must share row and column spaces; the rest is a square matter."""
     core = start.U.T @ _point(end) @ start.Vt.T
     outside = frobenius(_point(end) - start.U @ core @ start.Vt)
@@ -315,30 +291,24 @@ def _within_frozen_spaces(start: Frame, end: Frame, rank: int) -> Connection:
         raise np.linalg.LinAlgError(
             "at depth inf W0 and W1 must have the same row and column spaces: these are frozen"
         )
-    first = Frame.of(np.diag(start.sigma), start.depth, rank)
-    inner = _connect(first, Frame.of(core, start.depth, rank), rank)
+    rank, point = start.sigma.size, np.diag(start.sigma)
+    first, last = (Frame.of(W, start.depth, rank) for W in (point, core))
+    inner = _connect(first, last, core - point, tail)
     velocity = None if inner.velocity is None else start.U @ inner.velocity @ start.Vt
     return inner._replace(velocity=velocity, path=start.U @ inner.path @ start.Vt)
 
 
-def _by_discrete_geodesic(start: Frame, end: Frame, rank: int) -> Connection | None:
+def _by_discrete_geodesic(pair: Ends, depth: int, tail: float) -> Connection:
     """A discrete geodesic: one more start, or the answer."""
-    depth = round(start.depth)
-    if depth != start.depth:
-        return None
-    times = np.linspace(0, 1, _LINKS + 1)
+    links = np.linspace(0, 1, _LINKS + 1)
+    paths = pair.paths
     relaxed = []
-    for path in starts(start, end):
-        points = np.stack([path(t) for t in times])
-        points[0], points[-1] = _point(start), _point(end)
-        relaxed.append(discrete_geodesic(points, depth, rank))
+    for eta in starts(pair):
+        points = matrices(pair, paths.at(eta[None], links)[0])
+        relaxed.append(discrete_geodesic(points, depth, paths.rank))
     best = min(relaxed, key=lambda c: c.length)
     if best.least >= _EDGE:
-        h = 1 / (len(best.path) - 1)
-        opening = (-3 * best.path[0] + 4 * best.path[1] - best.path[2]) / (2 * h)
-        miss = Miss(start, end, _point(end))
-        rough = aim(miss, lambda t: _point(start) + t * opening)
-        found = None if rough is None else _geodesic(miss, rough)
+        found = shortest(pair, [along(pair, best.path)], tail)
         if found is not None:
-            return found
+            return _found(found)
     return Connection(best.length, None, best.path, best.least < _EDGE)

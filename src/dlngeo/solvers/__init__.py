@@ -24,6 +24,10 @@ from dlngeo.solvers._auto import Auto
 from dlngeo.solvers._gauss_legendre import GaussLegendre, GaussLegendre2, GaussLegendre6
 from dlngeo.solvers._rkc import RKC
 from dlngeo.solvers._rock4 import ROCK4
+from dlngeo.solvers._rock4_coefficients import OFFERED as OFFERED
+from dlngeo.solvers._rock4_coefficients import Body as Body
+from dlngeo.solvers._rock4_coefficients import coefficients as coefficients
+from dlngeo.solvers._rock4_coefficients import reach as reach
 
 __all__ = [
     "RKC",

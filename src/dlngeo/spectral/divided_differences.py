@@ -134,7 +134,7 @@ def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
         return np.zeros(np.broadcast_shapes(a.shape, b.shape, c.shape))
     if summed(depth):
         x, y, z = (root(s, int(depth)) for s in (a, b, c))
-        return _homogeneous_sum(x, y, z, int(depth) - 2)
+        return homogeneous_sum(x, y, z, int(depth) - 2)
     stacked = np.sort(np.stack(np.broadcast_arrays(a, b, c)), axis=0)
     low, middle, high = stacked
     spread = 2 * log_ratio(high, low)
@@ -151,7 +151,7 @@ def second_quotient(a: Array, b: Array, c: Array, depth: float) -> Array:
     return np.where(high > 0, np.where(apart, far, _near(high, s, t, depth)), _at_zero(depth))
 
 
-def _homogeneous_sum(x: Array, y: Array, z: Array, degree: int) -> Array:
+def homogeneous_sum(x: Array, y: Array, z: Array, degree: int) -> Array:
     """The complete homogeneous polynomial h_degree(x, y, z): the divided difference of t^N."""
     one = np.ones(np.broadcast_shapes(x.shape, y.shape, z.shape))
     pair, triple, power = one, one, one  # h_j(y, z), h_j(x, y, z), z^j
@@ -172,7 +172,7 @@ def _near(high: Array, s: Array, t: Array, depth: float) -> Array:
     coefficient = 0.5 * (1 - share)
     power, homogeneous = np.ones_like(x), np.ones_like(x)
     total = coefficient * homogeneous
-    for n in range(1, 100):  # some 18 terms at large N, 60 near N = 1
+    for n in range(1, 400):  # some 18 terms at large N, 60 near N = 1, 250 at N = 1/2
         coefficient *= (1 - (n + 1) * share) / (n + 2)
         power = power * y
         homogeneous = x * homogeneous + power
