@@ -15,7 +15,7 @@ from dlngeo._results.trajectory import Trajectory
 from dlngeo.flows._control import Control
 from dlngeo.flows._record import Record
 from dlngeo.flows._stopping import STOP_LOSS, StopRules
-from dlngeo.flows._systems import System, finite
+from dlngeo.flows._systems import System, reading
 
 EVALUATIONS = 100  # of the velocity that max_steps allows for each step, on average
 
@@ -65,11 +65,12 @@ class _Run:
 
     def follow(self) -> str:
         """Go on to the end of the span, or to where a rule says stop; why, empty at the end."""
-        if not finite(self._system, self.y):
+        begin = reading(self._system, self.y)
+        if begin is None:
             raise _IntegrationFailed("the energy is not finite at the start")
         if not np.isfinite(self._velocity(self.t, self.y)).all():
             raise _IntegrationFailed("the velocity is not finite at the start")
-        reason = self._rules.reason(self.y)
+        reason = self._rules.reason(*begin)
         if reason:
             return reason
         tolerances = self._control.tolerances(self._system)
@@ -89,11 +90,12 @@ class _Run:
             if self._asking:  # the energy's own
                 raise
             raise _IntegrationFailed("what the solver is made of is not finite nearby") from None
-        if solver.status == "failed" or not finite(self._system, solver.y):
+        read = None if solver.status == "failed" else reading(self._system, solver.y)
+        if read is None:
             raise _IntegrationFailed(trouble or "the next state or its energy is not finite")
         self._steps += 1
         t_old, self.t, self.y = self.t, float(solver.t), solver.y
-        reason = self._rules.reason(self.y)
+        reason = self._rules.reason(*read)
         if reason == STOP_LOSS:
             self.t, self.y = self._rules.crossing(solver, t_old)
         self.record.step(solver, t_old, self.t, self.y)

@@ -31,12 +31,9 @@ class StopRules:
             W = system.end_to_end(system.start)
             self._threshold = gtol * max(self._slope(W), self._slope_at_zero(W))
 
-    def reason(self, y: Array) -> str:
-        """Why to stop at this state; empty to go on."""
-        if self._bound is None and self._threshold is None:
-            return ""
-        W = self._system.end_to_end(y)
-        if self._bound is not None and self._energy(W) <= self._bound:
+    def reason(self, W: Array, energy: Array) -> str:
+        """Why to stop at this state, of matrices W and their energies; empty to go on."""
+        if self._bound is not None and float(np.max(energy)) <= self._bound:
             return STOP_LOSS
         if self._threshold is not None and self._slope(W) <= self._threshold:
             return STATIONARY

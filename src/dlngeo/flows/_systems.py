@@ -8,6 +8,7 @@ each velocity upstairs (survey, 24-25), hence -γ N W downstairs (-γ W at depth
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,11 +18,11 @@ import numpy as np
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product
+from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product, transpose
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
-from dlngeo.weights import flatten, pull_back, unflatten
+from dlngeo.weights import flatten
 
 
 class System(Protocol):
@@ -46,12 +47,15 @@ class System(Protocol):
         ...
 
 
-def finite(system: System, y: Array) -> bool:
-    """Whether a state and its energy are within the range of floating point."""
+def reading(system: System, y: Array) -> tuple[Array, Array] | None:
+    """The end-to-end matrices of a state and their energies; None where one is out of range."""
     if not np.isfinite(y).all():
-        return False
+        return None
     W = system.end_to_end(y)
-    return bool(np.isfinite(W).all() and np.isfinite(system.energy.value(W)).all())
+    if not np.isfinite(W).all():
+        return None
+    value = system.energy.value(W)
+    return (W, value) if np.isfinite(value).all() else None
 
 
 class WeightFlow:
@@ -67,13 +71,15 @@ class WeightFlow:
         if not np.isfinite(W).all():
             raise ValueError(f"{name} must have a product within the range of floating point")
         self.equation, self.energy = equation, _energy(equation, W, name)
-        self._widths = layer_widths(layers)
         self._stack = layers[0].shape[:-2]
+        self._places = _places(layer_widths(layers))
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
 
     def weights(self, y: Array) -> Weights:
-        return unflatten(y.reshape(*y.shape[:-1], *self._stack, -1), self._widths)
+        rows = y.reshape(*y.shape[:-1], *self._stack, -1) if self._stack else y
+        lead = rows.shape[:-1]
+        return tuple(rows[..., part].reshape(*lead, *shape) for part, shape in self._places)
 
     def end_to_end(self, y: Array) -> Array:
         return product(self.weights(y))
@@ -83,10 +89,24 @@ class WeightFlow:
         prefixes = prefix_products(layers)
         if not np.isfinite(prefixes[-1]).all():
             return np.full_like(y, np.nan)
-        gradient = pull_back(self.energy.gradient(prefixes[-1]), layers, prefixes)
-        velocity: Array = -flatten(gradient).reshape(-1)
+        velocity = np.empty(y.shape)
+        parts, covector = self.weights(velocity), -self.energy.gradient(prefixes[-1])
+        for p in range(len(layers) - 1, 0, -1):
+            np.matmul(covector, transpose(prefixes[p - 1]), out=parts[p])
+            covector = transpose(layers[p]) @ covector
+        parts[0][...] = covector
         gamma = self.equation.weight_decay
         return velocity - gamma * y if gamma else velocity
+
+
+def _places(widths: tuple[int, ...]) -> list[tuple[slice, tuple[int, int]]]:
+    """Where each layer stands in the vector of a network, and its shape."""
+    places, start = [], 0
+    for columns, rows in itertools.pairwise(widths):
+        stop = start + rows * columns
+        places.append((slice(start, stop), (rows, columns)))
+        start = stop
+    return places
 
 
 class EndToEndFlow:
