@@ -1,7 +1,9 @@
-"""The metric operator beside its bare SVD, and the tangent projection beside N matrix products.
+"""The metric operator beside its bare SVD, the tangent projection beside N products, logarithms.
 
 OPENBLAS_NUM_THREADS=1 python -m pytest benchmarks/bench_geometry.py --benchmark-columns=median,iqr
 """
+
+import math
 
 import numpy as np
 import pytest
@@ -36,3 +38,19 @@ def test_tangent_projection_of_50_at_depth_10(benchmark):
     layers = balanced.random((50,) * 11, np.linspace(1, 2, 50), rng=0)
     V = [np.random.default_rng(1).standard_normal(W.shape) for W in layers]
     benchmark(balanced.project_tangent, layers, V)
+
+
+@pytest.mark.parametrize("depth", [3, math.inf])
+@pytest.mark.parametrize("d", [2, 5, 10])
+@pytest.mark.parametrize("apart", ["near", "anywhere"])
+def test_metric_log(benchmark, apart, d, depth):
+    """Pairs of one component: Gaussian ones, or those within 10 % of a Gaussian matrix."""
+    pairs = []
+    for seed in range(5):
+        W, V = np.random.default_rng(seed).standard_normal((2, d, d))
+        if apart == "near":
+            V = W + 0.1 * np.linalg.norm(W, -2) * V / np.linalg.norm(V)
+        if np.linalg.det(W) * np.linalg.det(V) < 0:
+            V[0] *= -1
+        pairs.append((W, V))
+    benchmark.pedantic(lambda: [metric.log(W, V, depth) for W, V in pairs], rounds=3, iterations=1)
