@@ -1,17 +1,16 @@
-"""The benchmarks of an older checkout beside those of this one, taking turns, as ratios of times.
+"""Our figures from an older state's source beside those of this one, taking turns, as ratios.
 
 A checkout of the older state is a folder beside this one: git worktree add ../before COMMIT.
-Each runs its own benchmarks with its own source, in processor time, which other programs disturb
-least; of each figure the best of the rounds counts, and what only one of the two has is left out.
-Other options go to pytest.
+The benchmarks are this checkout's for both, in processor time; of each figure the best of the
+rounds counts, and what only one of the two can do is left out. Other options go to
+``python -m benchmarks``.
 
-OPENBLAS_NUM_THREADS=1 python benchmarks/before_after.py ../before [--rounds 3] [-k "not BDF"]
+python benchmarks/before_after.py ../before [--rounds 3] [--quick] [-k PATTERN]
 """
 
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -22,34 +21,36 @@ HERE = Path(__file__).resolve().parents[1]
 
 
 def seconds(checkout, options):
-    """Every figure of the checkout's benchmarks by its name, in seconds."""
+    """Every figure of ours by its name, in seconds, with that checkout's source."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "benchmarks"]
-        command += [f"--benchmark-json={report}", "--benchmark-timer=time.process_time", *options]
+        command = [sys.executable, "-m", "benchmarks", "--ours", "--out", folder, *options]
         there = {**os.environ, "PYTHONPATH": str(checkout / "src")}
-        run = subprocess.run(command, cwd=checkout, env=there, capture_output=True, text=True)
-        if run.returncode:
-            sys.exit(f"{checkout}: the benchmarks failed\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
-        text = report.read_text() if report.exists() else ""
-    timed = json.loads(text)["benchmarks"] if text else []
-    return {one["fullname"]: one["stats"]["min"] for one in timed} | langevin(run.stdout)
+        run = subprocess.run(command, cwd=HERE, env=there, capture_output=True, text=True)
+        report = Path(folder) / "results.json"
+        if not report.exists():  # figures that failed are none; without a report all did
+            sys.exit(f"{checkout}: no figures\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
+        return figures(json.loads(report.read_text()))
 
 
-def langevin(said):
-    """The figures that bench_langevin.py prints: microseconds a step."""
-    found, d = {}, ""
-    for line in said.splitlines():
-        if line.startswith("d = "):
-            d = line
-        elif (figure := re.match(r"  (\S[^\d]*?\d?) +[\d,]+ a second +([\d.]+) µs", line)) and d:
-            found[f"bench_langevin {d}, {figure[1]}"] = 1e-6 * float(figure[2])
-    return found
+def figures(report):
+    """Seconds by group, row, contender and place on the axis."""
+    return {
+        ", ".join(
+            str(part)
+            for part in (row["group"], row["row"], one["name"], one["at"])
+            if part is not None
+        ): one["seconds"]
+        for row in report["rows"]
+        for one in row["figures"]
+        if one["seconds"]
+    }
 
 
 def best(runs):
     """The least of each figure over some runs."""
-    return {name: min(run[name] for run in runs) for name in runs[0]}
+    return {
+        name: min(run[name] for run in runs) for name in runs[0] if all(name in r for r in runs)
+    }
 
 
 def main():

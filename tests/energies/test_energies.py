@@ -513,3 +513,15 @@ def test_energies_do_not_share_the_callers_arrays():
     assert quadratic.value(np.ones((2, 2))) == 0
     assert completion.mask.all()
     assert completion.value(np.ones((2, 2))) == 0
+
+
+def test_the_logistic_bound_on_the_hessian_is_attained_at_zero_alone(rng):
+    X, Y = rng.standard_normal((3, 8)), np.sign(rng.standard_normal((2, 8)))
+    energy = Logistic(X, Y)
+    units = np.eye(6).reshape(6, 2, 3)
+    norms = [
+        np.linalg.norm(energy.hessian(W, units).reshape(6, 6), 2)
+        for W in (np.zeros((2, 3)), *rng.standard_normal((20, 2, 3)))
+    ]
+    assert norms[0] == pytest.approx(energy.hessian_bound, rel=1e-13)
+    assert max(norms[1:]) < energy.hessian_bound

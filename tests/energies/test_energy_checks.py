@@ -291,6 +291,7 @@ FALSE_PARTS = {
     "no shape": ({"shape": 2}, TypeError, r"energy.shape must be \(m, n\)"),
     "norm too small": ({"hessian_norm": 0.9}, ValueError, "energy.hessian_norm"),
     "norm too large": ({"hessian_norm": 1.1}, ValueError, "energy.hessian_norm"),
+    "bound too small": ({"hessian_bound": 0.9}, ValueError, "energy.hessian_bound"),
     "no function of singular values": ({"spectral": norms_of}, ValueError, "energy.spectral"),
     "null space of others": (
         {"null_space": lambda: energies.NullSpace(np.zeros((3, 3), dtype=bool))},
@@ -319,6 +320,7 @@ def test_parts_that_are_true_pass():
     vars(energy).update(
         shape=(2, 2),
         hessian_norm=1.0,
+        hessian_bound=1.2,
         spectral=None,
         null_space=lambda: energies.NullSpace(np.zeros((2, 2), dtype=bool)),
         fits=lambda: energies.Fits(lambda W: TARGET, lambda W: W, lambda W: W, np.sum),
@@ -334,7 +336,7 @@ class Disguised:
         vars(self).update({name: getattr(energy, name) for name in parts if hasattr(energy, name)})
 
 
-PARTS = ("shape", "hessian_norm", "spectral", "null_space", "fits")
+PARTS = ("shape", "hessian_norm", "hessian_bound", "spectral", "null_space", "fits")
 HOLES = energies.MatrixCompletion(TARGET, np.array([[1, 0], [1, 1]], dtype=bool))
 LIBRARY = {
     "zero": energies.Quadratic(np.zeros((2, 2))),

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from dlngeo import balanced, dyson, energies, equilibrium, langevin, statistics
-from dlngeo._paths import stepping
+from dlngeo._paths import groups, stepping
 from dlngeo._paths.bridges import Bridges
 from dlngeo._paths.run import Run
 from dlngeo._paths.stepping import all_paths
@@ -127,7 +127,7 @@ def test_a_path_ends_alone_and_the_others_do_not_notice():
 def test_ended_paths_are_the_same_in_any_company(monkeypatch):
     whole = run(Fragile(2, 1, theta=0.1), n_paths=30, n_steps=8)
     monkeypatch.setattr(stepping, "_CHUNK", 7)
-    monkeypatch.setattr(stepping, "_BLOCK", 3)
+    monkeypatch.setattr(groups, "_BLOCK", 3)
     plan = Run.of(1.0, 8, 1, 30, 0, workers=2)
     parts = all_paths(Fragile(2, 1, theta=0.1), np.zeros((1, 2)), plan)
     assert np.array_equal(whole.frames, parts.frames, equal_nan=True)

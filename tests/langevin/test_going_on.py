@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from dlngeo import balanced, dyson, energies, equilibrium, langevin
-from dlngeo._paths import stepping
+from dlngeo._paths import groups, stepping
 from dlngeo.langevin import SCHEMES, Ensemble
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
@@ -76,7 +76,7 @@ def test_a_file_in_between_changes_nothing(name, tmp_path):
 def test_neither_groups_nor_workers_enter(monkeypatch):
     full = late(whole(18, depth=3, dt=0.25), 4)
     monkeypatch.setattr(stepping, "_CHUNK", 3)
-    monkeypatch.setattr(stepping, "_BLOCK", 5)
+    monkeypatch.setattr(groups, "_BLOCK", 5)
     first = whole(12, depth=3, dt=0.25, workers=2)
     same(going_on(first, 6, dt=0.25), full)
 

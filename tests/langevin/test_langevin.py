@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from dlngeo import energies, entropy, langevin, metric
 from dlngeo._equation import Equation
-from dlngeo._paths import stepping
+from dlngeo._paths import groups, stepping
 from dlngeo.langevin.schemes import RootEuler, WeakTwo
 
 START = np.array([[1.4, 0.3], [-0.2, 0.9]])
@@ -54,7 +54,7 @@ def test_a_path_is_the_same_in_any_company(upstairs, monkeypatch):
     few = langevin.simulate(COMPLETION, START, n_paths=4, **options)
     assert np.array_equal(many.W[:4], few.W)
     monkeypatch.setattr(stepping, "_CHUNK", 2)
-    monkeypatch.setattr(stepping, "_BLOCK", 3)
+    monkeypatch.setattr(groups, "_BLOCK", 3)
     again = langevin.simulate(COMPLETION, START, n_paths=9, **options)
     assert np.array_equal(many.W, again.W)
 

@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicHermiteSpline
 from scipy.linalg import expm
 
-from dlngeo.solvers import RKC, _rkc
+from dlngeo.solvers import RKC, _rkc, _stabilised, _step_control
 
 
 def heat(n):
@@ -77,7 +77,7 @@ def test_spectral_radius_of_a_batch(rng):
     def fun(t, y):
         return np.einsum("kij,kj->ki", matrices, y)
 
-    radius, _ = _rkc.spectral_radius(fun, 0.0, y, fun(0.0, y), fun(0.0, y))
+    radius, _ = _stabilised.spectral_radius(fun, 0.0, y, fun(0.0, y), fun(0.0, y))
     exact = np.abs(np.linalg.eigvalsh(matrices)).max(axis=1)
     assert_allclose(radius, 1.2 * exact, rtol=0.05)
 
@@ -163,7 +163,7 @@ def test_bad_options(bad):
 def test_dense_output_is_scipy_s_cubic(h, n, rng):
     y_old, y, f_old, f = rng.standard_normal((4, n))
     f_old, f = f_old / abs(h), f / abs(h)
-    ours = _rkc.HermiteOutput(1.0 * h, 2.0 * h, y_old, y, f_old, f)
+    ours = _step_control.HermiteOutput(1.0 * h, 2.0 * h, y_old, y, f_old, f)
     x = np.linspace(0, 1, 11)
     if n:
         slopes = np.stack((h * f_old, h * f))

@@ -109,17 +109,21 @@ class End(NamedTuple):
     kept: Array | None  # (path, ...), what the scheme keeps of each path's start
     streams: Array  # (path, 4), states of the generators of noise
     bridges: Array  # (path, 4), of those for parts of steps; 0 where none was opened
+    frames: Array | None = None  # (path, ...), singular vectors that an engine keeps
 
     @classmethod
     def joined(cls, parts: Sequence[End]) -> End:
         """All paths of some groups."""
-        state, kept, streams, bridges = zip(*parts, strict=True)
-        return cls(
-            np.concatenate(state),
-            None if kept[0] is None else np.concatenate(kept),
-            np.concatenate(streams),
-            np.concatenate(bridges),
-        )
+        arrays: list[Any] = [
+            None if several[0] is None else np.concatenate(several)
+            for several in zip(*parts, strict=True)
+        ]
+        return cls(*arrays)
+
+    def part(self, part: slice) -> End:
+        """Some of the paths."""
+        arrays: list[Any] = [None if array is None else array[part] for array in self]
+        return End(*arrays)
 
 
 class Outcome(NamedTuple):
@@ -130,6 +134,7 @@ class Outcome(NamedTuple):
     reached: Array  # (path,): the last step to which each was followed, -1: none of this run
     cut: int  # steps that were taken in parts
     end: End
+    aside: int = 0  # whole steps that an engine left to NumPy
 
     @property
     def times(self) -> Array:
@@ -153,7 +158,8 @@ class Outcome(NamedTuple):
 
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again, and how many steps were taken in parts."""
-        return self.run.provenance() | {"cut": self.cut}
+        aside = {"aside": self.aside} if self.aside else {}
+        return self.run.provenance() | {"cut": self.cut} | aside
 
     def message(self, ends: Array) -> str:
         """One line: which paths ended early, when and why, and what was taken in parts."""

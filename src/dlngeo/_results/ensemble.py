@@ -10,7 +10,7 @@ import numpy as np
 
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import frobenius, svd
+from dlngeo._linalg import frobenius, singular_values
 from dlngeo._paths.run import End
 from dlngeo._results import archive
 from dlngeo._results.datasets import dataset
@@ -55,6 +55,9 @@ class Ensemble:
         driven by grad S), the method, dt and the number of steps; ``versions``, the software and
         the processor on which the same numbers come out bit for bit. ``origin`` and
         ``steps_before`` say where a run that went on began; it needs those before it besides.
+        ``engine`` is what computed, with its version (``engines_before`` others that took earlier
+        steps), ``aside`` how many whole steps it left to NumPy, for decompositions of small
+        singular values that need more care.
     equation : Equation
         What moved the paths: ``energy`` (None in an ensemble from a file), ``depth``, ``beta``,
         ``kappa``, ``weight_decay``, ``entropy``.
@@ -120,9 +123,9 @@ class Ensemble:
         -----
         The format is that of :meth:`dlngeo.flows.Trajectory.save`, of kind "Ensemble": the arrays
         under the names of the attributes, weights as ``W_1`` to ``W_N``, what it takes to go on as
-        ``end_state``, ``end_kept``, ``end_streams`` and ``end_bridges``; in ``about`` the message,
-        the provenance and the numbers of the equation. The energy is an object of yours and stays
-        out.
+        ``end_state``, ``end_kept``, ``end_streams``, ``end_bridges`` and ``end_frames``; in
+        ``about`` the message, the provenance and the numbers of the equation. The energy is an
+        object of yours and stays out.
         """
         about = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         layers, end, equation = (about.pop(name) for name in ("weights", "end", "equation"))
@@ -195,7 +198,8 @@ def _fields(arrays: dict[str, Array], about: dict[str, Any]) -> dict[str, Any]:
     end = None
     if _END + "state" in arrays:
         state, streams, bridges = (arrays.pop(_END + k) for k in ("state", "streams", "bridges"))
-        end = End(state, arrays.pop(_END + "kept", None), streams, bridges)
+        kept, known = (arrays.pop(_END + k, None) for k in ("kept", "frames"))
+        end = End(state, kept, streams, bridges, known)
     numbers = about.pop("equation")
     provenance = {
         name: tuple(value) if isinstance(value, list) else value
@@ -239,7 +243,7 @@ def build(
         part = slice(first, first + _GROUP)
         there = np.isfinite(W[part]).all(axis=(-2, -1))
         frames = W[part][there]
-        sigma[part][there] = spectra = svd(frames)[1]
+        sigma[part][there] = spectra = singular_values(frames)
         rank[part][there] = effective_rank(spectra)
         with np.errstate(over="ignore", invalid="ignore"):  # an energy may be infinite
             values[part][there] = 0.0 if energy is None else energy.value(frames)

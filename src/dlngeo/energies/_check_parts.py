@@ -34,6 +34,12 @@ def check_parts(energy: Any, W: Array, bend: Array, tol: float) -> None:
     norm = getattr(energy, "hessian_norm", None)
     if norm is not None:
         _check_norm(norm, bend, whole=len(bend) == W.size, tol=tol)
+    bound, seen = getattr(energy, "hessian_bound", None), float(np.linalg.norm(bend, 2))
+    if bound is not None and not seen <= bound * (1 + tol):
+        raise ValueError(
+            "energy.hessian_bound must be at least the norm of E'' at every W, where there is one; "
+            f"it is {bound:.6g}, and the norm at one W {seen:.6g}"
+        )
     spectral = getattr(energy, "spectral", None)
     if spectral is not None:
         _check_spectral(energy, W, spectral, tol)

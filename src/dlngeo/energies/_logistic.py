@@ -44,6 +44,7 @@ class Logistic:
             raise ValueError(f"Y must hold labels 1 and -1 alone; it has {Y[np.abs(Y) != 1][0]:g}")
         self.X, self.Y = X, Y
         self.shape = (Y.shape[0], X.shape[0])
+        self.hessian_bound = 0.25 * float(np.linalg.norm(X, 2)) ** 2  # attained at W = 0
 
     def __repr__(self) -> str:
         return f"Logistic({self.shape[1]} -> {self.shape[0]}, {self.X.shape[1]} samples)"

@@ -74,6 +74,25 @@ def compile_energy(
     return Compiled(energy(function), A, B, offset)
 
 
+def compiled_part(energy: object) -> Compiled | None:
+    """What ``energy.compiled()`` gives; None where it has no such part, or it is another's.
+
+    A class that inherits ``compiled`` and has a gradient or a value of its own is no longer what
+    was compiled.
+    """
+    if not callable(getattr(energy, "compiled", None)):
+        return None
+    nearer: list[str] = [*getattr(energy, "__dict__", {})]
+    for kind in type(energy).__mro__:
+        if "compiled" in vars(kind):
+            break
+        nearer += vars(kind)
+    if {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"} & set(nearer):
+        return None
+    found: Compiled = energy.compiled()  # type: ignore[attr-defined]
+    return found
+
+
 def on_lanes(compiled: Compiled, W: Array) -> tuple[Array, Array]:
     """E (...) and E' (..., m, n) of a stack, as the compiled function says."""
     from dlngeo._compiled.kernels import call

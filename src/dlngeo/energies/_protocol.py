@@ -29,6 +29,8 @@ class Energy(Protocol):
     ``hessian_norm``
         The norm of E''(W) where it is the same at every W. Langevin paths bound their steps by it;
         without it they estimate the norm at each W by products with E''.
+    ``hessian_bound``
+        A number that the norm of E''(W) exceeds nowhere, where that norm varies: it serves as well.
     ``spectral``
         For an energy of the singular values alone: a function of σ ``(..., r)``, inf among them,
         to E(diag σ) ``(...)`` and its derivatives ``(..., r)``. None says that the energy sees

@@ -11,7 +11,8 @@ networks and weight decay; downstairs there are also a rank to stay on, real dep
 - :func:`gradient_flow` goes upstairs from weights, downstairs from a matrix with its depth;
 - :func:`adjacency_flow` integrates the network as one matrix;
 - :func:`free_energy_flow` adds the entropic force: the Langevin equation at κ = 0;
-- :func:`gradient_descent` takes steps instead.
+- :func:`gradient_descent` takes steps instead;
+- :func:`ensemble` follows many starts, each with steps and an end of its own.
 
 Each returns a :class:`Trajectory`: times, states, what is read off them, how the run went and what
 it cost. ``Trajectory.save`` and ``Trajectory.load`` keep one on disk, bit for bit; a run that is
@@ -24,15 +25,19 @@ Source: Menon, sections 3, 4, 6 and 14; Wendin and Altafini, sections 2, 3 and 7
 
 from __future__ import annotations
 
+from dlngeo._results.flow_ensemble import FlowEnsemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.flows._control import METHODS
 from dlngeo.flows._descent import gradient_descent
+from dlngeo.flows._ensemble import ensemble
 from dlngeo.flows._flows import adjacency_flow, free_energy_flow, gradient_flow
 
 __all__ = [
     "METHODS",
+    "FlowEnsemble",
     "Trajectory",
     "adjacency_flow",
+    "ensemble",
     "free_energy_flow",
     "gradient_descent",
     "gradient_flow",

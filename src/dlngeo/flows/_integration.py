@@ -118,4 +118,4 @@ class _Run:
             count = getattr(self._solver, key, None)
             if count is not None:
                 stats[name] = int(count)
-        return stats
+        return stats | getattr(self._solver, "taken", {})

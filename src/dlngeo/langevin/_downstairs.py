@@ -14,6 +14,8 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._equation import Equation
+from dlngeo._paths.compiled import Plan
+from dlngeo.langevin.engines import plan
 from dlngeo.langevin.lipschitz import bound, lipschitz_ahead
 from dlngeo.langevin.root_chart import (
     Point,
@@ -46,6 +48,7 @@ class Downstairs:
     """What the schemes on d × d matrices share: frames are W, and det W keeps its sign."""
 
     upstairs: ClassVar[bool] = False
+    kernel: ClassVar[str | None] = None  # the compiled scheme
 
     def __init__(self, equation: Equation, d: int) -> None:
         self.equation, self.shape = equation, (d, d)
@@ -59,11 +62,17 @@ class Downstairs:
         """W, and no weights."""
         return frames, None
 
+    def on_lanes(self, dt: float) -> Plan:
+        """The scheme as the compiled kernels take it."""
+        assert self.kernel is not None
+        return plan(self.kernel, self.equation, self.shape[0], dt)
+
 
 class RootEuler(Downstairs):
     """Euler-Maruyama in the root chart."""
 
     depths: ClassVar[str] = "finite"
+    kernel: ClassVar[str | None] = "ROOT"
 
     def __init__(self, equation: Equation, d: int) -> None:
         super().__init__(equation, d)
@@ -129,6 +138,8 @@ class WeakTwo(RootEuler):
     Without noise, at κ = 0, the classical Runge-Kutta method of order 4.
     """
 
+    kernel: ClassVar[str | None] = "WEAK_TWO"
+
     def __init__(self, equation: Equation, d: int) -> None:
         super().__init__(equation, d)
         self.noise_size = 2 * d * d
@@ -159,6 +170,7 @@ class EulerDownstairs(Downstairs):
     """Euler-Maruyama in the entries of W."""
 
     depths: ClassVar[str] = "any"
+    kernel: ClassVar[str | None] = "ENTRIES"
 
     def start(self, W: Array) -> Array:
         """W itself."""

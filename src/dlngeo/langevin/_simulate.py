@@ -43,6 +43,7 @@ def simulate(
     first_path: int = 0,
     workers: int = 1,
     callback: Callback | None = None,
+    engine: str = "auto",
 ) -> Ensemble:
     """Simulate the Riemannian Langevin equation.
 
@@ -92,6 +93,12 @@ def simulate(
     callback : callable or None
         ``callback(t, W)`` at each frame after the start that is kept, with W (path, d, d) of all
         paths; it may raise StopIteration, and the run ends there.
+    engine : "auto", "numpy" or "numba"
+        What computes. Engines see the same noise and agree to rounding, not to the last bit.
+        ``numba`` (the extra ``fast``) takes eight paths at once, downstairs, for energies that have
+        the part ``compiled`` and bound their Hessian, as those of the library do; "auto" takes it
+        where it can, for an ensemble that goes on the one that it was run by. ``provenance`` says
+        which one it was.
 
     Returns
     -------
@@ -141,12 +148,15 @@ def simulate(
     equation = Equation.of(energy, begin.depth, beta, kappa, weight_decay)
     run = begin.run(dt, n_steps, save_every, n_paths, rng, first_path, workers, callback)
     require_stacks(energy, begin.W[np.isfinite(begin.W[:, 0, 0])][0], "start")
-    return _follow(equation, run, begin, begin.method(method), "Langevin")
+    return _follow(equation, run, begin, begin.method(method), engine, "Langevin")
 
 
-def _follow(equation: Equation, run: Run, begin: Start, method: str, name: str) -> Ensemble:
+def _follow(
+    equation: Equation, run: Run, begin: Start, method: str, engine: str, name: str
+) -> Ensemble:
     """The ensemble of a run."""
     scheme = SCHEMES[method](equation, begin.d)
+    engine = begin.engine(engine, scheme)
     end = None if begin.earlier is None else begin.earlier.end
     if end is None:
         point = begin.weights if scheme.upstairs else begin.W
@@ -155,13 +165,14 @@ def _follow(equation: Equation, run: Run, begin: Start, method: str, name: str) 
         first, kept = end.state, end.kept
     outcome = all_paths(
         scheme, first, run, scheme.record,
-        kept=kept, end=end, show=lambda frame: scheme.read(frame)[0],
+        kept=kept, end=end, show=lambda frame: scheme.read(frame)[0], engine=engine,
     )  # fmt: skip
     W, weights = scheme.read(outcome.frames)
     if weights is None:
         W[:, 0] = begin.W  # to the last bit
     provenance = outcome.provenance() | equation.provenance()
     provenance |= {"equation": name, "method": method, "upstairs": scheme.upstairs}
+    provenance |= begin.engines(engine)
     ends = outcome.ends(None if begin.earlier is None else begin.earlier.ends)
     message = outcome.message(ends)
     return build(equation, outcome.times, W, weights, ends, message, provenance, outcome.end)
@@ -182,12 +193,13 @@ def brownian_motion(
     first_path: int = 0,
     workers: int = 1,
     callback: Callback | None = None,
+    engine: str = "auto",
 ) -> Ensemble:
     """Brownian motion of generator Δ/β on (M_d, g^N), on (M, ι), or on an orbit in (M, ι).
 
     Parameters
     ----------
-    start, depth, beta, dt, n_steps, n_paths, rng, save_every, first_path, workers, callback
+    start, depth, beta, dt, n_steps, n_paths, rng, save_every, first_path, workers, callback, engine
         As for :func:`simulate`.
     on : "end-to-end", "balanced" or "orbit"
         - ``end-to-end``: Theorem 18, W drifts by Q_N Σ″ Q_0ᵀ / β.
@@ -221,4 +233,5 @@ def brownian_motion(
     kappa = 0.0 if on == "orbit" else 1.0
     equation = Equation(None, begin.depth, _checks.positive(beta, "beta"), kappa, entropy=up)
     run = begin.run(dt, n_steps, save_every, n_paths, rng, first_path, workers, callback)
-    return _follow(equation, run, begin, begin.method("auto"), f"Brownian motion, {on}")
+    method = begin.method("auto")
+    return _follow(equation, run, begin, method, engine, f"Brownian motion, {on}")

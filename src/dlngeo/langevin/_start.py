@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _rank, balanced
 from dlngeo._checks import RNG, Array, Weights
+from dlngeo._engine import recorded
 from dlngeo._linalg import product
 from dlngeo._paths.run import Callback, Run
 from dlngeo._random import restored
 from dlngeo._results.ensemble import Ensemble
 from dlngeo.balanced.charts import coordinates
+from dlngeo.langevin.engines import engine_for
 from dlngeo.langevin.schemes import chosen
 
 
@@ -87,6 +89,29 @@ class Start(NamedTuple):
         if method not in ("auto", known):
             raise ValueError(f"method must be {known!r}, by which start was run, not {method!r}")
         return known
+
+    def engine(self, engine: str, scheme: Any) -> str:
+        """The engine's name: where an ensemble goes on with "auto", that by which it was run."""
+        if self.earlier is None or engine != "auto":
+            return engine_for(engine, scheme)
+        known = str(self.earlier.provenance.get("engine", "numpy")).split()[0]
+        try:
+            return engine_for(known, scheme)
+        except (ImportError, ValueError) as error:
+            raise type(error)(
+                f"start was run by {self.earlier.provenance['engine']}: {error}; another engine "
+                "goes on where it is asked for"
+            ) from None
+
+    def engines(self, engine: str) -> dict[str, Any]:
+        """What provenance says of an engine, and of others that took earlier steps."""
+        now = recorded(engine)
+        if self.earlier is None:
+            return {"engine": now}
+        then = self.earlier.provenance
+        others = [*then.get("engines_before", ()), then.get("engine", now)]
+        before = tuple(dict.fromkeys(other for other in others if other != now))
+        return {"engine": now} | ({"engines_before": before} if before else {})
 
 
 def _of_ensemble(start: Ensemble, depth: float | None, upstairs: bool | None) -> Start:

@@ -44,12 +44,18 @@ def bound(
     return np.asarray(depth * sigma ** (2 - 2 / depth) * curved + bend * (depth - 1) * second)
 
 
+def curvature_bound(energy: Energy) -> float | None:
+    """What the norm of E'' exceeds nowhere, where the energy says it."""
+    norm: float | None = getattr(energy, "hessian_norm", None)
+    return getattr(energy, "hessian_bound", None) if norm is None else norm
+
+
 def curvature(energy: Energy, W: Array) -> Array | float:
-    """The norm of E''(W): as the energy says it where it is constant; else from below.
+    """The norm of E''(W): what the energy says that it never exceeds; else from below.
 
     Then by three products with it from one fixed direction.
     """
-    constant: float | None = getattr(energy, "hessian_norm", None)
+    constant = curvature_bound(energy)
     if constant is not None:
         return constant
     Z = np.random.default_rng(0).standard_normal(W.shape[-2:])

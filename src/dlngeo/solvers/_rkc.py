@@ -10,20 +10,15 @@ PDEs", J. Comput. Appl. Math. 88 (1998) 315-326; second order, damping 2/13.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.integrate import DenseOutput
 
-from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius
-from dlngeo.solvers._step_control import RHS, AdaptiveSolver, scaled_error
+from dlngeo.solvers._stabilised import StabilisedSolver
+from dlngeo.solvers._step_control import RHS
 
-_EPS = float(np.finfo(float).eps)
-_REFRESH = 25  # steps between estimates of the spectral radius
 _SAFETY = 5.0  # by which the estimate of a local error is held below its tolerance
 
 
@@ -111,47 +106,7 @@ def stages_for(h: float, spectral_radius: float) -> int:
     return 1 + math.isqrt(int(1 + 1.54 * h * spectral_radius))
 
 
-def spectral_radius(
-    fun: RHS, t: Any, y: Array, f: Array, v: Array, iterations: int = 50
-) -> tuple[Array, Array]:
-    """Estimate the spectral radius of ∂fun/∂y at each state of a batch, by a power method.
-
-    Parameters
-    ----------
-    fun, t, y, f
-        As for :func:`rkc_step`; states along the last axis, ``(..., n)``.
-    v : (..., n) array
-        Where to start: the vector returned last time, or f.
-
-    Returns
-    -------
-    radius : (...) array
-        1.2 times the estimate, which the iteration has settled to one percent.
-    v : (..., n) array
-        The dominant direction found.
-    """
-    size = _norm(y)
-    step = np.sqrt(_EPS) * np.where(size > 0, size, 1.0)
-    length = _norm(v)
-    # A fixed direction where there is none yet: ones of alternating sign are rarely invariant.
-    fallback = np.resize([1.0, -1.0], y.shape[-1]) / math.sqrt(y.shape[-1])
-    v = np.where(length > 0, v / np.where(length > 0, length, 1.0), fallback)
-    radius = np.zeros_like(length)
-    for i in range(iterations):
-        image = (fun(t, y + step * v) - f) / step
-        previous, radius = radius, _norm(image)
-        v = np.where(radius > 0, image / np.where(radius > 0, radius, 1.0), v)
-        if i > 0 and (np.abs(radius - previous) <= 0.01 * radius).all():
-            break
-    return 1.2 * radius[..., 0], v
-
-
-def _norm(y: Array) -> Array:
-    """Euclidean norms along the last axis, without overflow or underflow; (..., 1)."""
-    return frobenius(y[..., None, :])[..., None]
-
-
-class RKC(AdaptiveSolver):
+class RKC(StabilisedSolver):
     """Runge-Kutta-Chebyshev of order 2 with automatic step size and stage count.
 
     Parameters
@@ -190,120 +145,29 @@ class RKC(AdaptiveSolver):
     (True, True)
     """
 
-    def __init__(
-        self,
-        fun: RHS,
-        t0: float,
-        y0: Array,
-        t_bound: float,
-        max_step: float = np.inf,
-        rtol: float = 1e-3,
-        atol: float = 1e-6,
-        vectorized: bool = False,
-        first_step: float | None = None,
-        spectral_radius: Callable[[float, Array], float] | None = None,
-        **extraneous: Any,
-    ) -> None:
-        if spectral_radius is not None:
-            _checks.function(spectral_radius, "spectral_radius")
-        self._bound = spectral_radius
-        self._eigenvector: Array | None = None  # where the power method stands
-        self._radius = 0.0
-        self._age = _REFRESH  # steps since the radius was estimated
-        self._error_old = self._h_old = 0.0
-        super().__init__(
-            fun, t0, y0, t_bound, max_step, rtol, atol, vectorized, first_step, **extraneous
-        )
-        self.y_old: Array | None = None
-        self.f_old: Array = self.f
-        # Rounding inside a step grows with the square of the stages.
-        self._most_stages = max(2, int(math.sqrt(float(np.min(self.rtol)) / (10 * _EPS))))
+    order = 3
+    _error_old = _h_old = 0.0
 
-    def _first_step(self) -> float:
-        self._refresh_radius()
-        span = abs(self.t_bound - self.t)
-        h = min(self.max_step, span, 1 / self._radius if self._radius > 0 else np.inf)
-        change = self.fun(self.t + h * self.direction, self.y + h * self.direction * self.f)
-        error = h * self._error(change - self.f, self.y)
-        if not math.isfinite(error):
-            return 1e-3 * h
-        return min(h, 0.1 * h / math.sqrt(error)) if error > 0 else h
-
-    def _refresh_radius(self) -> None:
-        if self._bound is not None:
-            self._radius = float(self._bound(self.t, self.y))
-        else:
-            start = self.f if self._eigenvector is None else self._eigenvector
-            radius, self._eigenvector = spectral_radius(self.fun, self.t, self.y, self.f, start)
-            self._radius = float(radius)
-            if not math.isfinite(self._radius):  # the right-hand side overflowed nearby
-                self._radius, self._eigenvector = 0.0, self.f
-        self._age = 0
+    def _most(self) -> float:
+        return (self._most_stages**2 - 1) / 1.54
 
     def _error(self, error: Array, y: Array) -> float:
-        return _SAFETY * scaled_error(error, self.y, y, self.rtol, self.atol)
-
-    def _try_step(self) -> tuple[bool, str | None]:
-        if self._age >= _REFRESH:
-            self._refresh_radius()
-        return super()._try_step()
-
-    def _longest(self) -> float:
-        h = super()._longest()
-        if self._radius > 0:
-            h = min(h, (self._most_stages**2 - 1) / (1.54 * self._radius))
-        return h
+        return _SAFETY * super()._error(error, y)
 
     def _attempt(self, h: float) -> tuple[float, tuple[Array, Array]]:
         stages = min(max(2, stages_for(abs(h), self._radius)), self._most_stages + 1)
         y, f, error = rkc_step(self.fun, self.t, self.y, self.f, h, stages)
         return self._error(error, y), (y, f)
 
-    def _shorter(self, h: float, error: float) -> float:
-        if self._age > 0:
-            self._refresh_radius()
-        return h * (max(0.1, 0.8 / error ** (1 / 3)) if math.isfinite(error) else 0.1)
-
     def _accept(self, h: float, error: float, t: float, attempt: tuple[Array, Array]) -> None:
-        self._h = h * self._growth(h, error)
+        super()._accept(h, error, t, attempt)
         self._error_old, self._h_old = error, h
-        self._age += 1
-        self.y_old, self.f_old = self.y, self.f
-        self.t, (self.y, self.f) = t, attempt
 
     def _growth(self, h: float, error: float) -> float:
         """The factor of the next step: proportional control first, predictive afterwards."""
         if error == 0:
             return 10.0
-        factor = 0.8 / error ** (1 / 3)
+        factor = 0.8 / error ** (1 / self.order)
         if self._error_old > 0:
-            factor *= (h / self._h_old) * (self._error_old / error) ** (1 / 3)
+            factor *= (h / self._h_old) * (self._error_old / error) ** (1 / self.order)
         return min(10.0, max(0.1, factor))
-
-    def _dense_output_impl(self) -> DenseOutput:
-        return HermiteOutput(self.t_old, self.t, self.y_old, self.y, self.f_old, self.f)
-
-
-class HermiteOutput(DenseOutput):
-    """The cubic that meets states and slopes at both ends of a step.
-
-    SciPy's ``CubicHermiteSpline`` is as accurate and takes four times as long to set up.
-    """
-
-    def __init__(
-        self, t_old: float, t: float, y_old: Any, y: Array, f_old: Array, f: Array
-    ) -> None:
-        super().__init__(t_old, t)
-        h = t - t_old
-        change = y - y_old
-        self._start = y_old
-        self._cubic = np.stack(
-            (h * f_old, 3 * change - h * (2 * f_old + f), h * (f_old + f) - 2 * change)
-        )
-
-    def _call_impl(self, t: Array) -> Array:
-        x = (np.asarray(t) - self.t_old) / (self.t - self.t_old)
-        powers = np.stack((x, x**2, x**3))
-        result = np.tensordot(self._cubic, powers, axes=(0, 0))
-        result += self._start if x.ndim == 0 else self._start[:, None]
-        return np.asarray(result)
