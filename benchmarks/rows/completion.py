@@ -1,9 +1,10 @@
 """What a global error of a completion's gradient flow costs: a tolerance or a step is varied.
 
 The mild problem has a truth of norm 1. At norm 30 the fastest rate is 93 times as large, and the
-stiff problem takes 120 times as long to its end: there stability bounds explicit steps. An error is |W(t) - exact| / |exact|: at the end, or the largest
-at eight times on the way, on which the order in which singular values are learnt depends. The
-descents are Euler's method; where their end is exact and their way is not, that shows.
+stiff problem takes 120 times as long to its end: there stability bounds explicit steps. An error
+is |W(t) - exact| / |exact|: at the end, or the largest at eight times on the way, on which the
+order in which singular values are learnt depends. The descents are Euler's method; where their end
+is exact and their way is not, that shows.
 
 Implicit solvers (SciPy's Radau and BDF, diffrax's Kvaerno5) take minutes: they factor a Jacobian of
 2700 columns that they first difference. LSODA takes so long only where it goes over to that.
