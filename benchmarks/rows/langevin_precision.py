@@ -21,7 +21,7 @@ from benchmarks.rows.langevin_steps import engine_options
 
 STEPS = (2, 4, 8, 16, 32)
 PATH_STEPS = {2: 80_000, 5: 15_000}  # of a call, one decomposition each
-MOST = 100_000  # paths
+MOST = 10_000  # paths
 
 
 def ours(law: Law, steps: int, paths: int, method: str, engine: str) -> Callable[[], Any]:
