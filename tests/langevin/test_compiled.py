@@ -119,6 +119,7 @@ def test_graded_matrices_in_the_entries_are_left_to_numpy():
     changes = {"start": start, "depth": np.inf, "n_steps": 20, "save_every": 5, "n_paths": 4}
     one, two = (run(engine, **changes) for engine in ("numpy", "numba"))
     close(one, two)
+    assert 40 < two.provenance["aside"] <= 80 and "aside" not in one.provenance
     assert_allclose(two.singular_values, one.singular_values, rtol=1e-11)
 
 

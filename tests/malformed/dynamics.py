@@ -58,7 +58,8 @@ def _solvers() -> dict[str, Call]:
     }
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
     stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
-    return {"solvers.GaussLegendre": solver} | dict.fromkeys(stabilised, solver | radius)
+    gauss = ("solvers.GaussLegendre", "solvers.GaussLegendre2", "solvers.GaussLegendre6")
+    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
 
 
 def _flows() -> dict[str, Call]:
@@ -97,6 +98,18 @@ def _flows() -> dict[str, Call]:
         }
         | down
         | control,
+        "flows.ensemble": {
+            "energy": energy(),
+            "starts": matrix(np.stack([W, W]), square=True),
+            "workers": integer(1),
+            "engine": choice("auto"),
+        }
+        | {"depth": down["depth"]}
+        | {key: control[key] for key in control if key not in ("method", "callback")}
+        | {"method": choice("auto")}
+        | gtol,
+        "flows.FlowEnsemble.save": {"path": file(_files() / "new")},
+        "flows.FlowEnsemble.load": {"path": file(_files() / "flows")},
         "flows.gradient_descent": steps
         | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
         "stability.descend": steps | {"callback": control["callback"]},
@@ -335,6 +348,7 @@ def _files() -> Path:
         _trajectory().save(folder / "saved")
         _ensemble().save(folder / "ensemble")
         _sample().save(folder / "sample")
+        _flow_ensemble().save(folder / "flows")
     return folder
 
 
@@ -350,10 +364,16 @@ def _trajectory() -> flows.Trajectory:
 
 
 @cache
+def _flow_ensemble() -> flows.FlowEnsemble:
+    return flows.ensemble(TARGET, np.stack([W, W]), (0.0, 0.1), depth=2)
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
     return {
         "flows.Trajectory": _trajectory(),
+        "flows.FlowEnsemble": _flow_ensemble(),
         "langevin.Ensemble": _ensemble(),
         "equilibrium.GibbsSample": _sample(),
     }

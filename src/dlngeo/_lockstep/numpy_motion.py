@@ -34,7 +34,7 @@ class NumpyMotion:
         sizes = [a * b for a, b in itertools.pairwise(widths)]
         self._ends = np.cumsum(sizes).tolist()
         self.size = self._ends[-1]
-        self.group = max(64, min(2048, _NUMBERS // self.size))
+        self.group = max(8, min(2048, _NUMBERS // self.size))
 
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""

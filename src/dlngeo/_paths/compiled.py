@@ -18,7 +18,7 @@ from dlngeo._paths.groups import Group, taken
 from dlngeo._paths.run import End
 
 _LANES = 8
-_BLOCK, _NOISE = 256, 2**19  # noise is drawn for at most so many steps, and numbers, at once
+_BLOCK, _NOISE = 256, 2**20  # noise is drawn for at most so many steps, and numbers, at once
 
 
 class Plan(NamedTuple):
@@ -98,8 +98,9 @@ class CompiledGroup(Group):
         rows, step = paths.rows[group, lane], paths.done[group] - 1
         state = paths.state[group, :, lane].reshape(-1, d, d)
         here = Here.of(self._stepper, state, None if self._kept is None else self._kept[rows])
-        normals = self._block[rows, self._at + step]
+        normals, cut = self._block[rows, self._at + step], self._bridges.used
         there, followed = taken(self._stepper, here, normals, self._run.dt, self._bridges, rows)
+        self._aside += len(rows) - (self._bridges.used - cut)
         new = np.where(followed[:, None], there.state.reshape(-1, d * d), np.nan)
         paths.state[group, :, lane] = new
         np.bitwise_or.at(paths.fresh, group, 1 << lane)

@@ -153,8 +153,8 @@ class _State:
             layers = _checks.weights(starts, "starts")
             if layers[0].ndim != 3:
                 raise ValueError(
-                    "starts must be weights (path, d_p, d_{p-1}), one stack of each; its first "
-                    f"layer has shape {layers[0].shape}"
+                    "starts must be weights (path, d_p, d_{p-1}), or matrices with depth=...; "
+                    f"the first layer has shape {layers[0].shape}"
                 )
             WeightFlow(Equation(energy, len(layers), weight_decay=gamma), layers, "starts")
             return cls(flatten(layers), None, layer_widths(layers), 0.0, gamma)

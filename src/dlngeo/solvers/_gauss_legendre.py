@@ -36,8 +36,10 @@ class Knot(NamedTuple):
     def follow(self, fun: RHS, h: float, order: int) -> Knot | None:
         """The next knot, if there is one."""
         y, rest, solved = self.step(fun, h, order)
-        f = fun(self.t + h, y) if solved and np.isfinite(y).all() else None
-        return None if f is None else Knot(self.t + h, y, f, rest)
+        if not solved or not np.isfinite(y).all():
+            return None
+        f = fun(self.t + h, y)
+        return Knot(self.t + h, y, f, rest) if np.isfinite(f).all() else None
 
 
 class GaussLegendre(AdaptiveSolver):

@@ -100,9 +100,13 @@ def advance(
     for g in range(len(paths.done)):
         here = _here(paths, room, g, law.d)
         paths.left[g] = 0
+        if paths.alive[g] == 0:
+            continue
         if paths.fresh[g]:
             paths.lame[g] |= _decompose(law, here, room.there, paths.fresh[g]) & paths.fresh[g]
             paths.fresh[g] = 0
+        if paths.done[g] == n_steps:
+            continue
         top, steep = _look(law, scheme, energy, A, B, here, room)
         while paths.done[g] < n_steps and paths.left[g] == 0:
             step = paths.done[g]
