@@ -82,11 +82,11 @@ def compiled_part(energy: object) -> Compiled | None:
     """
     if not callable(getattr(energy, "compiled", None)):
         return None
-    nearer: list[str] = [*getattr(energy, "__dict__", {})]
-    for kind in type(energy).__mro__:
-        if "compiled" in vars(kind):
+    nearer: list[str] = []
+    for names in (getattr(energy, "__dict__", {}), *map(vars, type(energy).__mro__)):
+        if "compiled" in names:
             break
-        nearer += vars(kind)
+        nearer += names
     if {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"} & set(nearer):
         return None
     found: Compiled = energy.compiled()  # type: ignore[attr-defined]
