@@ -18,6 +18,7 @@ from dlngeo.energies._linear_regression import LinearRegression, WeightMaps, Whi
 from dlngeo.energies._logistic import Logistic
 from dlngeo.energies._on_lanes import compile_energy
 from dlngeo.energies._on_lanes import compiled_part as compiled_part
+from dlngeo.energies._on_lanes import entries_part as entries_part
 from dlngeo.energies._on_lanes import on_lanes as on_lanes
 from dlngeo.energies._protocol import Compiled, Energy, Entries, Fits, NullSpace
 from dlngeo.energies._protocol import Spectral as Spectral

@@ -17,7 +17,8 @@ import numpy as np
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product
+from dlngeo._linalg import frobenius, layer_widths, prefix_products, product, svd, svd_product
+from dlngeo._results.trajectory import Trajectory, build
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
@@ -28,8 +29,6 @@ class System(Protocol):
     """A flow on flat vectors: where it starts, its velocity, and how to read a state."""
 
     equation: Equation
-    energy: Energy
-    rank: int | None
     start: Array
     members: int  # of the stack: the state is as many vectors of one length in a row
 
@@ -37,24 +36,92 @@ class System(Protocol):
         """dy/dt; NaN where y has run beyond the range of floating point."""
         ...
 
+    def finite(self, y: Array) -> bool:
+        """Whether a state and its energy are within the range of floating point."""
+        ...
+
+    def value(self, y: Array) -> float:
+        """E(W), the largest of a stack."""
+        ...
+
+    def slope(self, y: Array) -> float:
+        """‖E'(W)‖_F, the largest of a stack."""
+        ...
+
+    def slope_at_zero(self) -> float:
+        """‖E'(0)‖_F, a size that E' has somewhere; 0 where E is not defined there."""
+        ...
+
+    def seen(self, y: Array) -> Any:
+        """What a callback is shown of a state."""
+        ...
+
+    def trajectory(
+        self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
+    ) -> Any:
+        """The result, of the states (time, size) that are saved."""
+        ...
+
+
+class _MatrixSystem:
+    """What is read off a state that gives the matrix W."""
+
+    equation: Equation
+    energy: Energy
+    rank: int | None
+    start: Array
+
     def end_to_end(self, y: Array) -> Array:
         """The end-to-end matrices ``(..., *stack, m, n)`` of states ``(..., size)``."""
-        ...
+        raise NotImplementedError
 
     def weights(self, y: Array) -> Weights | None:
         """The weights of states ``(..., size)``; None downstairs."""
-        ...
+        raise NotImplementedError
+
+    def finite(self, y: Array) -> bool:
+        if not np.isfinite(y).all():
+            return False
+        W = self.end_to_end(y)
+        return bool(np.isfinite(W).all() and np.isfinite(self.energy.value(W)).all())
+
+    def value(self, y: Array) -> float:
+        return float(np.max(self.energy.value(self.end_to_end(y))))
+
+    def slope(self, y: Array) -> float:
+        return self._slope(self.end_to_end(y))
+
+    def slope_at_zero(self) -> float:
+        try:
+            slope = self._slope(np.zeros_like(self.end_to_end(self.start)))
+        except (ValueError, ArithmeticError):  # LinAlgError is a ValueError
+            return 0.0
+        return slope if math.isfinite(slope) else 0.0
+
+    def _slope(self, W: Array) -> float:
+        return float(np.max(frobenius(self.energy.gradient(W))))
+
+    def seen(self, y: Array) -> Array:
+        return self.end_to_end(y)
+
+    def trajectory(
+        self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
+    ) -> Trajectory:
+        W = self.end_to_end(y)
+        return build(
+            t,
+            W,
+            self.weights(y),
+            self.energy.value(W),
+            weight_decay=self.equation.weight_decay,
+            rank=self.rank,
+            status=status,
+            message=message,
+            stats=stats,
+        )
 
 
-def finite(system: System, y: Array) -> bool:
-    """Whether a state and its energy are within the range of floating point."""
-    if not np.isfinite(y).all():
-        return False
-    W = system.end_to_end(y)
-    return bool(np.isfinite(W).all() and np.isfinite(system.energy.value(W)).all())
-
-
-class WeightFlow:
+class WeightFlow(_MatrixSystem):
     """Upstairs: the state is all weights of the stack, network by network."""
 
     rank: int | None = None
@@ -89,7 +156,7 @@ class WeightFlow:
         return velocity - gamma * y if gamma else velocity
 
 
-class EndToEndFlow:
+class EndToEndFlow(_MatrixSystem):
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
@@ -165,7 +232,7 @@ class FreeEnergyFlow(EndToEndFlow):
         return np.asarray(force / self.equation.beta).reshape(-1)
 
 
-class AdjacencyFlow:
+class AdjacencyFlow(_MatrixSystem):
     """The ground truth: the state is the whole adjacency matrix."""
 
     rank: int | None = None
