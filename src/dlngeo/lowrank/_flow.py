@@ -54,8 +54,9 @@ def flow(
         U diag(sigma) Vᵀ; the columns need not be orthonormal.
     t_span : (t_0, t_1), finite, t_0 < t_1
     depth : real number >= 1
-        A whole depth is carried as a narrow network, any other by its outer layers. At 1 it is the
-        flow projected on the tangent spaces of the matrices of rank r.
+        A whole depth is carried as a narrow network, any other by its outer layers. At 1 it is
+        -E'(W) projected on the tangent spaces of the matrices of rank r, which a network of one
+        layer does not do.
     rank : int or None
         r, which the start must have; from a start of more it is the nearest matrix of this rank.
         None: the columns of the start.
@@ -82,8 +83,9 @@ def flow(
 
     Notes
     -----
-    The same path as ``flows.gradient_flow(energy, W, t_span, depth=depth, rank=rank)``, which is
-    that of every balanced network of this depth whose hidden layers are no narrower than r.
+    At depths above 1 the path of ``flows.gradient_flow(energy, W, t_span, depth=..., rank=...)``,
+    which is that of every balanced network whose hidden layers are no narrower than r. A run ends
+    as failed where σ_r reaches zero, which takes finite time at depths below 2.
     Source: Menon, (3.5), (4.11), (4.21).
 
     Examples

@@ -37,7 +37,7 @@ def random_start(shape: tuple[int, int], rank: int, *, scale: float, rng: RNG = 
     [0.1, 0.1]
     """
     m, n = _checks.shape(shape)
-    r = _checks.rank(rank, (m, n), None, 2)
+    r = _checks.rank(_checks.integer(rank, "rank", 1), (m, n), None, 2)
     scale, generator = _checks.positive(scale, "scale"), _checks.rng(rng)
     U, V = (orthonormalise(generator.standard_normal((size, r))) for size in (m, n))
     return Factors(U, np.full(r, scale), V)
@@ -70,7 +70,7 @@ def spectral_start(energy: Energy, rank: int) -> Factors:
     if not (isinstance(shape, tuple) and len(shape) == 2):
         raise TypeError("energy must have a shape (m, n), which tells the shape of the start")
     require_energy(energy, np.broadcast_to(0.0, shape), "energy")
-    r = _checks.rank(rank, shape, None, 2)
+    r = _checks.rank(_checks.integer(rank, "rank", 1), shape, None, 2)
     pull = pull_of(energy, shape, "numpy")
     zero = np.zeros((shape[0], 1)), np.zeros((shape[1], 1))
     S = pull.gradient(*zero)
@@ -82,7 +82,7 @@ def spectral_start(energy: Energy, rank: int) -> Factors:
         U, sigma, Vt = U[:, ::-1], sigma[::-1], Vt[::-1]
     U, sigma, V = -U[:, :r], sigma[:r], Vt[:r].T
     bend = pull.along(*zero, (U * sigma, V))
-    if not (sigma[-1] > 0 and bend > 0):
+    if not (sigma[-1] > max(shape) * np.finfo(float).eps * sigma[0] and bend > 0):
         raise ValueError(
             f"energy must have a slope of rank {r} at zero, and bend there; it has not"
         )
