@@ -7,9 +7,11 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from dlngeo import balanced, energies, flows, lowrank, weights
+from dlngeo._equation import Equation
+from dlngeo.flows import Control, integrate
 from dlngeo.lowrank import Factors, flow, random_start, spectral_start
 from dlngeo.lowrank._pulls import DensePull, SparsePull, pull_of
-from dlngeo.lowrank._systems import _quotients
+from dlngeo.lowrank._systems import RootFlow, _quotients
 
 ENGINES = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(
     "not __import__('importlib.util').util.find_spec('numba')"
@@ -33,6 +35,9 @@ LOSSES = {
 }
 START = Factors(frame(M, R), np.array([0.5, 0.3, 0.1]), frame(N, R))
 TIMES = [0, 1, 3, 6]
+LARGER = random_start((40, 30), 2, scale=2.0, rng=5)._replace(sigma=np.array([3.0, 2.0]))
+SEEN = np.nonzero(np.random.default_rng(6).random((40, 30)) < 0.5)
+ENOUGH = energies.SparseCompletion(*SEEN, LARGER.dense()[SEEN], (40, 30))
 
 
 # ----------------------------------------------------------------------------------- the flow
@@ -94,9 +99,9 @@ def test_a_wide_balanced_network_moves_the_same_way():
 
 @pytest.mark.parametrize("depth", [2, 3, 2.7])
 def test_it_finds_what_was_observed(depth):
-    run = flow(ENERGY, spectral_start(ENERGY, R), (0, 1e4), depth=depth, stop_loss=1e-14)
+    run = flow(ENOUGH, spectral_start(ENOUGH, 2), (0, 1e4), depth=depth, stop_loss=1e-14)
     assert run.status == 1 and "stop_loss" in run.message
-    np.testing.assert_allclose(run.factors().dense(), TRUTH.dense(), atol=1e-5)
+    np.testing.assert_allclose(run.factors().dense(), LARGER.dense(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -119,12 +124,25 @@ def test_any_energy_is_asked_by_way_of_the_dense_matrix():
 
 def test_the_layers_stay_balanced():
     """(4.11) holds on the balanced manifold alone: what the real-depth state drifts off it."""
-    run = flow(ENERGY, START, (0, 300), depth=2.5, rtol=1e-9, gtol=0)
-    np.testing.assert_allclose(run.factors().dense(), TRUTH.dense(), atol=1e-7)
+    drift = []
+
+    class Watched(RootFlow):
+        def seen(self, y):
+            A, B = self._outer(y)
+            drift.append(np.abs(A.T @ A - B.T @ B).max())
+            return super().seen(y)
+
+    equation = Equation(ENOUGH, 2.5)
+    system = Watched(equation, spectral_start(ENOUGH, 2), pull_of(ENOUGH, (40, 30), "numpy"))
+    control = Control.of((0, 100), "auto", None, None, 1e-8, 1e-9, None, None, lambda t, W: None)
+    run = integrate(system, control)
+    assert run.status == 1
+    np.testing.assert_allclose(run.factors().dense(), LARGER.dense(), atol=1e-7)
+    assert max(drift) < 1e-8
 
 
 def test_it_ends_where_the_slope_vanishes():
-    run = flow(ENERGY, near_truth(), (0, 1e6), depth=3, gtol=1e-6)
+    run = flow(ENOUGH, spectral_start(ENOUGH, 2), (0, 1e6), depth=3, gtol=1e-6)
     assert run.status == 1 and "stationary" in run.message
 
 
@@ -149,7 +167,7 @@ def test_other_solvers(method):
 
 
 def test_a_table_that_no_memory_holds():
-    size = 10**6
+    size = 10**5
     rng = np.random.default_rng(2)
     truth = Factors(frame(size, 1, rng), np.array([1e6]), frame(size, 1, rng))
     rows, cols = (rng.permutation(size)[:2000] for _ in range(2))
@@ -180,6 +198,19 @@ def test_products_are_those_of_the_dense_gradient(name, engine):
     Z = RNG.standard_normal((M, 2)), RNG.standard_normal((N, 2))
     wanted = (Z[0] @ Z[1].T * energy.hessian(W, Z[0] @ Z[1].T)).sum()
     np.testing.assert_allclose(pull.along(L, other, Z), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rank", [1, 8, 9, 16, 17, 40])
+@pytest.mark.parametrize("cache", [1 << 20, 5000, 1])
+def test_one_pass_in_blocks_of_columns(rank, cache, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr("dlngeo.lowrank._pulls._CACHE", cache)
+    L, other = RNG.standard_normal((40, rank)), RNG.standard_normal((30, rank))
+    S = ENOUGH.gradient(L @ other.T)
+    value, by_L, by_R = pull_of(ENOUGH, (40, 30), "numba")(L, other)
+    np.testing.assert_allclose(value, ENOUGH.value(L @ other.T), rtol=1e-12)
+    np.testing.assert_allclose(by_L, S @ other, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(by_R, S.T @ L, rtol=1e-10, atol=1e-10)
 
 
 def test_rows_and_columns_without_entries():

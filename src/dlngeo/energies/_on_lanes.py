@@ -96,7 +96,7 @@ def _part(energy: Any, name: str) -> Any:
         if name in vars(kind):
             break
         nearer += vars(kind)
-    own = {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum", "_loss"}
+    own = {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"}
     return None if own & set(nearer) else getattr(energy, name)()
 
 

@@ -18,6 +18,8 @@ from dlngeo._linalg import frobenius
 from dlngeo.energies import Energy, Entries, entries_part, require_stacks
 from dlngeo.lowrank._factors import inner_products
 
+LANES = 8  # numbers in a vector of the compiled kernels
+_CACHE = 1 << 20  # bytes that a block of columns takes
 Pulled = tuple[float, Array, Array]
 
 
@@ -131,6 +133,7 @@ class CompiledPull(SparsePull):
         from dlngeo._compiled import observed
 
         self._kernels = observed
+        self._blocks: dict[int, tuple[Array, Array, Array]] = {}  # by width
 
     def _entries(self, L: Array, R: Array) -> Array:
         w = np.empty(self._columns.size)
@@ -138,22 +141,47 @@ class CompiledPull(SparsePull):
         return w
 
     def __call__(self, L: Array, R: Array) -> Pulled:
-        L, R = _rows(L, R)
-        by_L, by_R = np.empty_like(L), np.empty_like(R)
-        pattern = self._starts, self._columns
-        if self._target is not None:
-            value = self._kernels.squares(*pattern, self._target, L, R, by_L, by_R)
-        else:
-            values, slope = self._loss(self._entries(L, R))
-            value = values.sum()
-            self._kernels.products(*pattern, slope, L, R, by_L, by_R)
+        if self._target is None:
+            return self._in_two(*_rows(L, R))
+        r = L.shape[1]
+        width = max(2, -(-r // LANES))
+        one_pass = self._kernels.squares if width == 2 else self._kernels.wide_squares
+        filled = [_filled(A, width) for A in (L, R)]
+        found = [np.zeros_like(A) for A in filled]
+        value = one_pass(len(L), *self._in_blocks(self._target, width), *filled, *found)
+        by_L, by_R = (A.reshape(-1, LANES * width)[:, :r] for A in found)
         return float(value), by_L, by_R
+
+    def _in_two(self, L: Array, R: Array) -> Pulled:
+        value, slope = self._loss(self._entries(L, R))
+        by_L, by_R = np.zeros_like(L), np.zeros_like(R)
+        self._kernels.products(self._starts, self._columns, slope, L, R, by_L, by_R)
+        return float(value.sum()), by_L, by_R
 
     def value(self, L: Array, R: Array) -> float:
         if self._target is None:
             return super().value(L, R)
         L, R = _rows(L, R)
         return float(self._kernels.sum_of_squares(self._starts, self._columns, self._target, L, R))
+
+    def _in_blocks(self, target: Array, width: int) -> tuple[Array, Array, Array]:
+        """Starts, columns and targets with the columns in blocks, block by block."""
+        if width not in self._blocks:
+            m, n = self._shape
+            wide = max(1, _CACHE // (2 * 8 * LANES * width))
+            run = self._columns // wide * np.int64(m) + self._rows
+            order = np.argsort(run, kind="stable")
+            starts = np.searchsorted(run[order], np.arange(-(-n // wide) * m + 1))
+            kept = starts.astype(self._starts.dtype), self._columns[order], target[order]
+            self._blocks = {width: kept}  # of one rank at a time
+        return self._blocks[width]
+
+
+def _filled(A: Array, width: int) -> Array:
+    """Rows filled up with zeros, eight numbers a row."""
+    filled = np.zeros((len(A), LANES * width))
+    filled[:, : A.shape[1]] = A
+    return filled.reshape(-1, LANES)
 
 
 def _rows(L: Array, R: Array) -> tuple[Array, Array]:
