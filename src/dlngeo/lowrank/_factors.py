@@ -11,7 +11,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
 
-_CHUNK = 1 << 14  # entries at a time: their factors stay in the cache
+_CHUNK = 1 << 12  # entries at a time: their factors stay in the cache
 
 
 class Factors(NamedTuple):
@@ -60,11 +60,16 @@ class Factors(NamedTuple):
 
 
 def inner_products(L: Array, R: Array, i: Array, j: Array) -> Array:
-    """⟨L[i_k], R[j_k]⟩ (k,): entries of L Rᵀ."""
+    """⟨L[i_k], R[j_k]⟩ (k,): entries of L Rᵀ, of indices known to be within."""
     w = np.empty(i.size)
+    ones = np.ones(L.shape[1])
+    left, right = np.empty((2, min(_CHUNK, i.size), L.shape[1]))
     for k in range(0, i.size, _CHUNK):
-        some = slice(k, k + _CHUNK)
-        np.einsum("kr,kr->k", L[i[some]], R[j[some]], out=w[some])
+        few = i[k : k + _CHUNK].size
+        np.take(L, i[k : k + _CHUNK], axis=0, out=left[:few], mode="clip")
+        np.take(R, j[k : k + _CHUNK], axis=0, out=right[:few], mode="clip")
+        left[:few] *= right[:few]
+        np.dot(left[:few], ones, out=w[k : k + few])
     return w
 
 

@@ -96,7 +96,7 @@ class SparsePull:
         self._loss, self._curvature = entries.loss, entries.curvature
         self._starts = entries.starts.astype(small)
         self._columns = entries.columns.astype(small)
-        self._rows = np.repeat(np.arange(shape[0], dtype=small), np.diff(entries.starts))
+        self._rows: Array = np.repeat(np.arange(shape[0], dtype=small), np.diff(entries.starts))
         self._shape, self._target = shape, entries.target
 
     def _entries(self, L: Array, R: Array) -> Array:
@@ -169,7 +169,7 @@ class CompiledPull(SparsePull):
         if width not in self._blocks:
             m, n = self._shape
             wide = max(1, _CACHE // (2 * 8 * LANES * width))
-            run = self._columns // wide * np.int64(m) + self._rows
+            run = (self._columns // wide).astype(np.int64) * m + self._rows
             order = np.argsort(run, kind="stable")
             starts = np.searchsorted(run[order], np.arange(-(-n // wide) * m + 1))
             kept = starts.astype(self._starts.dtype), self._columns[order], target[order]
