@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.harness import BOUND, PEER, Contender, Goal, Row
 from benchmarks.peers import jax_on_one_thread, native
 
-RTOL, STOP, LATE = 1e-8, 1e-16, 1e7
+RTOL, STOP = 1e-8, 1e-16
+LATE = {2: 1e7, 3: 1e4, 5: 1e4, 10: 1e4}  # by which all but a few are at their ends
 DEPTHS = (2, 3, 5, math.inf)
 WIDTHS = {3: 1 / 100, 5: 1 / 50, 10: 1 / 20}  # beside a loop over gradient_flow
 ENGINES = ("numpy", "numba")
@@ -59,9 +60,9 @@ def ours(d: int, depth: float, count: int, stop: float, engine: str) -> Callable
 
     def run() -> None:
         found = flows.ensemble(
-            energy, begin, (0, LATE), stop_loss=stop, gtol=0, rtol=RTOL, engine=engine, **options
+            energy, begin, (0, LATE[d]), stop_loss=stop, gtol=0, rtol=RTOL, engine=engine, **options
         )
-        if (found.energy_end > stop).mean() > 0.01:
+        if (found.energy_end > stop).mean() > 0.05:
             raise RuntimeError(f"not at the end: {found.message}")
 
     return run
@@ -77,7 +78,7 @@ def one_by_one(d: int, depth: float, count: int, stop: float, method: str) -> Ca
     def run() -> None:
         for begin in each:
             flows.gradient_flow(
-                energy, begin, (0, LATE), stop_loss=stop, gtol=0, rtol=RTOL, t_eval=[LATE],
+                energy, begin, (0, LATE[d]), stop_loss=stop, gtol=0, rtol=RTOL, t_eval=[LATE[d]],
                 method=method, **options,
             )  # fmt: skip
 
@@ -124,7 +125,7 @@ def scipy_loop(d: int, depth: float, count: int, stop: float) -> Callable[[], An
         for begin in each:
             y = np.concatenate([W.ravel() for W in begin])
             atol = 1e-3 * RTOL * np.abs(y).max()
-            solve_ivp(f, (0, LATE), y, "DOP853", rtol=RTOL, atol=atol, events=ended)
+            solve_ivp(f, (0, LATE[d]), y, "DOP853", rtol=RTOL, atol=atol, events=ended)
 
     return run
 
@@ -152,7 +153,7 @@ def diffrax_stack(d: int, depth: float, count: int, stop: float) -> Callable[[],
     def one(layers: Any) -> Any:
         largest = jax.numpy.stack([jax.numpy.abs(W).max() for W in layers]).max()
         return diffrax.diffeqsolve(
-            diffrax.ODETerm(field), diffrax.Dopri8(), 0.0, LATE, None, layers, max_steps=100_000,
+            diffrax.ODETerm(field), diffrax.Dopri8(), 0.0, LATE[d], None, layers, max_steps=100_000,
             stepsize_controller=diffrax.PIDController(rtol=RTOL, atol=1e-3 * RTOL * largest),
             event=diffrax.Event(ended), adjoint=diffrax.ForwardMode(), throw=False,
         ).ys  # fmt: skip
@@ -174,12 +175,12 @@ def contenders(d: int, depth: float, count: int, stop: float) -> list[Contender]
         )
         for engine in ENGINES
     ]
-    for method in ("auto", "DOP853"):
+    for method in ("auto", "DOP853") if d == 2 else ("auto",):
         found.append(
             Contender(f"loop over gradient_flow, {method}",
                       lambda m=method: one_by_one(d, depth, few, stop, m), few)
         )  # fmt: skip
-    if math.isfinite(depth):
+    if d == 2 and math.isfinite(depth):
         found += [
             Contender("loop over SciPy DOP853",
                       lambda: scipy_loop(d, depth, few, stop), few, PEER),

@@ -19,8 +19,8 @@ from benchmarks.laws import LAWS, Law
 from benchmarks.peers import langevin as peers
 from benchmarks.rows.langevin_steps import engine_options
 
-STEPS = (2, 4, 8, 16, 32, 64)
-PATH_STEPS = {2: 150_000, 5: 30_000}  # of a call, one decomposition each
+STEPS = (2, 4, 8, 16, 32)
+PATH_STEPS = {2: 80_000, 5: 15_000}  # of a call, one decomposition each
 MOST = 100_000  # paths
 
 

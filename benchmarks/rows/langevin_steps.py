@@ -17,7 +17,7 @@ from benchmarks.peers import langevin as peers
 from benchmarks.peers.langevin import Problem
 
 PATHS = 1000
-STEPS = {2: 600, 5: 240, 10: 120, 20: 48}
+STEPS = {2: 400, 5: 120, 10: 45, 20: 15}
 METHODS = ("weak2", "root", "euler")
 ENGINES = ("numpy", "numba")
 BESIDE_SVD = {2: (1 / 9, 1.0), 5: (1 / 6, 1.3), 10: (1 / 3.5, 2.1), 20: (1 / 1.9, 3.9)}

@@ -116,6 +116,15 @@ def svd(W: Array) -> tuple[Array, Array, Array]:
     return U, sigma, Vt
 
 
+def singular_values(W: Array) -> Array:
+    """The singular values of a stack alone, as :func:`svd` finds them to rounding."""
+    sigma = np.linalg.svd(W, compute_uv=False)
+    for index in map(tuple, np.argwhere(sigma[..., -1] < 1e-3 * sigma[..., 0])):
+        if graded(W[index]):
+            sigma[index] = _jacobi_svd(W[index])[1]
+    return sigma
+
+
 def graded(W: Array) -> bool:
     """Whether rows or columns of a matrix differ by more than a factor of 100 in size."""
     size = np.abs(W)

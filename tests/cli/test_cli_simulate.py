@@ -16,7 +16,6 @@ from commands import call, only_line
 from dlngeo import langevin
 from dlngeo._environment import numerics
 from dlngeo._results import ensemble
-from dlngeo._store import groups
 from dlngeo._store.files import held
 from dlngeo.completion import study
 from dlngeo.simulation import store
@@ -322,7 +321,7 @@ def test_summary_tells_where_the_paths_were_made(call, config, tmp_path, monkeyp
     out = tmp_path / "out"
     assert call("simulate", config, "--out", out) == 0
     there = {**numerics(), "kernel": "Zen9"}
-    monkeypatch.setattr(groups, "numerics", lambda: there)
+    monkeypatch.setattr(store, "numerics", lambda: there)
     assert call("simulate", config, "--out", out) == 2
     assert call("simulate", config, "--out", out, "--mix-environments") == 0
     assert json.loads((out / "summary.json").read_text())["kernel"] == numerics()["kernel"]

@@ -491,6 +491,36 @@ def test_bound_met_in_a_step_that_ends_at_time_zero():
     assert run.energy[-1] <= end * (1 + 1e-6)
 
 
+def test_stats_say_what_auto_took():
+    # not stiff: an exit from a saddle, followed at a small tolerance; stiff: a long way to t = 1e4
+    energy = energies.MatrixCompletion.from_nan([[1, np.nan], [np.nan, 1]])
+    start = weights.random_balanced((2, 2, 2, 2), 0.3, rng=1)
+    short = flows.gradient_flow(energy, start, (0, 2), rtol=1e-8, gtol=0)
+    assert short.stats["ROCK4"] == 0
+    assert short.stats["DOP853"] == short.stats["steps"]
+    assert short.stats["evaluations"] < 500  # RKC, of order 2, took 4,000
+    long = flows.gradient_flow(energy, start, (0, 1e4), rtol=1e-4, gtol=0, t_eval=[1e4])
+    assert long.stats["ROCK4"] > 0
+    assert long.stats["DOP853"] + long.stats["ROCK4"] == long.stats["steps"]
+    assert long.stats["evaluations"] < 4000  # DOP853 would take 50,000
+    assert long.success
+
+
+@pytest.mark.parametrize("depth", [None, 3])
+def test_auto_meets_dop853_on_a_stiff_completion(depth):
+    rng = np.random.default_rng(3)
+    truth = rng.standard_normal((6, 1)) @ rng.standard_normal((1, 6))
+    energy = energies.MatrixCompletion(truth / np.linalg.norm(truth), rng.random((6, 6)) < 0.6)
+    start = weights.random_balanced((6,) * 4, 0.2, rng=3)
+    begin = start if depth is None else weights.end_to_end(start)
+    t = [10.0, 100.0, 1000.0]
+    options = {"t_eval": t, "gtol": 0, "depth": depth}
+    exact = flows.gradient_flow(energy, begin, (0, 1e3), method="DOP853", rtol=1e-11, **options)
+    run = flows.gradient_flow(energy, begin, (0, 1e3), rtol=1e-7, **options)
+    assert_allclose(run.W, exact.W, atol=1e-6)
+    assert run.stats["evaluations"] < exact.stats["evaluations"] / 2
+
+
 # ------------------------------------------------------------------------------ gradient descent
 
 
@@ -552,7 +582,7 @@ def test_descent_that_diverges_keeps_the_last_finite_state():
         ({"t_span": (0, 1e150)}, ValueError, "t_span must be of a length from 1e-100 to 1e100"),
         ({"t_span": (0, 1e-150)}, ValueError, "t_span must be of a length"),
         ({"weight_decay": -1}, ValueError, "weight_decay"),
-        ({"method": "Euler"}, ValueError, "RKC, GaussLegendre, RK45"),
+        ({"method": "Euler"}, ValueError, "auto, ROCK4, RKC, GaussLegendre, "),
         ({"method": 7}, TypeError, "solver's name"),
         ({"t_eval": [0.5, 0.2]}, ValueError, "increasing"),
         ({"t_eval": [0.5, 2]}, ValueError, "within t_span"),

@@ -55,10 +55,15 @@ def test_versions_agree():
 
 def test_readme_example_runs(capsys):
     readme = (ROOT / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    code, ensembles = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) == 10
-    exec(compile(code, "README.md", "exec"), {})
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
     assert "Trajectory(" in capsys.readouterr().out
+    exec(
+        compile(ensembles.replace("10_000", "20").replace("1000", "10"), "README.md", "exec"), names
+    )
+    assert "FlowEnsemble(20 paths" in capsys.readouterr().out
 
 
 def test_example_of_the_page_of_results_runs(tmp_path, monkeypatch):

@@ -57,14 +57,16 @@ def _solvers() -> dict[str, Call]:
         "first_step": number(0.1, none=True),
     }
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
-    return {"solvers.GaussLegendre": solver, "solvers.RKC": solver | radius}
+    stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
+    gauss = ("solvers.GaussLegendre", "solvers.GaussLegendre2", "solvers.GaussLegendre6")
+    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
 
 
 def flow_control() -> Call:
     """The keywords of every flow."""
     return {
         "t_span": span(),
-        "method": choice("RKC"),
+        "method": choice("auto"),
         "t_eval": times([0.0, 0.01], outside=2.0),
         "stop_loss": number(-1.0, none=True, zero=True, negative=True),
         "rtol": number(1e-3),
@@ -101,6 +103,18 @@ def _flows() -> dict[str, Call]:
         }
         | down
         | control,
+        "flows.ensemble": {
+            "energy": energy(),
+            "starts": matrix(np.stack([W, W]), square=True),
+            "workers": integer(1),
+            "engine": choice("auto"),
+        }
+        | {"depth": down["depth"]}
+        | {key: control[key] for key in control if key not in ("method", "callback")}
+        | {"method": choice("auto")}
+        | gtol,
+        "flows.FlowEnsemble.save": {"path": file(_files() / "new")},
+        "flows.FlowEnsemble.load": {"path": file(_files() / "flows")},
         "flows.gradient_descent": steps
         | {key: control[key] for key in ("weight_decay", "stop_loss", "callback")},
         "stability.descend": steps | {"callback": control["callback"]},
@@ -233,13 +247,13 @@ def _paths() -> dict[str, Call]:
         | among
         | kappa
         | down
-        | {"energy": energy(TARGET)},
+        | {"energy": energy(TARGET), "engine": choice("auto")},
         "simulation.beside_flow": simulated
         | plan
         | each
         | kappa
         | down
-        | {"workers": among["workers"], "energy": energy(TARGET)},
+        | {"workers": among["workers"], "energy": energy(TARGET), "engine": choice("auto")},
         "langevin.simulate_unbalanced": {
             "energy": energy(TARGET, none=True),
             "weights": network(driven=True),
@@ -247,7 +261,11 @@ def _paths() -> dict[str, Call]:
         | plan
         | among
         | kappa,
-        "langevin.brownian_motion": {"start": start(free=True), "on": choice("end-to-end")}
+        "langevin.brownian_motion": {
+            "start": start(free=True),
+            "on": choice("end-to-end"),
+            "engine": choice("auto"),
+        }
         | plan
         | each
         | among
@@ -335,6 +353,7 @@ def _files() -> Path:
         _trajectory().save(folder / "saved")
         _ensemble().save(folder / "ensemble")
         _sample().save(folder / "sample")
+        _flow_ensemble().save(folder / "flows")
     return folder
 
 
@@ -350,10 +369,16 @@ def _trajectory() -> flows.Trajectory:
 
 
 @cache
+def _flow_ensemble() -> flows.FlowEnsemble:
+    return flows.ensemble(TARGET, np.stack([W, W]), (0.0, 0.1), depth=2)
+
+
+@cache
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
     return {
         "flows.Trajectory": _trajectory(),
+        "flows.FlowEnsemble": _flow_ensemble(),
         "langevin.Ensemble": _ensemble(),
         "equilibrium.GibbsSample": _sample(),
     }

@@ -9,7 +9,6 @@ from numpy.testing import assert_array_equal
 
 from dlngeo import _environment, _random, langevin
 from dlngeo._results import ensemble
-from dlngeo._store import groups as grouping
 from dlngeo._store import sealed
 from dlngeo.simulation import config, store
 
@@ -270,7 +269,7 @@ def elsewhere(monkeypatch):
 
     def move():
         other = {**_environment.numerics(), "kernel": "Zen9", "dlngeo": "9.9"}
-        for module in (grouping, _random):
+        for module in (store, _random):
             monkeypatch.setattr(module, "numerics", lambda: other)
 
     return move

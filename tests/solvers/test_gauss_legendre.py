@@ -1,13 +1,16 @@
 """Gauss-Legendre: order, symmetry, quadratic invariants to rounding, SciPy's solver interface."""
 
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
+from scipy.interpolate import pade
 
 from dlngeo import energies, flows, weights
-from dlngeo.solvers import GaussLegendre
-from dlngeo.solvers._gauss_legendre import gauss_step
+from dlngeo.solvers import GaussLegendre, GaussLegendre2, GaussLegendre6
+from dlngeo.solvers._gauss_stages import gauss_step
 
 
 def pendulum(t, y):
@@ -62,9 +65,23 @@ def test_quadratic_invariants_are_kept_to_rounding():
     assert abs(end @ (end / I) - y @ (y / I)) < 1e-13
 
 
-def test_too_long_a_step_says_so():
+@pytest.mark.parametrize("order", [2, 4, 6])
+@pytest.mark.parametrize("z", [-0.5, -50.0, -5000.0, 3.0])
+def test_a_step_of_any_length_is_its_rational_function(order, z):
+    # on y' = zy a Gauss method is the diagonal Padé approximant of the exponential
+    s = order // 2
+    top, bottom = pade([1 / math.factorial(k) for k in range(2 * s + 1)], s)
+    y = np.array([1.0, -2.0])
+    new, solved = gauss_step(lambda t, x: z * x, 0.0, y, z * y, 1.0, order)
+    assert solved
+    assert_allclose(new, y * top(z) / bottom(z), rtol=2e-14 * max(1, abs(z)))
+
+
+def test_stages_without_a_solution_are_told():
+    # y = 1 + h/2 (y² + ...) has no real root for long steps
     y = np.ones(2)
-    assert not gauss_step(lambda t, x: -50 * x, 0.0, y, -50 * y, 1.0)[1]
+    assert not gauss_step(lambda t, x: x**2 + 1, 0.0, y, 2 * y, 4.0)[1]
+    assert not gauss_step(lambda t, x: np.full_like(x, np.nan), 0.0, y, y, 1.0)[1]
 
 
 @pytest.mark.parametrize("t_span", [(0, 5), (5, 0)])
@@ -155,3 +172,82 @@ def test_blow_up_is_reported():
     run = solve_ivp(lambda t, y: y**2, (0, 2), [1.0], method=GaussLegendre)
     assert run.status == -1
     assert abs(run.t[-1] - 1) < 1e-3
+
+
+def drift(method, steps, every):
+    """The largest drift of an imbalance, at steps and between them, where iteration diverges.
+
+    h times the Jacobian's norm is about 2.5 at the start: fixed points are not found.
+    """
+    energy = energies.Quadratic(np.random.default_rng(0).standard_normal((10, 10)))
+    start = weights.random((10,) * 4, 0.6, rng=0)
+    shape = (10,) * 4
+
+    def velocity(t, y):
+        layers = weights.gradient(energy, weights.from_vector(y, shape))
+        return -weights.to_vector(layers)
+
+    y0, h = weights.to_vector(start), 0.004
+    solver = method(velocity, 0.0, y0, steps * h, rtol=1e3, atol=1e3, max_step=h, first_step=h)
+    before, worst = weights.imbalance(start), 0.0
+    for k in range(steps):
+        solver.step()
+        if k < 5 or k % every == 0 or k == steps - 1:
+            between = solver.dense_output()(solver.t_old + 0.3 * (solver.t - solver.t_old))
+            for y in (solver.y, between):
+                after = weights.imbalance(weights.from_vector(y, shape))
+                gaps = [np.linalg.norm(a - b) for a, b in zip(after, before, strict=True)]
+                worst = max(worst, *gaps)
+    assert solver.status == "finished" and solver.rejected == 0
+    return worst
+
+
+ALL = pytest.mark.parametrize("method", [GaussLegendre, GaussLegendre2, GaussLegendre6])
+
+
+@ALL
+def test_imbalances_are_kept_where_iteration_diverges(method):
+    assert drift(method, 200, 50) < 1e-13
+
+
+@pytest.mark.slow
+@ALL
+def test_imbalances_are_kept_over_a_hundred_thousand_steps(method):
+    assert drift(method, 100_000, 5_000) < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("method", "order"), [(GaussLegendre2, 2), (GaussLegendre, 4), (GaussLegendre6, 6)]
+)
+def test_each_has_its_order(method, order):
+    assert method.order == order
+    counts = np.array([5, 10, 20, 40])
+    exact = solve_ivp(pendulum, (0, 2), [1.2, 0.4], method="DOP853", rtol=1e-13, atol=1e-14)
+    errors = []
+    for n in counts:
+        y, h = np.array([1.2, 0.4]), 2 / n
+        for k in range(n):
+            y, solved = gauss_step(pendulum, k * h, y, pendulum(k * h, y), h, order)
+            assert solved
+        errors.append(np.abs(y - exact.y[:, -1]).max())
+    assert abs(np.polyfit(np.log(2 / counts), np.log(errors), 1)[0] - order) < 0.15
+
+
+@ALL
+def test_tolerances_are_followed_at_any_order(method):
+    exact = solve_ivp(pendulum, (0, 5), [1.2, 0.4], method="DOP853", rtol=1e-12, atol=1e-13)
+    for rtol in (1e-3, 1e-5):
+        run = solve_ivp(pendulum, (0, 5), [1.2, 0.4], method=method, rtol=rtol, atol=rtol / 100)
+        assert_allclose(run.y[:, -1], exact.y[:, -1], atol=100 * rtol)
+
+
+@ALL
+def test_names_of_the_flows(method):
+    energy = energies.Quadratic(np.diag([4.0, 3.0, 2.0]))
+    start = weights.random((3, 4, 3, 3), 0.6, rng=0)
+    t = np.linspace(0, 1, 11)
+    options = {"method": method.__name__, "t_eval": t, "gtol": 0, "rtol": 1e-4}
+    run = flows.gradient_flow(energy, start, (0, 1), **options)
+    assert run.imbalance_drift.max() < 3e-14 * run.imbalance.max()
+    again = flows.gradient_flow(energy, start, (0, 1), **(options | {"method": method}))
+    assert (run.W == again.W).all()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from dlngeo.solvers import RKC, GaussLegendre
+from dlngeo.solvers import RKC, ROCK4, Auto, GaussLegendre
 
-BOTH = pytest.mark.parametrize("method", [RKC, GaussLegendre])
+BOTH = pytest.mark.parametrize("method", [RKC, ROCK4, Auto, GaussLegendre])
 
 
 def decay(t, y):
@@ -49,6 +49,13 @@ SPANS = pytest.mark.parametrize(
 @SPANS
 def test_rkc_is_within_two_tolerances_where_scipy_asks_for_five(t_span, t_eval):
     assert errors(RKC, t_span, t_eval).max() < 2
+
+
+@SPANS
+@pytest.mark.parametrize("method", [ROCK4, Auto])
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+def test_order_four_and_eight_are_within_five_tolerances(t_span, t_eval, method, rtol):
+    assert errors(method, t_span, t_eval, rtol, rtol / 1000).max() < 5
 
 
 @SPANS

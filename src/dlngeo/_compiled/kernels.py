@@ -34,7 +34,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 @functools.cache
 def _digest() -> str:
     """What is written in this room."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

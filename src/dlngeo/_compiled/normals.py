@@ -7,6 +7,7 @@ loop. The tables of the ziggurat are those that numba keeps of NumPy's.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba.np.random._constants import (
@@ -48,7 +49,7 @@ def fill(places: Array, normals: Array) -> None:
 
 
 @part
-def _next(a: int, b: int, c: int, w: int) -> tuple[int, int, int, int, int]:
+def _next(a: Any, b: Any, c: Any, w: Any) -> tuple[Any, Any, Any, Any, Any]:
     """SFC64: the next word and the state after it."""
     word = a + b + w
     return word, b ^ (b >> _S11), c + (c << _S3), ((c << _S24) | (c >> _S40)) + word, w + _ONE
@@ -56,8 +57,8 @@ def _next(a: int, b: int, c: int, w: int) -> tuple[int, int, int, int, int]:
 
 @part
 def _rest(
-    x: float, row: int, low: int, a: int, b: int, c: int, w: int
-) -> tuple[float, int, int, int, int]:
+    x: float, row: Any, low: Any, a: Any, b: Any, c: Any, w: Any
+) -> tuple[float, Any, Any, Any, Any]:
     """What is drawn in one of a hundred cases: at the edge of a layer, or in the tail."""
     while True:
         if row == 0:

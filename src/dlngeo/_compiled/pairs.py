@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dlngeo._compiled import scalars
 from dlngeo._compiled.kernels import part
-from dlngeo._compiled.lanes import LANES, Lanes, lane, mul_add, root, splat, with_lane
+from dlngeo._compiled.lanes import LANES, Lanes, lane, mul_add, splat, with_lane
 
 
 @part
@@ -87,16 +87,19 @@ def whole_forces(x: Lanes, whole: int) -> tuple[Lanes, Lanes]:
 
 
 @part
-def brownian(
-    S: Lanes, short: Lanes, ratio: Lanes, depth: float, ito: bool
-) -> tuple[Lanes, Lanes, Lanes]:
-    """What λ_l does to λ_k = 1 and λ_k to λ_l = ratio in the drift of Brownian motion; and √S."""
-    stretched = root(S)
-    if ito:
-        apart = short / (depth * S)
-        together = (S - 1 / depth) / (1.0 + ratio)
-    else:
-        whole = depth**0.5
-        apart = short / (depth * stretched * (stretched + whole))
-        together = (stretched - 1 / whole) / (whole * (1.0 + ratio))
-    return -(apart + together), apart - together, stretched
+def brownian(S: Lanes, short: Lanes, ratio: Lanes, depth: float) -> tuple[Lanes, Lanes]:
+    """What λ_l does to λ_k = 1, and λ_k to λ_l = ratio, in Brownian motion's drift (Itô)."""
+    apart = short / (depth * S)
+    together = (S - 1 / depth) / (1.0 + ratio)
+    return -(apart + together), apart - together
+
+
+@part
+def stratonovich(
+    S: Lanes, stretched: Lanes, short: Lanes, ratio: Lanes, depth: float
+) -> tuple[Lanes, Lanes]:
+    """The same in Stratonovich's form; ``stretched`` is √S."""
+    whole = depth**0.5
+    apart = short / (depth * stretched * (stretched + whole))
+    together = (stretched - 1 / whole) / (whole * (1.0 + ratio))
+    return -(apart + together), apart - together

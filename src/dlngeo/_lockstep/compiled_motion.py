@@ -13,7 +13,7 @@ from dlngeo._checks import Array
 from dlngeo._lockstep.motion import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
 from dlngeo.solvers import coefficients
 
-GROUP = 2**15  # numbers of states that are in hand at once
+GROUP = 2**17  # numbers of states that are in hand at once
 
 
 class CompiledMotion:
@@ -22,18 +22,22 @@ class CompiledMotion:
     def __init__(
         self, energy: Any, widths: tuple[int, ...], depth: float, decay: float, rtol: float
     ) -> None:
+        from numba import typeof
+
         from dlngeo._compiled import flow_steps
         from dlngeo._compiled.lanes import workspace
 
         data = energy.compiled()
         self._steps, self._offset = flow_steps, data.offset
+        self._typeof: Any = typeof
+        self._compiled: dict[Any, Any] = {}
         m, n = widths[-1], widths[0]
         self.size = sum(a * b for a, b in itertools.pairwise(widths))
         work = 5 * m * n + 2 * n if depth > 0 else 2 * n * sum(widths)
         lengths = [2 * m * n + 1, work, 5, *[self.size] * 3, (STAGES + 1) * self.size]
         *begins, total = np.cumsum([0, *lengths]).tolist()
         self.rtol, self._numbers = rtol, (float(depth), float(decay), rtol)
-        self.group = max(64, min(4096, GROUP // self.size))
+        self.group = max(8, min(16384, GROUP // self.size))
         self._problem = (
             workspace(total), np.array([self.size, *begins]), np.array(widths),
             data.function, data.A, data.B,
@@ -61,9 +65,20 @@ class CompiledMotion:
         members = map(np.ascontiguousarray, (y, f, h, atol))
         step = Step(np.empty_like(y), np.empty_like(y), *np.empty((4, len(h))))
         S, begins, *problem = self._problem
-        kernel(S, begins, np.array([*self._numbers, limit]), *problem, *method, *members, *step)
+        numbers = np.array([*self._numbers, limit])
+        self._call(kernel, S, begins, numbers, *problem, *method, *members, *step)
         step.value[:] += self._offset
         return step
+
+    def _call(self, kernel: Any, *arguments: Any) -> None:
+        """The kernel; numba looks at the types of its arguments, which stay, but once."""
+        compiled = self._compiled.get(kernel)
+        if compiled is not None:
+            compiled(*arguments)
+            return
+        kernel(*arguments)
+        types = tuple(map(self._typeof, arguments))
+        self._compiled[kernel] = kernel.get_overload(types)
 
 
 @lru_cache(maxsize=1)

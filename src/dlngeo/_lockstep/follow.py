@@ -9,7 +9,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._lockstep.members import Members, joined
-from dlngeo._lockstep.methods import Method, Pair, Stabilised
+from dlngeo._lockstep.methods import REFRESH, Method, Pair, Stabilised
 from dlngeo._lockstep.motion import Motion
 from dlngeo._lockstep.side_steps import SideSteps
 
@@ -71,12 +71,16 @@ class _Group:
     def __init__(self, motion: Motion, y: Array, rules: Rules) -> None:
         count = len(y)
         self._motion, self._rules, self._count = motion, rules, count
+        steps, stable_steps, evaluations, rejected = np.zeros((4, count), dtype=int)
         self.ends = Ends(
             y.copy(),
             np.full(count, rules.t0),
             np.full(count, np.nan),
             np.zeros(count, dtype=int),
-            *np.zeros((4, count), dtype=int),
+            steps,
+            stable_steps,
+            evaluations,
+            rejected,
             np.full((count, len(rules.times), y.shape[1]), np.nan),
         )
         self._waiting = 0  # the first that has not begun
@@ -108,7 +112,7 @@ class _Group:
         if rules.gtol == 0:
             members.threshold[:] = -1.0
         if rules.method == "ROCK4":
-            members.age[:] = 10**6
+            members.age[:], members.direction = REFRESH, seen.f.copy()
         if rules.times.size and rules.times[0] == rules.t0:
             self.ends.frames[names, 0] = y
         reason = np.full(len(names), -1)
@@ -123,7 +127,7 @@ class _Group:
 
     def _advance(self, members: Members, method: Method, fresh: bool) -> Members:
         """Follow members by one method, with fresh ones as others end; who is for the other one."""
-        parting = [members.take(slice(0))]
+        parting = [members.take(np.arange(0))]
         while True:
             while fresh and len(members) <= self._motion.group // 2 and self._waiting < self._count:
                 members = joined([members, self._begin(self._motion.group - len(members))])
@@ -132,11 +136,13 @@ class _Group:
                 break
             members, leaving = self._step(members, method, h, final)
             if self._rules.method == "auto" and leaving.any():
-                parting.append(members.take(leaving))
-                members = members.take(~leaving)
+                parting.append(members.take(np.flatnonzero(leaving)))
+                members = members.take(np.flatnonzero(~leaving))
             if self._sides.waiting > self._motion.group:
                 self._finish_sides(method)
         self._finish_sides(method)
+        for part in parting:
+            part.direction = part.direction[:, :0]
         return joined(parting)
 
     def _next(self, members: Members, method: Method) -> tuple[Members, Array, Array]:
@@ -187,7 +193,7 @@ class _Group:
         ends.value[names], ends.reason[names] = members.value[ended], reason[ended]
         for count in _COUNTS:
             getattr(ends, count)[names] = getattr(members, count)[ended]
-        return members.take(~ended)
+        return members.take(np.flatnonzero(~ended))
 
     def _finish_sides(self, method: Method) -> None:
         """Frames, and where within their last steps members fell to the bound."""

@@ -35,19 +35,15 @@ class Members:
     signs: Array  # that the other method is better
     switches: Array  # between the methods
     radius: Array  # spectral, an estimate
-    direction: Array  # (member, size), of the power method
+    direction: Array  # (member, size), of the power method; (member, 0) where there is none yet
     age: Array  # steps since the estimate
 
     @classmethod
     def start(cls, name: Array, y: Array, f: Array, value: Array, t: float) -> Members:
         """Members at the beginning of their paths."""
         count = len(name)
-        whole = {f.name for f in dataclasses.fields(cls) if f.name in _COUNTS}
-        zeros = {
-            f.name: np.zeros(count, dtype=int if f.name in whole else float)
-            for f in dataclasses.fields(cls)
-        }
-        given = {"name": name, "y": y, "f": f, "value": value, "direction": f.copy()}
+        zeros = {n: np.zeros(count, dtype=int if n in _COUNTS else float) for n in _NAMES}
+        given = {"name": name, "y": y, "f": f, "value": value, "direction": f[:, :0]}
         members = cls(**zeros | given | {"held": np.zeros(count, dtype=bool)})
         members.t += t
         return members
@@ -55,9 +51,9 @@ class Members:
     def __len__(self) -> int:
         return len(self.name)
 
-    def take(self, which: Array | slice) -> Members:
-        """Some of the members, by mask, number or slice."""
-        return Members(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
+    def take(self, which: Array) -> Members:
+        """Some of the members, by number; copies."""
+        return Members(*(getattr(self, name).take(which, axis=0) for name in _NAMES))
 
     def remaining(self, t: float | Array) -> Array:
         """The time until t."""
@@ -75,7 +71,9 @@ class Members:
 _COUNTS = ("steps", "stable_steps", "evaluations", "rejected", "signs", "switches", "age")
 
 
+_NAMES = [field.name for field in dataclasses.fields(Members)]
+
+
 def joined(parts: list[Members]) -> Members:
     """The members of some groups."""
-    names = [field.name for field in dataclasses.fields(Members)]
-    return Members(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    return Members(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))

@@ -75,9 +75,12 @@ class Stabilised:
 
     def __init__(self, motion: Motion) -> None:
         self._motion = motion
-        self._most = max(_REACHES[0], (motion.rtol / _EPS) ** 0.35)  # rounding stays below
+        most = min(1.6 * (motion.rtol / _EPS) ** 0.35, 1.2e4)  # rounding stays below the tolerance
+        self._most = max(_REACHES[0], most)
 
     def longest(self, members: Members) -> Array:
+        if not members.direction.size:
+            members.direction = members.f.copy()
         old = np.flatnonzero(members.age >= REFRESH)
         if old.size:
             part = members.take(old)

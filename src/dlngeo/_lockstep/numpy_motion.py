@@ -34,7 +34,7 @@ class NumpyMotion:
         sizes = [a * b for a, b in itertools.pairwise(widths)]
         self._ends = np.cumsum(sizes).tolist()
         self.size = self._ends[-1]
-        self.group = max(64, min(2048, _NUMBERS // self.size))
+        self.group = max(8, min(2048, _NUMBERS // self.size))
 
     def look(self, y: Array) -> Step:
         """Velocities of states, E and ‖E'‖."""
@@ -161,7 +161,7 @@ def _combined(start: Array, weights: Array, slopes: list[Array]) -> Array:
 
 
 def _squares(x: Array) -> Array:
-    """Sums of squares over the first axis, term by term; NumPy would sum a single column in pairs."""
+    """Sums of squares over the first axis, in turn; NumPy would sum a single column in pairs."""
     squares = x * x
     if x.shape[1] == 1:
         squares = np.repeat(squares, 2, axis=1)

@@ -73,7 +73,7 @@ class SideSteps:
                 wait = np.clip(part.remaining(self._times[frame]), 0.0, h[rows])
                 self._open.append(_Frames(part, wait, frame))
         if crossing.any():
-            part = members.take(crossing)
+            part = members.take(np.flatnonzero(crossing))
             self._crossings.append(
                 _Crossings(part, h[crossing], step.y[crossing], step.value[crossing])
             )
@@ -96,7 +96,7 @@ class SideSteps:
         h, frame = (np.concatenate([part[k] for part in parts]) for k in (1, 2))
         for k in range(0, len(h), group):
             some = slice(k, k + group)
-            part = members.take(some)
+            part = members.take(np.arange(len(h))[some])
             step, _ = method.attempt(part, h[some], np.inf)
             good = np.isfinite(step.error)[:, None]
             self._frames[part.name, frame[some]] = np.where(good, step.y, np.nan)

@@ -18,13 +18,13 @@ from dlngeo._paths.groups import Group, taken
 from dlngeo._paths.run import End
 
 _LANES = 8
-_BLOCK, _NOISE = 256, 2**19  # noise is drawn for at most so many steps, and numbers, at once
+_BLOCK, _NOISE = 256, 2**20  # noise is drawn for at most so many steps, and numbers, at once
 
 
 class Plan(NamedTuple):
     """A scheme as the kernels take it."""
 
-    law: Any  # dlngeo._compiled.chart.Law
+    law: Any  # dlngeo._compiled.langevin.chart.Law
     scheme: int
     energy: Any  # a compiled function of A, B, W, slope, value
     A: Array
@@ -44,7 +44,7 @@ class CompiledGroup(Group):
     """Paths that run side by side, by compiled steps."""
 
     def _begin(self, first: Array, before: End | None) -> None:
-        from dlngeo._compiled.arrays import all_paths, room
+        from dlngeo._compiled.langevin.arrays import all_paths, room
 
         stepper: Any = self._stepper
         self._plan: Plan = stepper.on_lanes(self._run.dt)
@@ -52,6 +52,7 @@ class CompiledGroup(Group):
         frames = None if before is None else before.frames
         self._paths = all_paths(self._d, first, self._rows, self._kept, frames)
         self._room, self._held = room(self._d, self._stepper.noise_size)
+        self._drawn = self._streams.places()
         self._block, self._at = np.empty((len(first), 0, self._stepper.noise_size)), 0
 
     def _go(self, step: int) -> None:
@@ -64,13 +65,19 @@ class CompiledGroup(Group):
 
     def _draw(self) -> None:
         """The noise of some steps, (path, step, noise_size)."""
+        from dlngeo._compiled.normals import fill
+
         size = self._stepper.noise_size
         block = max(1, min(_BLOCK, _NOISE // (len(self._reached) * size)))
         block = min(block, self._run.n_steps - self._step)
-        self._block, self._at = np.moveaxis(self._streams.normals(block, size), 0, 1), 0
+        self._block, self._at = np.empty((len(self._reached), block, size)), 0
+        fill(self._drawn, self._block)
+
+    def _places(self) -> Array:
+        return self._drawn
 
     def _advance(self, count: int) -> None:
-        from dlngeo._compiled.steps import advance
+        from dlngeo._compiled.langevin.steps import advance
 
         plan, paths = self._plan, self._paths
         paths.done[:] = 0
@@ -91,8 +98,9 @@ class CompiledGroup(Group):
         rows, step = paths.rows[group, lane], paths.done[group] - 1
         state = paths.state[group, :, lane].reshape(-1, d, d)
         here = Here.of(self._stepper, state, None if self._kept is None else self._kept[rows])
-        normals = self._block[rows, self._at + step]
+        normals, cut = self._block[rows, self._at + step], self._bridges.used
         there, followed = taken(self._stepper, here, normals, self._run.dt, self._bridges, rows)
+        self._aside += len(rows) - (self._bridges.used - cut)
         new = np.where(followed[:, None], there.state.reshape(-1, d * d), np.nan)
         paths.state[group, :, lane] = new
         np.bitwise_or.at(paths.fresh, group, 1 << lane)
@@ -103,8 +111,8 @@ class CompiledGroup(Group):
             self._rows = np.setdiff1d(self._rows, rows[lost])
 
     def _shown(self) -> Array:
-        from dlngeo._compiled.arrays import by_path
-        from dlngeo._compiled.steps import all_end_to_end
+        from dlngeo._compiled.langevin.arrays import by_path
+        from dlngeo._compiled.langevin.steps import all_end_to_end
 
         W = np.empty(self._paths.state.shape)
         all_end_to_end(self._plan.law, self._plan.scheme, self._paths, self._room, W.ctypes.data)
@@ -112,7 +120,7 @@ class CompiledGroup(Group):
         return by_path(W, len(self._reached)).reshape(-1, d, d)[self._rows]
 
     def _states(self) -> tuple[Array, Array | None]:
-        from dlngeo._compiled.arrays import by_path
+        from dlngeo._compiled.langevin.arrays import by_path
 
         paths, d, count = self._paths, self._d, len(self._reached)
         state = np.full((count, d, d), np.nan)

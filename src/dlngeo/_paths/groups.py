@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,15 @@ from dlngeo._paths.run import End, Run
 from dlngeo._random import Streams
 
 _BLOCK, _NOISE = 32, 2**20  # noise is drawn for at most so many steps, and numbers, at once
+
+
+class Result(NamedTuple):
+    """What came of a group."""
+
+    reached: Array  # (path,): the last step to which each was followed
+    cut: int  # steps that were taken in parts
+    aside: int  # whole steps that an engine left to NumPy
+    end: End
 
 
 class Group:
@@ -35,8 +45,7 @@ class Group:
         self._again = (run.seed, paths, self._streams.places())
         alive = np.isfinite(first).reshape(len(first), -1).all(axis=1)
         self._reached, self._rows = np.where(alive, run.n_steps, -1), np.flatnonzero(alive)
-        frames[self._rows, 0] = record(first[self._rows])
-        self._step, self._saved = 0, run.saved()
+        self._step, self._aside, self._saved = 0, 0, run.saved()
         with np.errstate(all="ignore"):
             self._begin(first, before)
 
@@ -47,23 +56,23 @@ class Group:
             if self._rows.size:
                 self._frames[self._rows, slot] = self._shown()
 
-    def follow(self) -> tuple[Array, int, End]:
+    def follow(self) -> Result:
         """All steps, and what came of them."""
         for slot in range(1, len(self._saved)):
             self.advance(slot)
         return self.result(self._run.n_steps)
 
-    def result(self, n_steps: int) -> tuple[Array, int, End]:
-        """To which steps the paths were followed, how many were cut; what it takes to go on."""
-        streams = self._streams
+    def result(self, n_steps: int) -> Result:
+        """What came of the paths, so many steps after the start."""
+        places = self._places()
         if n_steps < self._run.n_steps:  # noise was drawn ahead
-            streams = Streams(*self._again)
-            size = self._stepper.noise_size
+            streams, size = Streams(*self._again), self._stepper.noise_size
             for left in range(n_steps, 0, -_BLOCK):
                 streams.normals(min(_BLOCK, left), size)
+            places = streams.places()
         state, more = self._states()
-        end = End(state, self._kept, streams.places(), self._bridges.places(), more)
-        return np.minimum(self._reached, n_steps), self._bridges.used, end
+        end = End(state, self._kept, places, self._bridges.places(), more)
+        return Result(np.minimum(self._reached, n_steps), self._bridges.used, self._aside, end)
 
     # What an engine does in its own way.
 
@@ -97,6 +106,10 @@ class Group:
         state = np.full((len(self._reached), *here.shape[1:]), np.nan).astype(here.dtype)
         state[self._rows] = here
         return state, None
+
+    def _places(self) -> Array:
+        """Where each stream is, (path, 4)."""
+        return self._streams.places()
 
     def _normals(self) -> Iterator[Array]:
         """The noise of one step after the other, drawn some steps ahead; (path, noise_size)."""

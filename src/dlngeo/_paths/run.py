@@ -134,6 +134,7 @@ class Outcome(NamedTuple):
     reached: Array  # (path,): the last step to which each was followed, -1: none of this run
     cut: int  # steps that were taken in parts
     end: End
+    aside: int = 0  # whole steps that an engine left to NumPy
 
     @property
     def times(self) -> Array:
@@ -157,7 +158,8 @@ class Outcome(NamedTuple):
 
     def provenance(self) -> dict[str, Any]:
         """What it takes to run any path again, and how many steps were taken in parts."""
-        return self.run.provenance() | {"cut": self.cut}
+        aside = {"aside": self.aside} if self.aside else {}
+        return self.run.provenance() | {"cut": self.cut} | aside
 
     def message(self, ends: Array) -> str:
         """One line: which paths ended early, when and why, and what was taken in parts."""

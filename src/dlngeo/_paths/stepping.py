@@ -46,8 +46,9 @@ def all_paths(
     :data:`ENGINES`.
     """
     alive = np.isfinite(first).reshape(len(first), -1).all(axis=1)
-    sample = record(first[alive][:1])
-    frames = np.full((len(run.paths), len(run.saved()), *sample.shape[1:]), np.nan, sample.dtype)
+    begun = record(first[alive])
+    frames = np.full((len(run.paths), len(run.saved()), *begun.shape[1:]), np.nan, begun.dtype)
+    frames[:, 0][np.broadcast_to(alive, len(run.paths))] = begun
     parts = _parts(run, first[0].size)
     first = _each_path(first, run)
     kept = None if kept is None else _each_path(kept, run)
@@ -66,9 +67,10 @@ def all_paths(
             groups = [group(part) for part in parts]
             run = _together(groups, every, run, frames, show)
             results = [group.result(run.n_steps) for group in groups]
-    reached, cut, ends = zip(*results, strict=True)
+    reached, cut, aside, ends = zip(*results, strict=True)
     frames = frames[:, : len(run.saved())]
-    return Outcome(run, frames, np.concatenate(reached), sum(cut), End.joined(ends))
+    end = End.joined(ends)
+    return Outcome(run, frames, np.concatenate(reached), sum(cut), end, sum(aside))
 
 
 def _parts(run: Run, size: int) -> list[slice]:

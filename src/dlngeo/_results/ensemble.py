@@ -10,7 +10,7 @@ import numpy as np
 
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import frobenius, svd
+from dlngeo._linalg import frobenius, singular_values
 from dlngeo._paths.run import End
 from dlngeo._results import archive
 from dlngeo._results.datasets import dataset
@@ -55,6 +55,9 @@ class Ensemble:
         driven by grad S), the method, dt and the number of steps; ``versions``, the software and
         the processor on which the same numbers come out bit for bit. ``origin`` and
         ``steps_before`` say where a run that went on began; it needs those before it besides.
+        ``engine`` is what computed, with its version (``engines_before`` others that took earlier
+        steps), ``aside`` how many whole steps it left to NumPy, for decompositions of small
+        singular values that need more care.
     equation : Equation
         What moved the paths: ``energy`` (None in an ensemble from a file), ``depth``, ``beta``,
         ``kappa``, ``weight_decay``, ``entropy``.
@@ -240,7 +243,7 @@ def build(
         part = slice(first, first + _GROUP)
         there = np.isfinite(W[part]).all(axis=(-2, -1))
         frames = W[part][there]
-        sigma[part][there] = spectra = svd(frames)[1]
+        sigma[part][there] = spectra = singular_values(frames)
         rank[part][there] = effective_rank(spectra)
         with np.errstate(over="ignore", invalid="ignore"):  # an energy may be infinite
             values[part][there] = 0.0 if energy is None else energy.value(frames)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlngeo._environment import differences, numerics
+from dlngeo._environment import differences
 from dlngeo._store import sealed
 from dlngeo._store.files import GROUPS
 
@@ -58,10 +58,12 @@ class Groups:
                 progress(span.stop)
         return groups
 
-    def require_environment(self, versions: Callable[[Group], dict[str, str]], mix: bool) -> None:
-        """Refuse members whose :func:`~dlngeo._environment.numerics` are not the present ones."""
+    def require_environment(
+        self, versions: Callable[[Group], dict[str, str]], now: dict[str, str], mix: bool
+    ) -> None:
+        """Refuse members that were made with other versions than those of ``now``."""
         for file in self.present():
-            differ = differences(versions(self.read(file)), numerics())
+            differ = differences(versions(self.read(file)), now)
             if differ and not mix:
                 raise ValueError(
                     f"{self.out} holds {self.members} of another environment: {differ}. Choose "

@@ -15,7 +15,7 @@ formed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import transpose
-from dlngeo.balanced.charts import coordinates, layer_rank
+from dlngeo.balanced.charts import coordinates, layer_rank, well_conditioned_coordinates
 
 
 def project_tangent(
@@ -64,7 +64,10 @@ def project_tangent(
     >>> [P.round(12).tolist() for P in dln.balanced.project_tangent(weights, V)]
     [[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 0.5]]]
     """
-    return TangentSplit.of(weights, V, rank).tangent()
+    layers, vectors = _pair_argument(weights, V)
+    r = layer_rank(layers, rank)
+    at = well_conditioned_coordinates(layers, r) or coordinates(layers, r, name="weights")
+    return TangentSplit.at(*at, vectors).tangent()
 
 
 class TangentSplit(NamedTuple):
@@ -111,9 +114,8 @@ class TangentSplit(NamedTuple):
 
     def tangent(self) -> Weights:
         """The projection on the tangent space."""
-        inside = _orbit_part(self.inside, self.lam)
-        inside += self._along_profiles()
-        return tuple(self._outside_hidden(self._outside_ends(self._joined(inside))))
+        layers = self._joined(_without_normal_part(self.inside, self.lam))
+        return tuple(self._outside_hidden(self._outside_ends(layers)))
 
     def horizontal(self) -> Weights:
         """The projection on (ker dφ)^⊥ within the tangent space."""
@@ -128,7 +130,7 @@ class TangentSplit(NamedTuple):
         profile *= np.einsum("s...,s...->...", profile, self.inside)
         return profile
 
-    def _joined(self, inside: Array) -> list[Array]:
+    def _joined(self, inside: Iterable[Array]) -> list[Array]:
         return [
             self.frames[p + 1] @ part @ transpose(self.frames[p]) for p, part in enumerate(inside)
         ]
@@ -214,35 +216,66 @@ def profiles(lam: Array, depth: int) -> Array:
 
 def _orbit_part(inside: Array, lam: Array) -> Array:
     """The vectors B_s Λ - Λ B_{s-1} nearest to V̂."""
-    result = np.empty_like(inside)
-    result[-1] = 0.0
-    if len(inside) > 1:
-        lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
-        B = _orbit_angles(inside, lam)
-        np.multiply(B, lam[..., None, :], out=result[:-1])
-        B *= lam[..., :, None]
-        result[1:] -= B
-    return result
+    if len(inside) == 1:
+        return np.zeros_like(inside)
+    lam = lam / lam[..., :1]  # the vectors are the same, and squares stay in range
+    return np.stack(list(_differences(_orbit_angles(inside, lam), lam)))
+
+
+def _differences(B: Array, lam: Array) -> Iterator[Array]:
+    """B_s Λ - Λ B_{s-1} for B_1, ..., B_{N-1} and B_0 = B_N = 0, one by one.
+
+    What is done with each stays in the cache; of all of them fresh memory would cost more.
+    """
+    rows, columns = lam[..., :, None], lam[..., None, :]
+    yield B[0] * columns
+    for before, here in pairwise(B):
+        part = here * columns
+        part -= before * rows
+        yield part
+    yield -B[-1] * rows
+
+
+def _without_normal_part(inside: Array, lam: Array) -> Iterable[Array]:
+    """V̂ without what is normal: vectors S_s Λ - Λ S_{s-1} with symmetric S."""
+    if len(inside) == 1:
+        return inside
+    lam = lam / lam[..., :1]
+    rows, columns = lam[..., :, None], lam[..., None, :]
+    right = np.empty_like(inside[1:])
+    for total, (before, after) in zip(right, pairwise(inside), strict=True):
+        slope = before * columns
+        slope -= after * rows
+        np.add(slope, transpose(slope), out=total)
+    normal = _differences(solve_orbit(right, lam, 0.5), lam)
+    return (part - other for part, other in zip(inside, normal, strict=True))
 
 
 def _orbit_angles(inside: Array, lam: Array) -> Array:
-    """The antisymmetric B_1, ..., B_{N-1} of the nearest vertical vector, N > 1.
+    """The antisymmetric B_1, ..., B_{N-1} of the nearest vertical vector, N > 1."""
+    rows, columns = lam[..., :, None], lam[..., None, :]
+    right = np.empty_like(inside[1:])
+    for total, (before, after) in zip(right, pairwise(inside), strict=True):
+        slope = before * columns
+        slope -= after * rows
+        np.subtract(slope, transpose(slope), out=total)
+    return solve_orbit(right, lam, 0.5)
 
-    In place where it can be: fresh arrays of this size cost more than what is done with them.
+
+def solve_orbit(right: Array, lam: Array, share: float = 1.0) -> Array:
+    """B_1, ..., B_{N-1} with (λ_k² + λ_l²)B_p - λ_k λ_l (B_{p-1} + B_{p+1}) = share·right_p, N > 1.
+
+    B_0 = B_N = 0. In place of ``right``, (N - 1, ..., r, r).
     """
-    depth = len(inside)
-    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
-    slope, work = inside[:-1] * l, inside[1:] * k
-    slope -= work
-    np.copyto(work, transpose(slope))
-    slope -= work
+    depth = len(right) + 1
+    work = np.empty_like(right)
     p = np.arange(1, depth)
     sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
     half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
-    _mix(sines, slope, work)
-    work /= chebyshev_square(k, l, half)
-    _mix(0.5 * sines, work, slope)
-    return slope
+    _mix(sines, right, work)
+    work /= chebyshev_square(lam[..., :, None], lam[..., None, :], half)
+    _mix(share * sines, work, right)
+    return right
 
 
 def _mix(sines: Array, layers: Array, out: Array) -> None:

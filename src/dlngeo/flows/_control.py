@@ -14,11 +14,23 @@ from dlngeo import _callbacks, _checks
 from dlngeo._callbacks import Callback
 from dlngeo._checks import Array
 from dlngeo.flows._systems import System
-from dlngeo.solvers import RKC, ROCK4, Auto, GaussLegendre
+from dlngeo.solvers import RKC, ROCK4, Auto, GaussLegendre, GaussLegendre2, GaussLegendre6
 
 METHODS: dict[str, type[OdeSolver]] = {"auto": Auto} | {
     solver.__name__: solver
-    for solver in (ROCK4, RKC, GaussLegendre, RK45, RK23, DOP853, Radau, BDF, LSODA)
+    for solver in (
+        ROCK4,
+        RKC,
+        GaussLegendre,
+        GaussLegendre2,
+        GaussLegendre6,
+        RK45,
+        RK23,
+        DOP853,
+        Radau,
+        BDF,
+        LSODA,
+    )
 }
 
 

@@ -22,6 +22,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
 from dlngeo.flows._control import Control
 from dlngeo.flows._systems import EndToEndFlow, WeightFlow
+from dlngeo.spectral import two_by_two
 from dlngeo.weights import flatten, unflatten
 
 LARGEST = 12  # whole depth up to which W is followed as the balanced weights over it
@@ -133,17 +134,16 @@ def ensemble(
     else:
         with ThreadPoolExecutor(len(parts)) as pool:
             ends = _joined(list(pool.map(some, parts)))
-    return _result(state, ends, control.t_eval, _engine.recorded(kind))
+    return _result(state, ends, control.t_span[0], control.t_eval, _engine.recorded(kind))
 
 
 class _State:
-    """What is integrated: weights of some widths, or W at a depth."""
+    """What is integrated: weights of some widths, or W at a depth; downstairs also the starts."""
 
     def __init__(
-        self, y: Array, widths: tuple[int, ...], depth: float, decay: float, upstairs: bool
+        self, y: Array, W: Array | None, widths: tuple[int, ...], depth: float, decay: float
     ) -> None:
-        self.y, self.widths, self.depth, self.decay = y, widths, depth, decay
-        self.upstairs = upstairs
+        self.y, self.W, self.widths, self.depth, self.decay = y, W, widths, depth, decay
         self.shape = widths[-1], widths[0]
 
     @classmethod
@@ -153,22 +153,30 @@ class _State:
             layers = _checks.weights(starts, "starts")
             if layers[0].ndim != 3:
                 raise ValueError(
-                    "starts must be weights (path, d_p, d_{p-1}), one stack of each; its first "
-                    f"layer has shape {layers[0].shape}"
+                    "starts must be weights (path, d_p, d_{p-1}), or matrices with depth=...; "
+                    f"the first layer has shape {layers[0].shape}"
                 )
             WeightFlow(Equation(energy, len(layers), weight_decay=gamma), layers, "starts")
-            return cls(flatten(layers), layer_widths(layers), 0.0, gamma, True)
+            return cls(flatten(layers), None, layer_widths(layers), 0.0, gamma)
         depth = _checks.depth(depth)
+        if isinstance(starts, list | tuple) and len(starts) and np.ndim(starts[0]) > 2:
+            raise ValueError(
+                "starts must be one array where depth is given: weights know their depth"
+            )
         W = _checks.matrix(_checks.one_array(starts, "starts"), "starts")
         if W.ndim != 3:
             raise ValueError(f"starts must be matrices (path, m, n), not of shape {W.shape}")
         equation = Equation(energy, depth, weight_decay=gamma)
-        EndToEndFlow(equation, W, None, "starts")
+        frames = _decomposed(W)
+        sigma = frames[1]
+        doubtful = sigma[:, -1] <= 1e-10 * sigma[:, 0]
+        doubtful[:1] = True
+        EndToEndFlow(equation, W[doubtful], None, "starts")
         if float(depth).is_integer() and depth <= LARGEST:
-            layers = _lift(W, int(depth))
-            return cls(flatten(layers), layer_widths(layers), 0.0, gamma, False)
+            layers = _lift(W, frames, int(depth))
+            return cls(flatten(layers), W, layer_widths(layers), 0.0, gamma)
         y = W.reshape(len(W), -1).copy()
-        return cls(y, (W.shape[2], W.shape[1]), depth, equation.shrinkage, False)
+        return cls(y, W, (W.shape[2], W.shape[1]), depth, equation.shrinkage)
 
     def weights(self, y: Array) -> Weights:
         return unflatten(y, self.widths)
@@ -179,11 +187,15 @@ class _State:
         return product(self.weights(y))
 
 
-def _lift(W: Array, depth: int) -> Weights:
+def _decomposed(W: Array) -> tuple[Array, Array, Array]:
+    return two_by_two.svd(W) if W.shape[1:] == (2, 2) else svd(W)
+
+
+def _lift(W: Array, frames: tuple[Array, Array, Array], depth: int) -> Weights:
     """Balanced weights over W, hidden layers of its least dimension in the symmetric gauge."""
     if depth == 1:
         return (W,)
-    U, sigma, Vt = svd(W)
+    U, sigma, Vt = frames
     found = _rank.doubt(W, sigma, sigma.shape[-1])
     if found is not None:
         noise = max(W.shape[1:]) * np.finfo(float).eps * sigma[:, :1]
@@ -238,18 +250,28 @@ def _joined(parts: list[Ends]) -> Ends:
     )
 
 
-def _result(state: _State, ends: Ends, t_eval: Array | None, engine: str) -> FlowEnsemble:
+def _result(
+    state: _State, ends: Ends, t0: float, t_eval: Array | None, engine: str
+) -> FlowEnsemble:
     asked = (ends.reason == STOP_LOSS) | (ends.reason == STATIONARY)
     status = np.where(asked, 1, np.where(ends.reason == 0, 0, -1))
+    W_end = state.end_to_end(ends.y)
+    W = None if t_eval is None else state.end_to_end(ends.frames)
+    if state.W is not None:  # a lift is one to rounding
+        still = ends.steps == 0
+        W_end[still] = state.W[still]
+        if W is not None:
+            first = np.flatnonzero(t_eval == t0)
+            W[:, first] = state.W[:, None]
     return FlowEnsemble(
-        state.end_to_end(ends.y),
+        W_end,
         ends.t,
         ends.value,
         status,
         _message(ends),
         t_eval,
-        None if t_eval is None else state.end_to_end(ends.frames),
-        tuple(W.copy() for W in state.weights(ends.y)) if state.upstairs else None,
+        W,
+        tuple(W.copy() for W in state.weights(ends.y)) if state.W is None else None,
         {
             "steps": ends.steps,
             "stabilised": ends.stable_steps,

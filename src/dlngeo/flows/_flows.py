@@ -59,8 +59,9 @@ def gradient_flow(
     rank : int or None
         Downstairs only: stay on the matrices of this rank, starting from the nearest one.
     weight_decay : float >= 0
-    method : "RKC", "GaussLegendre", a SciPy solver's name, or an OdeSolver class
-        RKC suits the flow, stiff with a real spectrum. See docs/performance.md.
+    method : "auto", another name of :data:`METHODS`, or an OdeSolver class
+        "auto" takes DOP853 while the flow is not stiff and ROCK4 where it is; ``stats`` has the
+        steps of either. See docs/performance.md.
     t_eval : array or None
         Increasing times to save; None saves every step. A run that ends early also saves its last
         state.
@@ -75,7 +76,7 @@ def gradient_flow(
         are zero), of each member of a stack its own.
     max_steps : int or None
         Give up, with status -1, after that many steps, or 100 times as many evaluations of the
-        velocity: one step of RKC may take thousands.
+        velocity: one step of a stabilised solver may take hundreds.
     callback : callable or None
         ``callback(t, W)`` after each step; it may raise StopIteration to end the run.
 

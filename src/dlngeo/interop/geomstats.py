@@ -3,7 +3,12 @@ r"""Deep linear networks as geomstats' manifolds, so that its own tools run on t
 - :class:`EndToEndMatrices`, the invertible matrices downstairs, with :class:`DeepLinearMetric`, the
   metric g^N (Menon, sections 4.3 and 7): random points, exp, log, dist, geodesics, Fréchet means.
 - :class:`BalancedManifold`, the balanced manifold M_d upstairs (Menon, sections 4 and 5), a level
-  set of the imbalances, with :class:`EmbeddedMetric`, the Frobenius metric of the ambient space.
+  set of the imbalances, with :class:`EmbeddedMetric`, the Frobenius metric of the ambient space:
+  exp, log, dist and geodesics too.
+- :class:`EndToEndBundle`, the submersion from the second to the first (Menon, Theorem 13), with
+  :class:`GaugeAction` and :class:`HorizontalAligner`:
+  ``space.equip_with_group_action(GaugeAction(d, depth))`` and ``space.equip_with_quotient()`` make
+  ``space.fiber_bundle``.
 
 Keyword names, batch rules and tolerances are geomstats'; the computation is this library's, in
 NumPy, so geomstats' NumPy backend is meant. Points are single arrays: (..., d, d) downstairs,
@@ -34,8 +39,17 @@ from dlngeo.interop.geomstats_balanced import (
     raised,
     stacked,
 )
+from dlngeo.interop.geomstats_bundle import EndToEndBundle, GaugeAction, HorizontalAligner
 
-__all__ = ["BalancedManifold", "DeepLinearMetric", "EmbeddedMetric", "EndToEndMatrices"]
+__all__ = [
+    "BalancedManifold",
+    "DeepLinearMetric",
+    "EmbeddedMetric",
+    "EndToEndBundle",
+    "EndToEndMatrices",
+    "GaugeAction",
+    "HorizontalAligner",
+]
 
 
 class EndToEndMatrices(VectorSpaceOpenSet):

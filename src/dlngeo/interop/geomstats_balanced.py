@@ -5,6 +5,8 @@ Source: Menon, sections 4 and 5.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import geomstats.backend as gs
 import numpy as np
 from geomstats.geometry.base import LevelSet
@@ -16,6 +18,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, balanced, weights
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import frobenius, svd, transpose
+from dlngeo.balanced import geodesics
 
 _FLOOR = 2e-6  # relative, of raised singular values: geomstats' tests accept what exceeds 1e-6
 
@@ -79,7 +82,7 @@ class BalancedManifold(LevelSet):
             return np.zeros(W.shape[:-3], dtype=bool)
         invertible = np.all(of_full_rank(W, atol), axis=-1)
         finite = np.where(invertible[..., None, None, None], W, np.eye(self.d))
-        return np.asarray(invertible & weights.is_balanced(_layers(finite), tol=atol))
+        return np.asarray(invertible & weights.is_balanced(layers_of(finite), tol=atol))
 
     def is_tangent(self, vector: ArrayLike, base_point: ArrayLike, atol: float = gs.atol) -> Array:
         """Whether ``vector`` leaves the imbalances zero to first order.
@@ -107,9 +110,9 @@ class BalancedManifold(LevelSet):
         """
         V, W = self._stack(vector, "vector"), self._stack(base_point, "base_point")
         V, W = np.broadcast_arrays(V, W)
-        if not np.all(weights.is_balanced(_layers(W), tol=1e-8)):
+        if not np.all(weights.is_balanced(layers_of(W), tol=1e-8)):
             raise ValueError("base_point must be balanced; its imbalances do not vanish")
-        return np.stack(balanced.project_tangent(_layers(W), _layers(V)), axis=-3)
+        return np.stack(balanced.project_tangent(layers_of(W), layers_of(V)), axis=-3)
 
     def projection(self, point: ArrayLike) -> Array:
         """Balanced weights beside any weights.
@@ -146,8 +149,10 @@ class BalancedManifold(LevelSet):
 class EmbeddedMetric(RiemannianMetric):
     """The metric of the ambient space on :class:`BalancedManifold`: Σ_p Tr(A_pᵀ B_p).
 
-    Its geodesics are not known in closed form; exp, log and dist are not available. Those of its
-    quotient by the orthogonal groups are: :class:`~dlngeo.interop.geomstats.DeepLinearMetric`.
+    Geodesics are computed numerically, to some 1e-12: exp by the geodesic equation, log by a
+    polynomial path that obeys it and starts out from the line between the two points. Where the
+    manifold is left, its metric being incomplete, or no geodesic is found, they raise
+    ``numpy.linalg.LinAlgError``; that a geodesic is shortest is not proved.
     """
 
     def inner_product(
@@ -166,6 +171,75 @@ class EmbeddedMetric(RiemannianMetric):
         point = stacked(base_point, "base_point", shape)
         return np.broadcast_to(total, np.broadcast_shapes(total.shape, point.shape[:-3])).copy()
 
+    def exp(self, tangent_vec: ArrayLike, base_point: ArrayLike) -> Array:
+        """The exponential map, (..., depth, d, d)."""
+        V, W = self._of(tangent_vec, "tangent_vec"), self._of(base_point, "base_point")
+        return self._each(lambda X, Y: geodesics.path(Y, X, np.ones(1))[0], V, W)
+
+    def log(self, point: ArrayLike, base_point: ArrayLike) -> Array:
+        """The logarithm, (..., depth, d, d), of the geodesic that the line between leads to."""
+        X, W = self._of(point, "point"), self._of(base_point, "base_point")
+        return self._each(lambda A, B: geodesics.logarithm(B, A), X, W)
+
+    def dist(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
+        """The length of the geodesic of :meth:`log`, ``(...)``."""
+        A, B = self._of(point_a, "point_a"), self._of(point_b, "point_b")
+        return np.asarray(np.linalg.norm(self.log(B, A).reshape(*_stack(A, B), -1), axis=-1))
+
+    def squared_dist(self, point_a: ArrayLike, point_b: ArrayLike) -> Array:
+        """The squared distance, ``(...)``."""
+        return np.asarray(self.dist(point_a, point_b) ** 2)
+
+    def geodesic(
+        self,
+        initial_point: ArrayLike,
+        end_point: ArrayLike | None = None,
+        initial_tangent_vec: ArrayLike | None = None,
+    ) -> Callable[[ArrayLike], Array]:
+        """The geodesic with given ends, or with given start and velocity.
+
+        Parameters
+        ----------
+        initial_point : (..., depth, d, d) array
+        end_point, initial_tangent_vec : (..., depth, d, d) array or None
+            One of the two.
+
+        Returns
+        -------
+        callable
+            From times, a number or ``(time,)``, to points ``(..., time, depth, d, d)``.
+        """
+        start = self._of(initial_point, "initial_point")
+        if initial_tangent_vec is not None and end_point is None:
+            velocity = self._of(initial_tangent_vec, "initial_tangent_vec")
+        elif end_point is not None and initial_tangent_vec is None:
+            velocity = self.log(self._of(end_point, "end_point"), start)
+        else:
+            raise ValueError("a geodesic needs one of end_point and initial_tangent_vec")
+
+        def path(t: ArrayLike) -> Array:
+            times = np.atleast_1d(_checks.real_array(t, "t"))
+            return self._each(lambda W, V: geodesics.path(W, V, times), start, velocity)
+
+        return path
+
+    def _of(self, value: ArrayLike, name: str) -> Array:
+        return stacked(value, name, self._space.shape)
+
+    def _each(self, function: Callable[[Array, Array], Array], one: Array, other: Array) -> Array:
+        """The function of each pair of networks."""
+        stack, shape = _stack(one, other), self._space.shape
+        pairs = (np.broadcast_to(A, (*stack, *shape)).reshape(-1, *shape) for A in (one, other))
+        values = [function(A, B) for A, B in zip(*pairs, strict=True)]
+        if not values:
+            return np.empty((*stack, *shape))
+        return np.stack(values).reshape(*stack, *values[0].shape)
+
+
+def _stack(one: Array, other: Array) -> tuple[int, ...]:
+    """The leading dimensions that points of a manifold have together."""
+    return np.broadcast_shapes(one.shape[:-3], other.shape[:-3])
+
 
 def stacked(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
     """A finite array of shape (..., *shape)."""
@@ -175,14 +249,14 @@ def stacked(value: ArrayLike, name: str, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _layers(point: Array) -> Weights:
+def layers_of(point: Array) -> Weights:
     """The layers of a stack (..., depth, d, d)."""
     return tuple(np.moveaxis(point, -3, 0))
 
 
 def _read_off(point: Array) -> Array:
     """Balanced weights from any, exact on the manifold."""
-    layers = _layers(point)
+    layers = layers_of(point)
     U, sigma, Vt = svd(layers[0])
     frames, values = [transpose(Vt), U], [sigma]
     for W in layers[1:]:

@@ -15,7 +15,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._equation import Equation
 from dlngeo._paths.compiled import Plan
-from dlngeo.langevin._engines import plan
+from dlngeo.langevin.engines import plan
 from dlngeo.langevin.lipschitz import bound, lipschitz_ahead
 from dlngeo.langevin.root_chart import (
     Point,
@@ -138,7 +138,7 @@ class WeakTwo(RootEuler):
     Without noise, at κ = 0, the classical Runge-Kutta method of order 4.
     """
 
-    kernel: ClassVar[str | None] = None
+    kernel: ClassVar[str | None] = "WEAK_TWO"
 
     def __init__(self, equation: Equation, d: int) -> None:
         super().__init__(equation, d)

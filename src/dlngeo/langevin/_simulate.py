@@ -93,6 +93,12 @@ def simulate(
     callback : callable or None
         ``callback(t, W)`` at each frame after the start that is kept, with W (path, d, d) of all
         paths; it may raise StopIteration, and the run ends there.
+    engine : "auto", "numpy" or "numba"
+        What computes. Engines see the same noise and agree to rounding, not to the last bit.
+        ``numba`` (the extra ``fast``) takes eight paths at once, downstairs, for energies that have
+        the part ``compiled`` and bound their Hessian, as those of the library do; "auto" takes it
+        where it can, for an ensemble that goes on the one that it was run by. ``provenance`` says
+        which one it was.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from dlngeo._paths.run import Callback, Run
 from dlngeo._random import restored
 from dlngeo._results.ensemble import Ensemble
 from dlngeo.balanced.charts import coordinates
-from dlngeo.langevin._engines import engine_for
+from dlngeo.langevin.engines import engine_for
 from dlngeo.langevin.schemes import chosen
 
 

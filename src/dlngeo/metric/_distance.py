@@ -35,7 +35,7 @@ from dlngeo.metric._two_points import (
 from dlngeo.spectral.frame import Frame, prepare, require_invertible
 
 _TIMES = np.linspace(0, 1, 17)
-_TAIL = 1e-7  # of coefficients: its square is the error of length and velocity
+_TAIL = 1e-9  # of coefficients: its square is the error of length and velocity
 _TAIL_OF_A_PATH = 1e-12  # the error of the points between
 _LINKS = 4  # of the coarsest discrete path
 _EDGE = 1e-3  # relative λ below which a path counts as touching the boundary

@@ -1,6 +1,6 @@
 r"""Paths between two matrices of one rank, from which geodesics are pulled taut.
 
-Each is given in the chart Y = UΣ^{1/c}Vᵀ at some times: the line, the line bent aside, and the
+Each is given in the chart Y = UΣ^{1/2}Vᵀ at some times: the line, the line bent aside, and the
 polar path. None depends on the choices of an SVD.
 """
 
@@ -13,7 +13,6 @@ from scipy.linalg import schur
 
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
-from dlngeo.metric._lagrangian import exponent
 
 
 def bent(step: Array, times: Array) -> Array:
@@ -25,11 +24,11 @@ def bent(step: Array, times: Array) -> Array:
 
 
 def polar_path(start: Array, end: Array, depth: float, times: Array) -> Array:
-    """Q_0 exp(tΩ) with the line between the P^{c/N} (log P) of the decompositions QP of Y.
+    """Q_0 exp(tΩ) with the line between the P^{2/N} (log P) of the decompositions QP of Y.
 
     Of square Y with determinants of one sign, (time, k, k).
     """
-    power = exponent(depth) / depth
+    power = 2 / depth
     Q, P = [], []
     for Y in (start, end):
         U, a, Vt = np.linalg.svd(Y)

@@ -1,8 +1,8 @@
-r"""The energy ½ g^N(Ẇ, Ẇ) of a moving W in the chart Y = UΣ^{1/c}Vᵀ, and both its derivatives.
+r"""The energy ½ g^N(Ẇ, Ẇ) of a moving W in the chart Y = UΣ^{1/2}Vᵀ, and both its derivatives.
 
-With a = σ^{1/c} the derivative of Y → W multiplies the symmetric part of ŷ = UᵀẎV by
-s = (a_k^c - a_l^c)/(a_k - a_l) and the antisymmetric part by t = (a_k^c + a_l^c)/(a_k + a_l), and
-s t κ⁻¹ is the eigenvalue K of 𝒜. So, ŷ = S + A split into these parts,
+With a = σ^{1/2} the derivative of Y → W multiplies the symmetric part of ŷ = UᵀẎV by
+s = a_k + a_l and the antisymmetric part by t = (a_k² + a_l²)/(a_k + a_l), and s t κ⁻¹ is the
+eigenvalue K of 𝒜. So, ŷ = S + A split into these parts,
 
 .. math:: L = \tfrac12\sum_{kl} g_{kl}S_{kl}^2 + h_{kl}A_{kl}^2,
    \qquad g = \kappa s/t,\ h = \kappa t/s.
@@ -14,10 +14,9 @@ commutators that stand beside them are divided differences:
 .. math:: F^S_{kl} = \sum_j g_{k,l;j}S_{kj}S_{lj} + h_{k,l;j}A_{kj}A_{lj},\qquad
    F^A_{kl} = \frac{\{g\circ S, A\}_{kl} - \{S, h\circ A\}_{kl}}{a_k + a_l},
 
-g_{k,l;j} = (g_kj - g_lj)/(a_k - a_l). The chart is the square root, c = 2, in which s/t lies
-between 1 and 2 and nothing below is subtracted where singular values meet; below depth 2 it is W.
-Directions beyond the rank have a = 0; what two of them span takes no part. Derived; the metric is
-Menon's, (4.16), (7.13)-(7.15) corrected, (14.7)-(14.10).
+g_{k,l;j} = (g_kj - g_lj)/(a_k - a_l). In this chart s/t lies between 1 and 2, and nothing below is
+subtracted where singular values meet. Directions beyond the rank have a = 0; what two of them span
+takes no part. Derived; the metric is Menon's, (4.16), (7.13)-(7.15) corrected, (14.7)-(14.10).
 """
 
 from __future__ import annotations
@@ -53,17 +52,10 @@ def parts(x: Array) -> tuple[Array, Array]:
     return half + flipped, half - flipped
 
 
-def exponent(depth: float) -> int:
-    """The c of the chart."""
-    return 2 if depth >= 2 else 1
-
-
-def stretches(a: Array, b: Array, depth: float) -> tuple[Array, Array]:
+def stretches(a: Array, b: Array) -> tuple[Array, Array]:
     """The factors s and t of dW by dY between values a and b, 0 where both are."""
     rows, columns = a[..., :, None], b[..., None, :]
     total = rows + columns
-    if exponent(depth) == 1:
-        return np.ones_like(total), np.ones_like(total)
     return total, (rows**2 + columns**2) / np.where(total > 0, total, 1.0)
 
 
@@ -71,7 +63,7 @@ def local(Y: Array, depth: float, rank: int) -> tuple[Local, Array]:
     """The metric at square Y (..., k, k) of this rank, and the values a."""
     U, a, Vt = np.linalg.svd(Y)
     a[..., rank:] = 0.0
-    ratio, weight = _ratio(a, depth), _weight(a, depth)
+    ratio, weight = _ratio(a), _weight(a, depth)
     return Local(U, Vt, weight * ratio, weight / ratio), a
 
 
@@ -97,21 +89,19 @@ def energy(Y: Array, v: Array, depth: float, rank: int) -> tuple[Array, Array, A
     return L, here.U @ (P + Q) @ here.Vt, here.U @ inside @ here.Vt, here
 
 
-def _ratio(a: Array, depth: float) -> Array:
+def _ratio(a: Array) -> Array:
     """s/t."""
     rows, columns = a[..., :, None], a[..., None, :]
-    if exponent(depth) == 1:
-        return np.ones(np.broadcast_shapes(rows.shape, columns.shape))
     squares = rows**2 + columns**2
     return np.asarray(1 + 2 * rows * columns / np.where(squares > 0, squares, 1.0))
 
 
 def _weight(a: Array, depth: float) -> Array:
-    """κ = s t/K, which is 1/K at depth N/c in the values a; 1 beyond the rank."""
-    c = exponent(depth)
-    K = quotient(a[..., :, None], a[..., None, :], depth / c)
-    scale = c if math.isinf(depth) else 1
-    return np.asarray(scale / np.where(K > 0, K, scale))
+    """κ = s t/K, which is 1/K at depth N/2 in the values a; 1 beyond the rank."""
+    with np.errstate(divide="ignore"):  # below depth 2 a power of zero
+        K = quotient(a[..., :, None], a[..., None, :], depth / 2)
+    scale = 2.0 if math.isinf(depth) else 1.0
+    return np.asarray(scale / np.where((K > 0) & np.isfinite(K), K, scale))
 
 
 def _differences(a: Array, here: Local, depth: float) -> tuple[Array, Array]:
@@ -119,9 +109,7 @@ def _differences(a: Array, here: Local, depth: float) -> tuple[Array, Array]:
     weight = np.sqrt(here.along * here.across)
     k, l = a[..., :, None, None], a[..., None, :, None]  # noqa: E741
     change = -_bend(a, weight, depth) * (k + l)
-    if exponent(depth) == 1:
-        return change, change
-    ratio = _ratio(a, depth)
+    ratio = _ratio(a)
     squares = a[..., :, None] ** 2 + a[..., None, :] ** 2
     squares = np.where(squares > 0, squares, 1.0)
     j = a[..., None, None, :]
@@ -132,18 +120,18 @@ def _differences(a: Array, here: Local, depth: float) -> tuple[Array, Array]:
 
 
 def _bend(a: Array, weight: Array, depth: float) -> Array:
-    """G at depth N/c, over the three K: κ_{k,l;j} = -(a_k + a_l) times it."""
+    """G at depth N/2, over the three K: κ_{k,l;j} = -(a_k + a_l) times it."""
     every = weight[..., :, :, None] * weight[..., :, None, :] * weight[..., None, :, :]
     if depth == 2:
         return np.zeros_like(every)
-    if exponent(depth) == 2 and summed(depth):
+    if depth > 2 and summed(depth):
         return every * _half(a ** (2 / depth), int(depth))
     with np.errstate(invalid="ignore", divide="ignore"):
         which, place = _triples(a.shape[-1])
         k, l, j = (a[..., index] for index in which)  # noqa: E741
-        G = second_quotient(k, l, j, depth / exponent(depth))
+        G = second_quotient(k, l, j, depth / 2)
     if math.isinf(depth):
-        every = every / exponent(depth) ** 2
+        every = every / 4
     return np.asarray(np.where(np.isfinite(G), G, 0.0)[..., place] * every)
 
 

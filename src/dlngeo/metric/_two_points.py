@@ -16,9 +16,10 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._linalg import completed, svd_product, transpose
+from dlngeo._lobatto import rule
 from dlngeo.metric._initial_paths import bent, polar_path
-from dlngeo.metric._lagrangian import exponent, local, parts, stretches
-from dlngeo.metric._polynomial_paths import Paths, rule
+from dlngeo.metric._lagrangian import local, parts, stretches
+from dlngeo.metric._polynomial_paths import Paths
 from dlngeo.metric._straightening import Straightened, straighten
 from dlngeo.spectral.frame import Frame
 
@@ -31,7 +32,7 @@ _INSIDE = 1e-6  # least a, relative to the largest, of a path within the rank
 class Ends(NamedTuple):
     """Two matrices in the chart, square by zeros, in frames that serve both."""
 
-    rows: Array  # (k, k) orthogonal: Y = rowsᵀ UΣ^{1/c}Vᵀ columns
+    rows: Array  # (k, k) orthogonal: Y = rowsᵀ UΣ^{1/2}Vᵀ columns
     columns: Array
     paths: Paths  # of the least degree
     shape: tuple[int, int]
@@ -54,14 +55,13 @@ class Geodesic(NamedTuple):
 def ends(start: Frame, end: Frame, difference: Array) -> Ends:
     """The two frames' matrices, and by how much they differ."""
     (m, n), r, k = difference.shape, start.sigma.size, max(difference.shape)
-    c = exponent(start.depth)
     U0, V0, U1, V1 = (_whole(Q, k) for f in (start, end) for Q in (f.U, transpose(f.Vt)))
-    a, b = (np.concatenate((f.sigma ** (1 / c), np.zeros(k - r))) for f in (start, end))
+    a, b = (np.concatenate((np.sqrt(f.sigma), np.zeros(k - r))) for f in (start, end))
     full = np.zeros((k, k))
     full[:m, :n] = difference
     # Singular vectors of both sides, as eigenvectors: a divided difference relates Y to W.
     one, other = U0.T @ full @ V1, V0.T @ full.T @ U1
-    s, t = stretches(a, b, start.depth)
+    s, t = stretches(a, b)
     s, t = (np.where(x > 0, x, 1.0) for x in (s, t))
     step = U0 @ (0.5 * ((one + other) / s + (one - other) / t)) @ V1.T
     blocks = r < min(m, n)
@@ -110,7 +110,7 @@ def matrices(ends: Ends, Y: Array) -> Array:
     """W of points of the chart, (..., m, n)."""
     U, a, Vt = np.linalg.svd(ends.rows @ Y @ ends.columns.T)
     a[..., ends.paths.rank :] = 0.0
-    W = (U * a[..., None, :] ** exponent(ends.paths.depth)) @ Vt
+    W = svd_product(U, a**2, Vt)
     return np.asarray(W[..., : ends.shape[0], : ends.shape[1]])
 
 
@@ -141,7 +141,7 @@ def along(ends: Ends, path: Array) -> Array:
     padded = np.zeros((len(path), k, k))
     padded[:, : ends.shape[0], : ends.shape[1]] = path
     U, sigma, Vt = np.linalg.svd(padded)
-    roots = svd_product(U, sigma ** (1 / exponent(paths.depth)), Vt)
+    roots = svd_product(U, np.sqrt(sigma), Vt)
     Y = ends.rows.T @ roots @ ends.columns
     times = rule(paths.degree).times
     place = np.clip((times * (len(path) - 1)).astype(int), 0, len(path) - 2)
@@ -225,6 +225,6 @@ def _velocity(ends: Ends, speed: Array) -> Array:
     paths = ends.paths
     here, a = local(paths.start, paths.depth, paths.rank)
     S, A = parts(transpose(here.U) @ speed @ transpose(here.Vt))
-    s, t = stretches(a, a, paths.depth)
+    s, t = stretches(a, a)
     W = ends.rows @ here.U @ (s * S + t * A) @ here.Vt @ ends.columns.T
     return np.asarray(W[: ends.shape[0], : ends.shape[1]])

@@ -105,6 +105,7 @@ def beside_flow(
     save_every: int | None = None,
     upstairs: bool | None = None,
     method: str = "auto",
+    engine: str = "auto",
     workers: int = 1,
     callback: Callback | None = None,
 ) -> Comparison:
@@ -117,7 +118,7 @@ def beside_flow(
     ----------
     energy, start, depth, beta, kappa, weight_decay
         As for :func:`dlngeo.langevin.simulate`. Weight decay is part of E here, in all three.
-    dt, n_steps, n_paths, rng, save_every, upstairs, method, workers, callback
+    dt, n_steps, n_paths, rng, save_every, upstairs, method, engine, workers, callback
         Likewise.
 
     Returns
@@ -147,6 +148,7 @@ def beside_flow(
         save_every=save_every,
         upstairs=upstairs,
         method=method,
+        engine=engine,
         workers=workers,
         callback=callback,
     )

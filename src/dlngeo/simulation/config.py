@@ -33,10 +33,12 @@ import tomli_w
 
 from dlngeo import _checks
 from dlngeo._checks import Array
+from dlngeo._engine import ENGINES
 from dlngeo._equation import Equation
 from dlngeo._plain import number, rows, shown
 from dlngeo.energies import NamedEnergy, from_config
-from dlngeo.langevin.schemes import chosen
+from dlngeo.langevin.engines import engine_for
+from dlngeo.langevin.schemes import SCHEMES, chosen
 
 _INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
 _MOST = 2**63 - 1  # what TOML promises to hold
@@ -59,6 +61,8 @@ class Config:
     steps, paths, seed : int
     save_every : int or None
         None: some 100 frames.
+    engine : str
+        "numpy", "numba", or "auto": numba where it is installed and has the scheme and the energy.
     upstairs : bool
         Whether the weights are simulated, from the symmetric lift of the start.
     method : str
@@ -82,6 +86,7 @@ class Config:
     seed: int = 0
     upstairs: bool = False
     method: str = "auto"
+    engine: str = "auto"
     save_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -105,6 +110,7 @@ class Config:
         if self.upstairs and not self.depth.is_integer():
             raise ValueError(f"upstairs needs a whole depth, not {self.depth:g}")
         chosen(self.method, self.upstairs, self.depth)
+        _checks.choice(self.engine, "engine", ENGINES)
         point, energy = self.matrix(), self.build_energy()
         data = {key: _lists(value) for key, value in self.energy.items()}
         object.__setattr__(self, "energy", data)
@@ -129,6 +135,11 @@ class Config:
         return Equation.of(
             self.build_energy(), self.depth, self.beta, self.kappa, self.weight_decay
         )
+
+    def engine_taken(self) -> str:
+        """The engine that ``engine`` stands for, here and now."""
+        method = chosen(self.method, self.upstairs, self.depth)
+        return engine_for(self.engine, SCHEMES[method](self.equation(), len(self.start)))
 
     def replaced(self, **changes: Any) -> Config:
         """The same with what is not None replaced."""

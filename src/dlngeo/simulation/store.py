@@ -17,7 +17,8 @@ import numpy as np
 
 from dlngeo import _checks, langevin
 from dlngeo._checks import Array
-from dlngeo._environment import differences
+from dlngeo._engine import recorded
+from dlngeo._environment import differences, numerics
 from dlngeo._paths.run import report
 from dlngeo._results import ensemble
 from dlngeo._store import sealed
@@ -63,7 +64,8 @@ def run(
         _checks.function(progress, "progress")
     _require_room(config, Path(out))
     groups = _groups(config, out)
-    groups.require_environment(lambda group: dict(_provenance(group)["versions"]), mix_environments)
+    now = numerics() | {"engine": recorded(config.engine_taken())}
+    groups.require_environment(lambda group: _versions(_provenance(group)), now, mix_environments)
     finished = groups.finished(lambda paths: _group(config, paths), progress)
     return beside(config.build_energy(), _together(config, finished))
 
@@ -80,6 +82,11 @@ def _groups(config: Config, out: str | Path) -> Groups:
 
 def _provenance(group: Group) -> dict[str, Any]:
     return dict(json.loads(str(group["provenance"])))
+
+
+def _versions(provenance: dict[str, Any]) -> dict[str, str]:
+    """On what the last bits depend."""
+    return dict(provenance["versions"]) | {"engine": provenance["engine"]}
 
 
 def save(
@@ -122,6 +129,7 @@ def _group(config: Config, paths: range) -> Group:
         rng=config.seed,
         upstairs=config.upstairs,
         method=config.method,
+        engine=config.engine,
         save_every=config.save_every,
     )
     return {
@@ -147,7 +155,7 @@ def _together(config: Config, groups: list[Group]) -> ensemble.Ensemble:
     }
     ends = np.concatenate([group["ends"] for group in groups])
     message = report(ends, provenance)
-    mixed = sorted({differences(first["versions"], part["versions"]) for part in parts} - {""})
+    mixed = sorted({differences(_versions(first), _versions(part)) for part in parts} - {""})
     if mixed:
         message += f", the paths of one seed in several environments ({'; '.join(mixed)})"
     return ensemble.build(
@@ -225,5 +233,5 @@ def _require_whole(group: Group, config: Config) -> None:
     shapes = {group[name].shape[:2] for name in ("W", *_layers(config))}
     if shapes != {(paths, frames)} or group["ends"].shape != (paths,):
         raise ValueError("arrays of other shapes")
-    if not {"cut", "versions"} <= set(_provenance(group)) or group["seconds"].shape != ():
+    if not {"cut", "engine", "versions"} <= set(_provenance(group)) or group["seconds"].shape != ():
         raise ValueError("an incomplete record")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from dlngeo._engine import ENGINES
 from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
@@ -53,6 +54,7 @@ class Simulate:
         bool | None, Option("Simulate the weights, or W.", "--upstairs/--downstairs")
     ] = None
     method: Annotated[str | None, Option(f"The scheme: auto, {', '.join(SCHEMES)}.")] = None
+    engine: Annotated[str | None, Option(f"What computes: {', '.join(ENGINES)}.")] = None
     mix_environments: Annotated[
         bool,
         Option(

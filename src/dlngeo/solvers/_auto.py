@@ -1,9 +1,9 @@
 """Order 8 while a problem is not stiff, ROCK4 where it is: the choice is made along the way.
 
-Stiff is where stability, not accuracy, bounds the explicit step. Each of its steps tells h times the
-Jacobian's size; where that stays near the edge of the stability region, one step of ROCK4 is tried,
-and taken up if the time that its error allows costs less. The way back is open: where ROCK4's steps
-are so short that an explicit method would be stable, it goes on explicitly.
+Stiff is where stability, not accuracy, bounds the explicit step. Each of its steps tells h times
+the Jacobian's size; where that stays near the edge of the stability region, one step of ROCK4 is
+tried, and taken up if the time that its error allows costs less. The way back is open: where steps
+of ROCK4 are so short that the explicit method is stable, that one goes on.
 
 Source: Hairer and Wanner, "Solving Ordinary Differential Equations II", IV.2, for the test.
 """
@@ -11,6 +11,7 @@ Source: Hairer and Wanner, "Solving Ordinary Differential Equations II", IV.2, f
 from __future__ import annotations
 
 import math
+
 import numpy as np
 from scipy.integrate import DenseOutput
 
@@ -66,10 +67,12 @@ class Auto(ROCK4):
     _signs = _wait = 0
     _patience = _PATIENCE
 
-    def _first_step(self) -> float:
+    def _prepare(self) -> None:
         self.taken = {"DOP853": 0, "ROCK4": 0}
         self._slopes = np.empty((_dop853.STAGES + 1, self.n))
         self._failed = False
+
+    def _first_step(self) -> float:
         longest = min(self.max_step, abs(self.t_bound - self.t))
         size, speed = self._norm(self.y), self._norm(self.f)
         if not (size > 0 and 0 < speed < math.inf):
@@ -151,6 +154,4 @@ class Auto(ROCK4):
     def _dense_output_impl(self) -> DenseOutput:
         if self._by_rock4:
             return super()._dense_output_impl()
-        return _dop853.Dop853Output(
-            self.fun, self.t_old, self.t, self.y_old, self.y, self._slopes
-        )
+        return _dop853.Dop853Output(self.fun, self.t_old, self.t, self.y_old, self.y, self._slopes)

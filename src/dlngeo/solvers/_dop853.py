@@ -47,7 +47,7 @@ def error(slopes: Array, h: float, scale: Array) -> float:
 
 
 def stiffness(slopes: Array) -> float:
-    """h times the Jacobian's size along the difference of the last two stages, at one time both."""
+    """H times the Jacobian's size along the difference of the last two stages, at one time both."""
     apart = float(np.abs(_ENDS @ slopes[:STAGES]).max(initial=0.0))
     change = float(np.abs(slopes[STAGES] - slopes[STAGES - 1]).max(initial=0.0))
     return change / apart if apart > 0 else 0.0

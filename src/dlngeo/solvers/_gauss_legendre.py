@@ -1,4 +1,4 @@
-"""Gauss-Legendre of order 4: implicit, symmetric, and exact in every quadratic invariant.
+"""Gauss-Legendre methods: implicit, symmetric, and exact in every quadratic invariant.
 
 The imbalances G_p of a network are quadratic in the weights, and a Runge-Kutta method with
 b_i a_ij + b_j a_ji = b_i b_j conserves what is quadratic and conserved (Cooper, 1987): G_p then
@@ -10,60 +10,45 @@ Source: E. Hairer, C. Lubich and G. Wanner, "Geometric Numerical Integration", I
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.integrate import DenseOutput
 
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius
+from dlngeo.solvers._gauss_stages import carried_step
 from dlngeo.solvers._step_control import RHS, AdaptiveSolver, scaled_error
 
-_ROOT = math.sqrt(3) / 6
-_A = np.array([[1 / 4, 1 / 4 - _ROOT], [1 / 4 + _ROOT, 1 / 4]])
-_C = (1 / 2 - _ROOT, 1 / 2 + _ROOT)
-_EPS = float(np.finfo(float).eps)
-_ITERATIONS = 60
 
+class Knot(NamedTuple):
+    """A state on the way, the right-hand side there, and what rounding left of the state."""
 
-def gauss_step(fun: RHS, t: Any, y: Array, f: Array, h: Any) -> tuple[Array, bool]:
-    """One step of size h from (t, y), for a state or a batch of states of any shape.
+    t: float
+    y: Array
+    f: Array
+    rest: Array
 
-    Parameters
-    ----------
-    fun : callable
-        ``fun(t, y)``, of the shape of y.
-    y, f : array
-        The state and ``fun(t, y)``.
+    def step(self, fun: RHS, h: float, order: int) -> tuple[Array, Array, bool]:
+        """One step from here: the state, its rest, and whether its stages were solved."""
+        return carried_step(fun, self.t, self.y, self.rest, self.f, h, order)
 
-    Returns
-    -------
-    y_new : array
-    solved : bool
-        Whether the stages were solved to rounding. Fixed-point iteration does it where h times the
-        Jacobian's norm is below one or so; no step beyond that is worth its error.
-    """
-    slopes = [f, f]
-    scale = np.abs(y).max() + np.finfo(float).tiny
-    before = math.inf
-    for _ in range(_ITERATIONS):
-        stages = [y + h * (a[0] * slopes[0] + a[1] * slopes[1]) for a in _A]
-        new = [fun(t + c * h, stage) for c, stage in zip(_C, stages, strict=True)]
-        change = max(float(np.abs(h * (a - b)).max()) for a, b in zip(new, slopes, strict=True))
-        slopes = new
-        if not math.isfinite(change) or change > 2 * before:
-            return y, False
-        if change <= _EPS * scale or (before <= 100 * _EPS * scale and change >= before):
-            return y + 0.5 * h * (slopes[0] + slopes[1]), True
-        before = change
-    return y, False
+    def follow(self, fun: RHS, h: float, order: int) -> Knot | None:
+        """The next knot, if there is one."""
+        y, rest, solved = self.step(fun, h, order)
+        if not solved or not np.isfinite(y).all():
+            return None
+        f = fun(self.t + h, y)
+        return Knot(self.t + h, y, f, rest) if np.isfinite(f).all() else None
 
 
 class GaussLegendre(AdaptiveSolver):
     """Gauss-Legendre of order 4 (two stages) with automatic step size.
 
-    Each step is taken as two halves, and once as a whole for an estimate of the error; the halves
-    count, so that quadratic invariants are kept to rounding, between steps too.
+    :class:`GaussLegendre2`, the implicit midpoint rule, and :class:`GaussLegendre6` are those of
+    one and three stages. Each step is taken as two halves, and once as a whole for an estimate of
+    the error; the halves count, so that quadratic invariants are kept to rounding, between steps
+    too.
 
     Parameters
     ----------
@@ -72,8 +57,8 @@ class GaussLegendre(AdaptiveSolver):
     max_step : float
         Bound on the step size.
     rtol, atol : float or array
-        The distance between the halves and the whole step, some 15 times the local error, is kept
-        below ``atol + rtol * abs(y)`` in the root mean square.
+        The distance between the halves and the whole step, 2^order - 1 times the local error, is
+        kept below ``atol + rtol * abs(y)`` in the root mean square.
     first_step : float or None
         None: 1e-3 of the time in which the state would change by its own size.
     **extraneous
@@ -86,9 +71,10 @@ class GaussLegendre(AdaptiveSolver):
 
     Notes
     -----
-    Stages are solved by fixed-point iteration, so a stiff flow takes short steps: for conservation,
-    not for speed. Dense output takes a step of its own, from the knot before, to each time it is
-    asked for: it costs as much, is of order 4, and keeps what steps keep.
+    Stages are solved to rounding, by fixed-point iteration, where that fails by Newton's method
+    with GMRES, and where that fails too the step is halved. It is for conservation, not for speed.
+    Dense output takes a step of its own, from the knot before, to each time it is asked for: it
+    costs as much, is of the same order, and keeps what steps keep.
 
     Examples
     --------
@@ -102,57 +88,64 @@ class GaussLegendre(AdaptiveSolver):
     True
     """
 
+    order = 4
     _knots: tuple[Knot, ...] = ()
+
+    def _prepare(self) -> None:
+        self._rest = np.zeros_like(self.y)
 
     def _first_step(self) -> float:
         size, speed = (float(frobenius(v[None])) if v.size else 0.0 for v in (self.y, self.f))
         return 1e-3 * size / speed if size > 0 and 0 < speed < math.inf else 1e-3
 
-    def _attempt(self, h: float) -> tuple[float, tuple[Array, Array, Array]]:
+    def _attempt(self, h: float) -> tuple[float, tuple[Knot, Knot]]:
         """The scaled error of two half steps, infinite where a stage was not solved."""
-        failed = math.inf, (self.y, self.f, self.y)
-        whole, solved = gauss_step(self.fun, self.t, self.y, self.f, h)
+        begin = Knot(self.t, self.y, self.f, self._rest)
+        failed = math.inf, (begin, begin)
+        whole, _, solved = begin.step(self.fun, h, self.order)
         if not solved:
             return failed
-        middle, solved = gauss_step(self.fun, self.t, self.y, self.f, 0.5 * h)
-        if not solved:
+        middle = begin.follow(self.fun, 0.5 * h, self.order)
+        end = middle and middle.follow(self.fun, 0.5 * h, self.order)
+        if not middle or not end:
             return failed
-        f_middle = self.fun(self.t + 0.5 * h, middle)
-        y, solved = gauss_step(self.fun, self.t + 0.5 * h, middle, f_middle, 0.5 * h)
-        if not solved or not np.isfinite(y).all():
-            return failed
-        return scaled_error(y - whole, self.y, y, self.rtol, self.atol), (middle, f_middle, y)
+        error = scaled_error(end.y - whole, self.y, end.y, self.rtol, self.atol)
+        return error, (middle, end)
 
     def _shorter(self, h: float, error: float) -> float:
-        return h * (max(0.2, 0.9 / error**0.2) if math.isfinite(error) else 0.5)
+        return h * (max(0.2, self._factor(error)) if math.isfinite(error) else 0.5)
 
-    def _accept(
-        self, h: float, error: float, t: float, attempt: tuple[Array, Array, Array]
-    ) -> None:
-        middle, f_middle, y = attempt
-        self._h = h * min(4.0, 0.9 / error**0.2 if error > 0 else 4.0)
-        half = self.t + 0.5 * h * self.direction
-        self._knots = (Knot(self.t, self.y, self.f), Knot(half, middle, f_middle))
-        self.t, self.y, self.f = t, y, self.fun(t, y)
+    def _factor(self, error: float) -> float:
+        return float(0.9 / error ** (1 / (self.order + 1)))
+
+    def _accept(self, h: float, error: float, t: float, attempt: tuple[Knot, Knot]) -> None:
+        middle, end = attempt
+        self._h = h * min(4.0, self._factor(error) if error > 0 else 4.0)
+        self._knots = (Knot(self.t, self.y, self.f, self._rest), middle)
+        self.t, self.y, self.f, self._rest = t, end.y, end.f, end.rest
 
     def _dense_output_impl(self) -> DenseOutput:
-        return StepsOutput(self.fun, self._knots, self.t, self.y)
+        return StepsOutput(self.fun, self._knots, self.t, self.y, self.order)
 
 
-class Knot(NamedTuple):
-    """A state on the way, and the right-hand side there."""
+class GaussLegendre2(GaussLegendre):
+    """The implicit midpoint rule, of order 2: :class:`GaussLegendre` with one stage."""
 
-    t: float
-    y: Array
-    f: Array
+    order = 2
+
+
+class GaussLegendre6(GaussLegendre):
+    """Of order 6: :class:`GaussLegendre` with three stages."""
+
+    order = 6
 
 
 class StepsOutput(DenseOutput):
     """Gauss-Legendre steps from the beginning or the middle of a step to any time within it."""
 
-    def __init__(self, fun: RHS, knots: tuple[Knot, ...], t: float, y: Array) -> None:
+    def __init__(self, fun: RHS, knots: tuple[Knot, ...], t: float, y: Array, order: int) -> None:
         super().__init__(knots[0].t, t)
-        self._fun, self._knots, self._last = fun, knots, y
+        self._fun, self._knots, self._last, self._order = fun, knots, y, order
 
     def _call_impl(self, t: Array) -> Array:
         times = np.asarray(t)
@@ -164,9 +157,9 @@ class StepsOutput(DenseOutput):
             return self._last
         first, middle = self._knots
         late = abs(s - first.t) >= abs(middle.t - first.t)
-        t, y, f = middle if late else first
+        knot = middle if late else first
         with np.errstate(over="ignore", invalid="ignore"):
-            state, solved = gauss_step(self._fun, t, y, f, s - t)
+            state, _, solved = knot.step(self._fun, s - knot.t, self._order)
         if not solved:
-            raise ArithmeticError(f"the stages of a step from t = {t:g} to {s:g} were not solved")
+            raise ArithmeticError(f"the stages from t = {knot.t:g} to {s:g} were not solved")
         return state

@@ -1,8 +1,7 @@
 """ROCK4: explicit, of order 4, for stiff problems whose Jacobian has a real negative spectrum.
 
-s evaluations a step give a stability interval of length 0.35 s². A body of s - 4 stages follows the
-recurrence of orthogonal polynomials, a finish of four makes the order; :mod:`_rock4_coefficients`
-computes both.
+s evaluations a step give a stability interval of length 0.35 s². Two recurrences of stages stand
+before and after four stages that make the order; :mod:`_rock4_coefficients` computes them all.
 
 Source: A. Abdulle, SIAM J. Sci. Comput. 23 (2002) 2041-2054.
 """
@@ -13,7 +12,14 @@ import numpy as np
 from scipy.linalg.blas import daxpy, dscal
 
 from dlngeo._checks import Array
-from dlngeo.solvers._rock4_coefficients import OFFERED, Body, Coefficients, coefficients, reach, stages_for
+from dlngeo.solvers._rock4_coefficients import (
+    OFFERED,
+    Body,
+    Coefficients,
+    coefficients,
+    reach,
+    stages_for,
+)
 from dlngeo.solvers._stabilised import EPS, StabilisedSolver
 from dlngeo.solvers._step_control import RHS
 
@@ -95,15 +101,17 @@ class ROCK4(StabilisedSolver):
     >>> from scipy.integrate import solve_ivp
     >>> import dlngeo as dln
     >>> run = solve_ivp(lambda t, y: -1000 * y, (0, 10), [1.0], method=dln.solvers.ROCK4, rtol=1e-8)
-    >>> run.success, run.nfev < 1000  # RK45 needs 24,000 evaluations
+    >>> run.success, run.nfev < 2000  # RK45 needs 21,000 evaluations
     (True, True)
     """
 
     order = 4
 
     def _most(self) -> float:
-        # Rounding, multiplied by up to (h·ρ)^2.8 in the state and ^3.8 in its error, stays below.
-        return max(reach(OFFERED[0]), (float(np.min(self.rtol)) / EPS) ** 0.35)
+        # Rounding, multiplied by up to 0.02 z^2.8 in the state and 3e-5 z^3.8 in its error, stays
+        # below a tenth and a half of the tolerance, z = h·ρ.
+        most = (float(np.min(self.rtol)) / EPS) ** 0.35
+        return max(reach(OFFERED[0]), min(1.6 * most, 1.2e4))
 
     def _growth(self, h: float, error: float) -> float:
         # The estimate has zeros along the interval: a small one is not to be trusted far.

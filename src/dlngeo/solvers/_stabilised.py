@@ -66,7 +66,7 @@ def _norm(y: Array) -> Array:
 class StabilisedSolver(AdaptiveSolver):
     """A solver whose stages follow h times the spectral radius, and whose error goes as h^order.
 
-    A method adds its longest h·ρ (``_most``), the step itself (``_attempt``) and the next (``_growth``).
+    A method adds its longest h·ρ (``_most``), the step (``_attempt``) and the next (``_growth``).
     """
 
     order: int  # of h in the estimate of a local error
@@ -94,7 +94,7 @@ class StabilisedSolver(AdaptiveSolver):
         super().__init__(
             fun, t0, y0, t_bound, max_step, rtol, atol, vectorized, first_step, **extraneous
         )
-        self.y_old: Array | None = None
+        self.y_old: Array = self.y
         self.f_old: Array = self.f
         # Rounding inside a step grows with the square of the stages.
         self._most_stages = max(2, int(math.sqrt(float(np.min(self.rtol)) / (10 * EPS))))

@@ -1,4 +1,4 @@
-"""Solvers whose step follows an estimate of its error: what RKC and Gauss-Legendre share.
+"""Solvers whose step follows an estimate of its error: what those of this room share.
 
 What they are told is asked and warned of as SciPy's own solvers do. A solver of this kind proposes
 a step, takes it and says how far it is off, in units of the tolerance; here is the loop that
@@ -52,7 +52,11 @@ class AdaptiveSolver(OdeSolver):
         self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
         self.max_step, self.rejected = max_step, 0
         self.f: Array = self.fun(self.t, self.y)
+        self._prepare()
         self._h = first_step if first_step is not None else self._first_step()
+
+    def _prepare(self) -> None:
+        """Make what the steps need beyond the state."""
 
     def _first_step(self) -> float:
         raise NotImplementedError

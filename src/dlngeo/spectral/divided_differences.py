@@ -172,7 +172,7 @@ def _near(high: Array, s: Array, t: Array, depth: float) -> Array:
     coefficient = 0.5 * (1 - share)
     power, homogeneous = np.ones_like(x), np.ones_like(x)
     total = coefficient * homogeneous
-    for n in range(1, 100):  # some 18 terms at large N, 60 near N = 1
+    for n in range(1, 400):  # some 18 terms at large N, 60 near N = 1, 250 at N = 1/2
         coefficient *= (1 - (n + 1) * share) / (n + 2)
         power = power * y
         homogeneous = x * homogeneous + power

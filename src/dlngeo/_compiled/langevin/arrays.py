@@ -1,13 +1,13 @@
-"""The arrays of all paths for the kernels of :mod:`~dlngeo._compiled.steps`, and back."""
+"""The arrays of all paths for the kernels of :mod:`~dlngeo._compiled.langevin.steps`, and back."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._compiled.chart import Frames, Tables
 from dlngeo._compiled.lanes import LANES, workspace
-from dlngeo._compiled.steps import Paths, Room
+from dlngeo._compiled.langevin.chart import Frames, Tables
+from dlngeo._compiled.langevin.steps import Paths, Room
 
 
 def all_paths(
@@ -42,13 +42,15 @@ def all_paths(
 
 def room(d: int, noise_size: int) -> tuple[Room, Array]:
     """What eight paths need for a step, and the array that holds it and must be kept."""
-    rows = [d * d] * 8 + [d, noise_size]
+    rows = [d * d] * 13 + [d, d, d, noise_size]
     held = workspace(sum(rows))
-    start = held.ctypes.data + 8 * LANES * np.concatenate([[0], np.cumsum(rows)])
-    state, U, V, slope, *more, lam, noise = (int(x) for x in start[:-1])
+    start = held.ctypes.data + 8 * LANES * np.concatenate([[0], np.cumsum(rows)[:-1]])
+    square, lam = [int(x) for x in start[:13]], [int(x) for x in start[13:]]
     W = workspace(2 * d * d).reshape(2, d, d, LANES)
-    there = Frames(state, U, lam, V, slope)
-    return Room(more[3], there, Tables(*more[:3]), noise, W[0], W[1], np.zeros(LANES)), held
+    there = Frames(square[0], square[1], lam[0], square[2], square[3])
+    stage = Frames(square[4], square[5], lam[1], square[6], square[7])
+    tables = Tables(square[8], square[9], square[10], lam[2], square[11])
+    return Room(square[12], there, stage, tables, lam[3], W[0], W[1], np.zeros(LANES)), held
 
 
 def by_lane(numbers: Array) -> Array:

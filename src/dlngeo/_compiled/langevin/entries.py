@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from dlngeo._compiled import scalars
-from dlngeo._compiled.chart import Frames, Law, Tables, inside, outside
 from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, lane, put, root, splat, with_lane
+from dlngeo._compiled.langevin.chart import Frames, Law, Tables, inside, outside, zero
 from dlngeo._compiled.pairs import power, whole_forces
 
 
@@ -30,13 +30,12 @@ def layer_size(sigma: Lanes, depth: float) -> Lanes:
 
 @part
 def increment(law: Law, frames: Frames, B: int, noisy: bool, h: float, room: Tables) -> None:
-    """The step of W in a time h, into ``room.noise``."""
-    d, A, E = law.d, room.noise, room.slope
+    """The step of W in a time h, into ``room.drift``."""
+    d, A, E = law.d, room.drift, room.noise
     if noisy:
         inside(frames, B, A, room.half, d)
     else:
-        for k in range(d * d):
-            put(A, k, 0.0)
+        zero(A, d * d)
     if law.slopes:
         inside(frames, frames.slope, E, room.half, d)
     amplitude = math.sqrt(2 * law.temperature)

@@ -29,7 +29,7 @@ def engine_for(engine: str, scheme: Any) -> str:
 def _missing(scheme: Any) -> str:
     """What the compiled engine would need, and does not have; empty where it can serve."""
     if getattr(scheme, "kernel", None) is None:
-        return "a scheme that it knows: method='root' or 'euler', downstairs"
+        return "a scheme that it knows: one downstairs"
     energy, d = scheme.equation.energy, scheme.shape[0]
     if d > _WIDEST:
         return f"matrices of at most {_WIDEST} x {_WIDEST}"
@@ -44,12 +44,12 @@ def _missing(scheme: Any) -> str:
 
 def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
     """An equation and a scheme for the kernels."""
-    from dlngeo._compiled import steps
-    from dlngeo._compiled.chart import Law
     from dlngeo._compiled.energies import entrywise
+    from dlngeo._compiled.langevin import heed
+    from dlngeo._compiled.langevin.chart import Law
 
     energy, depth = equation.energy, float(equation.depth)
-    scheme = getattr(steps, kernel)
+    scheme = getattr(heed, kernel)
     parts: tuple[Any, Any, Any] = (entrywise, np.zeros((1, 1)), np.zeros((1, 1)))
     curved = 0.0
     if energy is not None:
@@ -62,7 +62,7 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
         whole=int(depth) if summed(depth) else 0,
         temperature=float(equation.temperature),
         beta=float(equation.beta),
-        decay=float(equation.shrinkage if scheme == steps.ENTRIES else equation.weight_decay),
+        decay=float(equation.shrinkage if scheme == heed.ENTRIES else equation.weight_decay),
         entropy=equation.entropy,
         bounded=depth != 1,
         slopes=energy is not None,

@@ -1,0 +1,1 @@
+"""The Langevin equation downstairs on lanes: the schemes of :mod:`dlngeo.langevin._downstairs`."""
