@@ -78,6 +78,7 @@ def entries() -> dict[str, Call]:
             "start": _start(),
             "depth": Argument(2, less),
             "rank": rank(2),
+            "scale": Argument(None, number(0.1, none=True).malformed),
             "engine": engine,
             "gtol": number(1e-8, zero=True),
         }

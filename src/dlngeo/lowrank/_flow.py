@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,19 +16,21 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
 from dlngeo.flows import Control, integrate
 from dlngeo.lowrank._factors import Factors, started
-from dlngeo.lowrank._pulls import pull_of, require_energy
-from dlngeo.lowrank._systems import NetworkFlow, RootFlow
+from dlngeo.lowrank._growing import grow
+from dlngeo.lowrank._pulls import pull_of, require_energy, shape_of
+from dlngeo.lowrank._systems import system_of
 from dlngeo.lowrank._trajectory import LowRankTrajectory
 
 
 @one_blas_thread
 def flow(
     energy: Energy,
-    start: Factors | ArrayLike,
+    start: Factors | ArrayLike | None,
     t_span: tuple[float, float],
     *,
     depth: float,
     rank: int | None = None,
+    scale: float | None = None,
     weight_decay: float = 0.0,
     method: str | type[OdeSolver] = "auto",
     t_eval: ArrayLike | None = None,
@@ -52,6 +53,7 @@ def flow(
         any other by way of the dense W.
     start : (U, sigma, V), as :class:`Factors`, or an (m, n) array
         U diag(sigma) Vᵀ; the columns need not be orthonormal.
+        None where ``scale`` says what it is.
     t_span : (t_0, t_1), finite, t_0 < t_1
     depth : real number >= 1
         A whole depth is carried as a narrow network, any other by its outer layers. At 1 it is
@@ -59,7 +61,13 @@ def flow(
         layer does not do.
     rank : int or None
         r, which the start must have; from a start of more it is the nearest matrix of this rank.
-        None: the columns of the start.
+        None: the columns of the start. With ``scale``: so many at most.
+    scale : float > 0, or None
+        In the place of a start: from scale · U Vᵀ, U and V the singular frames of -E'(0). The state
+        has the rank that has come up so far, beginning with 1; the amplitude σ of what has not is
+        carried by σ̇ = N σ^{2-2/N} s - γNσ along the leading singular pairs of -E'(W), s its
+        singular value there, outside the spaces of W. Where it begins to matter it is taken up, and
+        let go where weight decay has brought it back. The energy must have a ``shape``.
     weight_decay : float >= 0
     method, stop_loss, gtol, rtol, atol, max_steps
         As for :func:`dlngeo.flows.gradient_flow`; tolerances are those of the layers' entries.
@@ -69,7 +77,7 @@ def flow(
         ``callback(t, W)`` with :class:`Factors` W after each step; it may raise StopIteration to
         end the run.
     engine : "auto", "numpy" or "numba"
-        What computes the products of an energy of entries; "auto" is numba where installed.
+        What computes products of an energy of entries; "auto" is numba where installed.
 
     Returns
     -------
@@ -85,7 +93,9 @@ def flow(
     -----
     At depths above 1 the path of ``flows.gradient_flow(energy, W, t_span, depth=..., rank=...)``,
     which is that of every balanced network whose hidden layers are no narrower than r. A run ends
-    as failed where σ_r reaches zero, which takes finite time at depths below 2.
+    as failed where σ_r reaches zero, which takes finite time at depths below 2. With ``scale`` a
+    trajectory has zeros for directions that are not up, ``stats`` counts ``births`` and ``deaths``,
+    and the times when directions come up are approximate: what is not up turns with E' at once.
     Source: Menon, (3.5), (4.11), (4.21).
 
     Examples
@@ -110,15 +120,20 @@ def flow(
         )
     gamma = _checks.non_negative(weight_decay, "weight_decay")
     equation = Equation(energy, number, weight_decay=gamma)
+    control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
+    if scale is not None:
+        amount = _checks.positive(scale, "scale")
+        if start is not None:
+            raise ValueError("start must be None where scale= says what it is")
+        m, n = shape_of(energy)
+        most = _checks.rank(rank, (m, n), None, number)
+        return grow(equation, pull_of(energy, (m, n), engine), (m, n), amount, most, control)
     factors = started(start, rank)
     shape = len(factors.U), len(factors.V)
     sparse = callable(getattr(energy, "entries", None))
     require_energy(energy, np.broadcast_to(0.0, shape) if sparse else factors.dense(), "start")
     pull = pull_of(energy, shape, engine)
-    kind = NetworkFlow if number >= 2 and number == int(number) else RootFlow
-    system: Any = kind(equation, factors, pull)
-    control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
     if t_eval is None:
         control = dataclasses.replace(control, t_eval=np.array(control.t_span))
-    found: LowRankTrajectory = integrate(system, control)
+    found: LowRankTrajectory = integrate(system_of(equation, factors, pull), control)
     return found

@@ -53,6 +53,15 @@ def require_energy(energy: Energy, W: Array, name: str) -> None:
     require_stacks(energy, W[None][:0] if sparse else W, name, hessian=False)
 
 
+def shape_of(energy: Energy) -> tuple[int, int]:
+    """The shape of an energy that has one."""
+    shape = getattr(energy, "shape", None)
+    if not (isinstance(shape, tuple) and len(shape) == 2):
+        raise TypeError("energy must have a shape (m, n), which tells that of the start")
+    require_energy(energy, np.broadcast_to(0.0, shape), "energy")
+    return shape
+
+
 def pull_of(energy: Energy, shape: tuple[int, int], engine: str) -> Pull:
     """The fastest way that the energy and the engine know."""
     fast, entries = chosen(engine) == "numba", entries_part(energy)

@@ -10,7 +10,7 @@ from dlngeo._checks import RNG
 from dlngeo._linalg import orthonormalise, svd
 from dlngeo.energies import Energy
 from dlngeo.lowrank._factors import Factors
-from dlngeo.lowrank._pulls import pull_of, require_energy
+from dlngeo.lowrank._pulls import pull_of, shape_of
 
 _DENSE = 500  # of the lesser dimension: below, one dense decomposition is quick
 
@@ -66,10 +66,7 @@ def spectral_start(energy: Energy, rank: int) -> Factors:
     >>> dln.lowrank.spectral_start(energy, 2).sigma.round(6).tolist()
     [3.0, 2.0]
     """
-    shape = getattr(energy, "shape", None)
-    if not (isinstance(shape, tuple) and len(shape) == 2):
-        raise TypeError("energy must have a shape (m, n), which tells the shape of the start")
-    require_energy(energy, np.broadcast_to(0.0, shape), "energy")
+    shape = shape_of(energy)
     r = _checks.rank(_checks.integer(rank, "rank", 1), shape, None, 2)
     pull = pull_of(energy, shape, "numpy")
     zero = np.zeros((shape[0], 1)), np.zeros((shape[1], 1))

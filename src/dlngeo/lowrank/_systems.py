@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._equation import Equation
 from dlngeo._linalg import prefix_products, suffix_products
 from dlngeo.lowrank._factors import Factors, of_product
 from dlngeo.lowrank._pulls import Pull
@@ -35,8 +35,9 @@ class _FactorFlow:
     """What both have: an energy by factors, and how states are read."""
 
     members = 1
+    start: Array
 
-    def __init__(self, equation: Any, start: Factors, pull: Pull) -> None:
+    def __init__(self, equation: Equation, start: Factors, pull: Pull) -> None:
         self.equation, self._pull = equation, pull
         self._m, self._n, self._r = len(start.U), len(start.V), start.sigma.size
 
@@ -93,7 +94,7 @@ class _FactorFlow:
 class NetworkFlow(_FactorFlow):
     """At a whole depth: all layers of the narrow network."""
 
-    def __init__(self, equation: Any, start: Factors, pull: Pull) -> None:
+    def __init__(self, equation: Equation, start: Factors, pull: Pull) -> None:
         super().__init__(equation, start, pull)
         size = start.sigma ** (1 / equation.depth)
         inner = [np.diag(size)] * (int(equation.depth) - 2)
@@ -137,7 +138,7 @@ def _between(X: Array, inner: Sequence[Array] | Array) -> list[Array]:
 class RootFlow(_FactorFlow):
     """At a real depth: the two outer layers."""
 
-    def __init__(self, equation: Any, start: Factors, pull: Pull) -> None:
+    def __init__(self, equation: Equation, start: Factors, pull: Pull) -> None:
         super().__init__(equation, start, pull)
         size = start.sigma ** (1 / equation.depth)
         self._power = (equation.depth - 2) / 2
@@ -164,6 +165,12 @@ class RootFlow(_FactorFlow):
         np.subtract(A @ half, by_L @ core, out=by_A)
         np.subtract(B @ -half, by_B, out=into_B)
         return found
+
+
+def system_of(equation: Equation, start: Factors, pull: Pull) -> _FactorFlow:
+    """The flow at a depth."""
+    whole = equation.depth >= 2 and equation.depth == int(equation.depth)
+    return (NetworkFlow if whole else RootFlow)(equation, start, pull)
 
 
 def _quotients(x: Array, power: float) -> Array:
