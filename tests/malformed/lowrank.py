@@ -83,6 +83,14 @@ def entries() -> dict[str, Call]:
             "gtol": number(1e-8, zero=True),
         }
         | control,
+        "lowrank.polish": {
+            "energy": energy(),
+            "start": _start(),
+            "rank": rank(2),
+            "gtol": number(1e-8, zero=True),
+            "max_steps": integer(3, 0),
+            "engine": engine,
+        },
         "lowrank.random_start": {
             "shape": shape((2, 2)),
             "rank": rank(2, none=False),

@@ -7,6 +7,7 @@ velocity costs O((k + (m + n) r) r), and neither W nor E' is formed. Any other e
 of the dense W.
 
 - :func:`flow` is :func:`dlngeo.flows.gradient_flow` downstairs with ``rank=``;
+- :func:`polish` ends what a flow began, by Newton's method, where a minimum is isolated;
 - :func:`spectral_start` and :func:`random_start` make starts, as :class:`Factors`.
 
 Source: Menon, sections 3, 4 and 14; Arora, Cohen, Hu and Luo, "Implicit Regularization in Deep
@@ -17,13 +18,16 @@ from __future__ import annotations
 
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
+from dlngeo.lowrank._polish import Polished, polish
 from dlngeo.lowrank._starts import random_start, spectral_start
 from dlngeo.lowrank._trajectory import LowRankTrajectory
 
 __all__ = [
     "Factors",
     "LowRankTrajectory",
+    "Polished",
     "flow",
+    "polish",
     "random_start",
     "spectral_start",
 ]

@@ -7,6 +7,7 @@ pattern. NumPy and SciPy do it in steps, numba in one pass.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from dlngeo.lowrank._factors import inner_products
 LANES = 8  # numbers in a vector of the compiled kernels
 _CACHE = 1 << 20  # bytes that a block of columns takes
 Pulled = tuple[float, Array, Array]
+Second = Callable[[tuple[Array, Array], Array, Array], tuple[Array, Array]]
 
 
 class Pull(Protocol):
@@ -44,6 +46,10 @@ class Pull(Protocol):
 
     def along(self, L: Array, R: Array, W: tuple[Array, Array]) -> float:
         """⟨Z, E''(L Rᵀ) Z⟩ for Z = W[0] W[1]ᵀ."""
+        ...
+
+    def second(self, L: Array, R: Array) -> Second:
+        """Z = W[0] W[1]ᵀ, U and V to D V and Dᵀ U, with D = E''(L Rᵀ) Z."""
         ...
 
 
@@ -96,6 +102,15 @@ class DensePull:
         Z = W[0] @ W[1].T
         return float((Z * self._energy.hessian(L @ R.T, Z)).sum())
 
+    def second(self, L: Array, R: Array) -> Second:
+        point = L @ R.T
+
+        def products(W: tuple[Array, Array], U: Array, V: Array) -> tuple[Array, Array]:
+            D = self._energy.hessian(point, W[0] @ W[1].T)
+            return D @ V, D.T @ U
+
+        return products
+
 
 class SparsePull:
     """With NumPy and SciPy: the entries of W, then two products with S."""
@@ -132,6 +147,15 @@ class SparsePull:
 
     def along(self, L: Array, R: Array, W: tuple[Array, Array]) -> float:
         return float((self._curvature(self._entries(L, R)) * self._entries(*W) ** 2).sum())
+
+    def second(self, L: Array, R: Array) -> Second:
+        curvature = self._curvature(self._entries(L, R))
+
+        def products(W: tuple[Array, Array], U: Array, V: Array) -> tuple[Array, Array]:
+            D = self._matrix(curvature * self._entries(*W))
+            return D @ V, D.T @ U
+
+        return products
 
 
 class CompiledPull(SparsePull):
