@@ -1,6 +1,8 @@
 """Flows of low rank against the dense flow, definitions, and other integrators."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -330,3 +332,12 @@ def test_weights_above_are_those_of_the_library():
     up = flows.gradient_flow(ENERGY, network, (0, 5), rtol=1e-10)
     run = flow(ENERGY, START, (0, 5), depth=4, rtol=1e-10)
     np.testing.assert_allclose(run.factors().dense(), up.W[-1], atol=1e-9)
+
+
+def test_the_example_of_the_page_runs(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "lowrank.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    found = {}
+    exec(compile(code, "lowrank.md", "exec"), found)
+    assert found["best"][0] < 0.2  # the noise is 0.1
+    assert "LowRankTrajectory(" in capsys.readouterr().out
