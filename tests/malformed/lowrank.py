@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlngeo import energies, lowrank
-from malformed.arrays import indices, matrix
+from malformed.arrays import indices, matrix, vector
 from malformed.dynamics import flow_control
 from malformed.geometry import Call, W
 from malformed.kinds import (
@@ -20,6 +20,7 @@ from malformed.kinds import (
     depth,
     energy,
     file,
+    flag,
     integer,
     number,
     rank,
@@ -47,6 +48,7 @@ def _start() -> Argument:
 def _folder() -> Path:
     folder = Path(tempfile.mkdtemp())
     _trajectory().save(folder / "saved")
+    _completion().save(folder / "completion")
     return folder
 
 
@@ -56,9 +58,15 @@ def _trajectory() -> lowrank.LowRankTrajectory:
     return lowrank.flow(target, np.eye(2), (0.0, 0.1), depth=2)
 
 
+@cache
+def _completion() -> lowrank.LowRankCompletion:
+    return lowrank.complete([0, 1], [0, 1], [1.0, 2.0], (2, 2), rank=1, validation=0.5, rng=0)
+
+
 def instances() -> dict[str, Any]:
     """An object whose methods are called."""
     return {
+        "lowrank.LowRankCompletion": _completion(),
         "lowrank.Factors": _trajectory().factors(),
         "lowrank.LowRankTrajectory": _trajectory(),
     }
@@ -83,6 +91,23 @@ def entries() -> dict[str, Call]:
             "gtol": number(1e-8, zero=True),
         }
         | control,
+        "lowrank.complete": places
+        | {
+            "values": vector([1.0, 2.0], negative=True, length=True),
+            "shape": shape((2, 2)),
+            "depth": Argument(2, less),
+            "rank": rank(1),
+            "weight_decay": number(0.0, none=True, zero=True),
+            "biases": flag(False),
+            "validation": number(0.5, without=["one"]),
+            "scale": number(0.1, none=True),
+            "clip": flag(False),
+            "rng": rng(),
+            "engine": engine,
+        },
+        "lowrank.LowRankCompletion.predict": places,
+        "lowrank.LowRankCompletion.save": {"path": file(_folder() / "new")},
+        "lowrank.LowRankCompletion.load": {"path": file(_folder() / "completion")},
         "lowrank.polish": {
             "energy": energy(),
             "start": _start(),

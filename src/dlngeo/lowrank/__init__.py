@@ -7,6 +7,7 @@ velocity costs O((k + (m + n) r) r), and neither W nor E' is formed. Any other e
 of the dense W.
 
 - :func:`flow` is :func:`dlngeo.flows.gradient_flow` downstairs with ``rank=``;
+- :func:`complete` completes a table: biases, and rank, decay and time chosen by validation;
 - :func:`polish` ends what a flow began, by Newton's method, where a minimum is isolated;
 - :func:`spectral_start` and :func:`random_start` make starts, as :class:`Factors`.
 
@@ -16,6 +17,7 @@ Matrix Factorization" (2019), for completion.
 
 from __future__ import annotations
 
+from dlngeo.lowrank._completion import LowRankCompletion, complete
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
 from dlngeo.lowrank._polish import Polished, polish
@@ -24,8 +26,10 @@ from dlngeo.lowrank._trajectory import LowRankTrajectory
 
 __all__ = [
     "Factors",
+    "LowRankCompletion",
     "LowRankTrajectory",
     "Polished",
+    "complete",
     "flow",
     "polish",
     "random_start",
