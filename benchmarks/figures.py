@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
@@ -17,11 +18,11 @@ from benchmarks.report import curves, exponent
 
 MARKERS = "osD^vP*X<>hp"
 LINES = ("-", "--", "-.", ":")
-SHADES = {OURS: "0.0", BOUND: "0.25", "peer": "0.5"}
+SHADES = {OURS: "0.0", BOUND: "0.25", "peer": "0.55"}
 
 
 def _styles(rows: Sequence[Measured]) -> dict[str, dict[str, Any]]:
-    """Ours black and filled, peers grey and hollow, bounds a cross."""
+    """Ours dark and filled, peers grey and hollow, bounds a cross."""
     styles: dict[str, dict[str, Any]] = {}
     counts = {OURS: 0, "peer": 0, BOUND: 0}
     for figure in (figure for row in rows for figure in row.figures if figure.seconds):
@@ -29,7 +30,10 @@ def _styles(rows: Sequence[Measured]) -> dict[str, dict[str, Any]]:
             continue
         k, shade = counts[figure.kind], SHADES[figure.kind]
         counts[figure.kind] += 1
+        if figure.kind == OURS and "numpy" in figure.name:
+            shade = "0.3"
         style: dict[str, Any] = {"color": shade, "linestyle": LINES[k % len(LINES)]}
+        style["linewidth"] = 1.8 if shade == "0.0" else 1.0
         if figure.kind == BOUND:
             style |= {"marker": "x+1"[k % 3], "markersize": 8}
         else:
@@ -55,14 +59,21 @@ def _costs(axes: Axes, rows: Sequence[Measured], styles: dict[str, dict[str, Any
 
 
 def _precision(axes: Axes, row: Measured, styles: dict[str, dict[str, Any]]) -> None:
-    """Error upwards, time across: the lower left is better. Bars are two standard errors."""
+    """Error upwards, time across: the lower left is better. Bars are two standard errors.
+
+    An error below two of its standard errors is unknown: the bound is drawn, with an arrow down.
+    """
     for name, figures in curves(row).items():
-        points = [(f.seconds, f.error, f.standard_error or 0.0) for f in figures if f.error]
+        points = [(f.seconds, f.error, 2 * (f.standard_error or 0.0)) for f in figures if f.error]
         if points:
-            x, y, spread = zip(*sorted(points), strict=True)
-            low = [min(2 * s, 0.99 * e) for e, s in zip(y, spread, strict=True)]
-            bars = (low, [2 * s for s in spread]) if any(spread) else None
-            axes.errorbar(x, y, yerr=bars, label=name, elinewidth=0.7, capsize=2, **styles[name])
+            x, y, spread = (np.array(part) for part in zip(*points, strict=True))
+            unknown = y < spread
+            y = np.where(unknown, spread, y)
+            bars = np.where(unknown, 0.35 * y, np.minimum(spread, 0.8 * y))
+            axes.errorbar(
+                x, y, yerr=[bars, np.where(unknown, 0, spread)] if spread.any() else None,
+                uplims=unknown, label=name, elinewidth=0.6, capsize=1.5, **styles[name],
+            )  # fmt: skip
     axes.set(xscale="log", yscale="log", title=row.row.name, ylabel=row.row.error)
     axes.set_xlabel(f"seconds a {row.row.unit} ({row.row.clock} time)")
 

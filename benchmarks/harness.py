@@ -111,7 +111,7 @@ class Effort:
     longest: float = 60.0
 
 
-QUICK, FULL = Effort(3, 0.01, 2.0), Effort(5, 0.02, 1.5)
+QUICK, FULL = Effort(3, 0.01, 0.5), Effort(5, 0.02, 1.5)
 
 
 def processor_and_wall() -> tuple[float, float]:

@@ -1,7 +1,7 @@
 // One core, one start at a time: Dormand and Prince's 8(5,3) pair on the flow of problem 14.1.
 //
 // 2 x 2, E = ((w_11 - 1)^2 + (w_22 - 1)^2) / 2. DEPTH layers upstairs; DEPTH 0 is depth inf,
-// downstairs. bench_ensembles.py writes tableau.h (the pair's coefficients) and builds it.
+// downstairs. peers/native.py writes tableau.h (the coefficients of the pair) and builds it.
 //
 // ensembles STARTS RTOL STOP: reads doubles from the file STARTS, prints the seconds of processor
 // time a start, and the mean number of evaluations.

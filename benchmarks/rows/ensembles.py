@@ -163,7 +163,7 @@ def diffrax_stack(d: int, depth: float, count: int, stop: float) -> Callable[[],
 
 
 def contenders(d: int, depth: float, count: int, stop: float) -> list[Contender]:
-    few = max(4, count // 250)
+    few = 16 if d == 2 else 60
     found = []
     if d == 2:
         found.append(

@@ -21,7 +21,7 @@ from benchmarks.rows.langevin_steps import engine_options
 
 STEPS = (2, 4, 8, 16, 32)
 PATH_STEPS = {2: 80_000, 5: 15_000}  # of a call, one decomposition each
-MOST = 100_000  # paths
+MOST = 10_000  # paths
 
 
 def ours(law: Law, steps: int, paths: int, method: str, engine: str) -> Callable[[], Any]:
@@ -88,7 +88,7 @@ def contenders(law: Law, quick: bool) -> list[Contender]:
         add(f"weak2, {engine}", ours, faster / 3, "ours", "weak2", engine)
         add(f"root, {engine}", ours, faster, "ours", "root", engine)
         add(f"euler, {engine}", ours, faster, "ours", "euler", engine)
-        add(f"projection, {engine}", ours, faster / 40, "ours", "projection", engine)
+    add("projection, numpy", ours, 1 / 40, "ours", "projection", "numpy")
     add("JAX scan, Euler", peer, 1, PEER, peers.jax_scan)
     add("sdeint itoEuler", sdeint, 1, PEER)
     return found

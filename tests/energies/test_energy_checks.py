@@ -336,7 +336,7 @@ class Disguised:
         vars(self).update({name: getattr(energy, name) for name in parts if hasattr(energy, name)})
 
 
-PARTS = ("shape", "hessian_norm", "hessian_bound", "spectral", "null_space", "fits")
+PARTS = ("shape", "hessian_norm", "hessian_bound", "spectral", "null_space", "fits", "compiled")
 HOLES = energies.MatrixCompletion(TARGET, np.array([[1, 0], [1, 1]], dtype=bool))
 LIBRARY = {
     "zero": energies.Quadratic(np.zeros((2, 2))),

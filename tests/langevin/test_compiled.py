@@ -231,6 +231,12 @@ def test_another_engine_goes_on_where_it_is_asked_for_and_is_recorded():
 class Mine(energies.Quadratic):
     """An energy of one's own: what it inherits as compiled is another's."""
 
+    hessian_norm = 2.0
+
+    def __init__(self, target):
+        super().__init__(target)
+        self.hessian_norm = 2.0
+
     def gradient(self, W):
         return 2 * super().gradient(W)
 
@@ -248,17 +254,43 @@ class Plain:
         return np.broadcast_to(Z, np.broadcast_shapes(W.shape, Z.shape))
 
 
-def test_what_has_no_kernel_is_numpys():
-    for energy in (Mine(np.eye(3)), Plain()):
-        auto = run("auto", energy=energy)
-        assert auto.provenance["engine"].startswith("numpy ")
-        with pytest.raises(ValueError, match="engine='numba' needs an energy with"):
-            run("numba", energy=energy)
+def test_auto_takes_numba_where_it_serves():
+    for d, energy, name in ((2, Mine(np.eye(2)), "numpy"), (3, Mine(np.eye(3)), "numba"),
+                            (3, Plain(), "numpy")):  # fmt: skip
+        assert run("auto", d, energy=energy).provenance["engine"].startswith(name)
+    with pytest.raises(ValueError, match="engine='numba' needs an energy with"):
+        run("numba", energy=Plain())
     assert run("auto", upstairs=True).provenance["engine"].startswith("numpy ")
     with pytest.raises(ValueError, match="engine='numba' needs a scheme that it knows"):
         run("numba", upstairs=True)
     with pytest.raises(ValueError, match="engine must be"):
         run("fortran")
+
+
+@pytest.mark.parametrize("method", SCHEMES)
+def test_an_energy_of_python_is_asked(method):
+    changes = {"energy": Mine(np.eye(3)), "method": method, "n_paths": 13}
+    one, two = run("numpy", **changes), run("numba", **changes)
+    close(one, two, atol=1e-11)
+    same(run("numba", workers=2, **changes), two)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_an_energy_of_python_raises_passes_as_it_is(workers):
+    error = ValueError("mine")
+
+    class Complaining(Mine):
+        calls = 0
+
+        def gradient(self, W):
+            self.calls += 1
+            if self.calls > 6:
+                raise error
+            return super().gradient(W)
+
+    with pytest.raises(ValueError) as caught:
+        run("numba", energy=Complaining(np.eye(3)), workers=workers)
+    assert caught.value is error
 
 
 def test_nothing_is_warned_of():

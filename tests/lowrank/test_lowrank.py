@@ -129,10 +129,10 @@ def test_the_layers_stay_balanced():
     drift = []
 
     class Watched(RootFlow):
-        def seen(self, y):
+        def reading(self, y):
             A, B = self._outer(y)
             drift.append(np.abs(A.T @ A - B.T @ B).max())
-            return super().seen(y)
+            return super().reading(y)
 
     equation = Equation(ENOUGH, 2.5)
     system = Watched(equation, spectral_start(ENOUGH, 2), pull_of(ENOUGH, (40, 30), "numpy"))

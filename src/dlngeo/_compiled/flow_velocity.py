@@ -162,7 +162,7 @@ def _downstairs(S: Array, rows: Rows, d: int, y: int, f: int) -> None:
         S[w + 3 * s : w + 4 * s],
     )
     lam, border, K = S[w + 4 * s :], S[w + 4 * s + d :], S[w + 4 * s + 2 * d :]
-    svd(S[y : y + s], U, lam, V, d)
+    unfinished = svd(S[y : y + s], U, lam, V, d)
     _spectrum(lam, border, K, rows.depth, d)
     product(S[Z : Z + s], d, 1, V, d, 1, T, d)
     product(U, d, 1, T, 1, d, M, d)
@@ -174,6 +174,9 @@ def _downstairs(S: Array, rows: Rows, d: int, y: int, f: int) -> None:
         for l in range(d):  # noqa: E741
             put(T, k * d + l, mul_add(at(border, l), at(T, k * d + l), at(K, k * d + l)))
     product(T, d, 1, V, 1, d, S[f : f + s], d)
+    for lane in range(LANES):
+        if unfinished >> lane & 1:  # no step is taken with what is not known
+            S[f, lane] = math.nan
 
 
 @kernel

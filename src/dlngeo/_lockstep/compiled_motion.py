@@ -11,6 +11,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._lockstep.motion import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
+from dlngeo.energies import compiled_part
 from dlngeo.solvers import coefficients
 
 GROUP = 2**17  # numbers of states that are in hand at once
@@ -27,7 +28,7 @@ class CompiledMotion:
         from dlngeo._compiled import flow_steps
         from dlngeo._compiled.lanes import workspace
 
-        data = energy.compiled()
+        data: Any = compiled_part(energy)
         self._steps, self._offset = flow_steps, data.offset
         self._typeof: Any = typeof
         self._compiled: dict[Any, Any] = {}

@@ -151,13 +151,15 @@ class _Group:
         longest = method.longest(members)
         rest = members.remaining(rules.t1)
         final = longest >= rest
-        reason = np.full(len(members), -1)
-        spent = members.evaluations >= EVALUATIONS * rules.max_steps
-        reason[spent | (members.steps >= rules.max_steps)] = GAVE_UP
-        reason[~final & ~(longest > np.maximum(_LEAST * np.abs(members.t), 1e-300))] = TOO_SHORT
-        going = reason < 0
-        h = np.where(final, rest, longest)[going]
-        return self._without(members, reason), h, final[going]
+        spent = (members.evaluations >= EVALUATIONS * rules.max_steps) | (
+            members.steps >= rules.max_steps
+        )
+        short = ~final & ~(longest > np.maximum(_LEAST * np.abs(members.t), 1e-300))
+        h, ended = np.where(final, rest, longest), spent | short
+        if not ended.any():
+            return members, h, final
+        reason = np.where(short, TOO_SHORT, np.where(spent, GAVE_UP, -1))
+        return self._without(members, reason), h[~ended], final[~ended]
 
     def _step(
         self, members: Members, method: Method, h: Array, final: Array
@@ -177,11 +179,14 @@ class _Group:
         members.t[done], members.t_low[done] = rules.t1, 0.0
         members.y, members.f = step.y, step.f
         members.value = np.where(taken, step.value, members.value)
-        reason = np.full(len(members), -1)
-        reason[done] = END
-        reason[taken & (step.slope <= members.threshold)] = STATIONARY
+        stationary = taken & (step.slope <= members.threshold)
+        ended = done | stationary | crossing
+        if not ended.any():
+            return members, leaving
+        reason = np.where(done, END, -1)
+        reason[stationary] = STATIONARY
         reason[crossing] = STOP_LOSS
-        return self._without(members, reason), leaving[reason < 0]
+        return self._without(members, reason), leaving[~ended]
 
     def _without(self, members: Members, reason: Array) -> Members:
         """The members that have no reason to end; the others' ends are kept."""

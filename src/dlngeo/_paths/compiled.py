@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     energy: Any  # a compiled function of A, B, W, slope, value
     A: Array
     B: Array
+    asking: Any = None  # dlngeo._compiled.asking.Asked, where the energy is Python's
 
 
 @runtime_checkable
@@ -87,6 +88,8 @@ class CompiledGroup(Group):
                 plan.law, plan.scheme, plan.energy, plan.A, plan.B, paths, self._room,
                 self._block, self._at, count, before,
             )  # fmt: skip
+            if plan.asking is not None and plan.asking.error is not None:
+                raise plan.asking.error
             if not paths.left.any():
                 return
             self._take_left()

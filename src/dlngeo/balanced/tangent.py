@@ -271,9 +271,10 @@ def solve_orbit(right: Array, lam: Array, share: float = 1.0) -> Array:
     work = np.empty_like(right)
     p = np.arange(1, depth)
     sines = np.sqrt(2 / depth) * np.sin(np.outer(p, p) * (np.pi / depth))  # its own inverse
-    half = p.reshape(-1, *[1] * (lam.ndim + 1)) * (np.pi / (2 * depth))
+    k, l = lam[..., :, None], lam[..., None, :]  # noqa: E741
     _mix(sines, right, work)
-    work /= chebyshev_square(lam[..., :, None], lam[..., None, :], half)
+    for row, half in zip(work, p * (np.pi / (2 * depth)), strict=True):
+        row /= chebyshev_square(k, l, half)
     _mix(share * sines, work, right)
     return right
 

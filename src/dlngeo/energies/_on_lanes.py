@@ -91,11 +91,11 @@ def _part(energy: Any, name: str) -> Any:
     """A class that inherits a part and has a gradient or a value of its own is no longer that."""
     if not callable(getattr(energy, name, None)):
         return None
-    nearer: list[str] = [*getattr(energy, "__dict__", {})]
-    for kind in type(energy).__mro__:
-        if name in vars(kind):
+    nearer: list[str] = []
+    for names in (getattr(energy, "__dict__", {}), *map(vars, type(energy).__mro__)):
+        if name in names:
             break
-        nearer += vars(kind)
+        nearer += names
     own = {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"}
     return None if own & set(nearer) else getattr(energy, name)()
 

@@ -74,7 +74,7 @@ def gradient_descent(
     record = Record(0.0, system.start)
     y, k, status, message = system.start, 0, 0, f"took all {n_steps} steps"
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
-        if not system.finite(y):
+        if system.reading(y) is None:
             status, message, n_steps = -1, "failed: the energy is not finite at the start", 0
         for k in range(1, n_steps + 1):
             new = y + eta * system.velocity(0.0, y)

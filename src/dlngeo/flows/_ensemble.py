@@ -19,7 +19,7 @@ from dlngeo._lockstep.follow import METHODS, REASONS, STATIONARY, STOP_LOSS, End
 from dlngeo._lockstep.motion import Motion
 from dlngeo._results.flow_ensemble import FlowEnsemble
 from dlngeo._threads import one_blas_thread
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, compiled_part
 from dlngeo.flows._control import Control
 from dlngeo.flows._systems import EndToEndFlow, WeightFlow
 from dlngeo.spectral import two_by_two
@@ -222,8 +222,7 @@ def _kind(energy: Any, state: _State, engine: str) -> str:
     """The engine that can and should."""
     kind = _engine.chosen(engine)
     m, n = state.shape
-    known = callable(getattr(energy, "compiled", None)) and (state.depth == 0 or m == n)
-    if kind == "numba" and not known:
+    if kind == "numba" and (compiled_part(energy) is None or (state.depth > 0 and m != n)):
         if engine == "numba":
             raise ValueError(
                 "engine='numba' needs an energy that has the part compiled, and square W where the "

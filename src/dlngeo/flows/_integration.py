@@ -66,11 +66,12 @@ class _Run:
 
     def follow(self) -> str:
         """Go on to the end of the span, or to where a rule says stop; why, empty at the end."""
-        if not self._system.finite(self.y):
+        begin = self._system.reading(self.y)
+        if begin is None:
             raise _IntegrationFailed("the energy is not finite at the start")
         if not np.isfinite(self._velocity(self.t, self.y)).all():
             raise _IntegrationFailed("the velocity is not finite at the start")
-        reason = self._rules.reason(self.y)
+        reason = self._rules.reason(*begin)
         if reason:
             return reason
         tolerances = self._control.tolerances(self._system)
@@ -90,17 +91,19 @@ class _Run:
             if self._asking:  # the energy's own
                 raise
             raise _IntegrationFailed("what the solver is made of is not finite nearby") from None
-        if solver.status == "failed" or not self._system.finite(solver.y):
+        read = None if solver.status == "failed" else self._system.reading(solver.y)
+        if read is None:
             raise _IntegrationFailed(trouble or "the next state or its energy is not finite")
         self._steps += 1
         t_old, self.t, self.y = self.t, float(solver.t), solver.y
-        reason = self._rules.reason(self.y)
+        reason = self._rules.reason(*read)
         if reason == STOP_LOSS:
             self.t, self.y = self._rules.crossing(solver, t_old)
         self.record.step(solver, t_old, self.t, self.y)
-        call = self._control.callback
-        if call is not None and _callbacks.stops(call, self.t, self._system.seen(self.y)):
-            reason = "the callback stopped the run"
+        if self._control.callback is not None:
+            W = (read if self.y is solver.y else self._system.reading(self.y) or read)[0]
+            if _callbacks.stops(self._control.callback, self.t, self._system.seen(W)):
+                reason = "the callback stopped the run"
         return reason
 
     def _velocity(self, t: float, y: Array) -> Array:

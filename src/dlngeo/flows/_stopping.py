@@ -7,6 +7,9 @@ no such test.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from scipy.integrate import OdeSolver
 from scipy.optimize import brentq
@@ -25,13 +28,15 @@ class StopRules:
         self._system, self._bound = system, stop_loss
         self._threshold: float | None = None
         if gtol > 0 and system.equation.weight_decay == 0:
-            self._threshold = gtol * max(system.slope(system.start), system.slope_at_zero())
+            begin = system.reading(system.start)
+            here = system.slope(begin[0]) if begin is not None else 0.0
+            self._threshold = gtol * max(here, system.slope_at_zero())
 
-    def reason(self, y: Array) -> str:
-        """Why to stop at this state; empty to go on."""
-        if self._bound is not None and self._system.value(y) <= self._bound:
+    def reason(self, W: Any, energy: float) -> str:
+        """Why to stop at this state, read as W and its energy; empty to go on."""
+        if self._bound is not None and energy <= self._bound:
             return STOP_LOSS
-        if self._threshold is not None and self._system.slope(y) <= self._threshold:
+        if self._threshold is not None and self._system.slope(W) <= self._threshold:
             return STATIONARY
         return ""
 
@@ -40,7 +45,8 @@ class StopRules:
         dense, t, bound = solver.dense_output(), float(solver.t), self._bound or 0.0
 
         def excess(s: float) -> float:
-            return self._system.value(np.asarray(dense(s))) - bound
+            read = self._system.reading(np.asarray(dense(s)))
+            return math.inf if read is None else read[1] - bound
 
         if not excess(t_old) > 0 > excess(t):
             return t, solver.y

@@ -8,6 +8,7 @@ each velocity upstairs (survey, 24-25), hence -γ N W downstairs (-γ W at depth
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,12 +18,20 @@ import numpy as np
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import frobenius, layer_widths, prefix_products, product, svd, svd_product
+from dlngeo._linalg import (
+    frobenius,
+    layer_widths,
+    prefix_products,
+    product,
+    svd,
+    svd_product,
+    transpose,
+)
 from dlngeo._results.trajectory import Trajectory, build
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
-from dlngeo.weights import flatten, pull_back, unflatten
+from dlngeo.weights import flatten
 
 
 class System(Protocol):
@@ -36,24 +45,20 @@ class System(Protocol):
         """dy/dt; NaN where y has run beyond the range of floating point."""
         ...
 
-    def finite(self, y: Array) -> bool:
-        """Whether a state and its energy are within the range of floating point."""
+    def reading(self, y: Array) -> tuple[Any, float] | None:
+        """What W is at a state, and E, the largest of a stack; None where one is out of range."""
         ...
 
-    def value(self, y: Array) -> float:
-        """E(W), the largest of a stack."""
-        ...
-
-    def slope(self, y: Array) -> float:
-        """‖E'(W)‖_F, the largest of a stack."""
+    def slope(self, W: Any) -> float:
+        """‖E'(W)‖_F at what was read, the largest of a stack."""
         ...
 
     def slope_at_zero(self) -> float:
         """‖E'(0)‖_F, a size that E' has somewhere; 0 where E is not defined there."""
         ...
 
-    def seen(self, y: Array) -> Any:
-        """What a callback is shown of a state."""
+    def seen(self, W: Any) -> Any:
+        """What a callback is shown of what was read."""
         ...
 
     def trajectory(
@@ -79,30 +84,27 @@ class _MatrixSystem:
         """The weights of states ``(..., size)``; None downstairs."""
         raise NotImplementedError
 
-    def finite(self, y: Array) -> bool:
+    def reading(self, y: Array) -> tuple[Array, float] | None:
         if not np.isfinite(y).all():
-            return False
+            return None
         W = self.end_to_end(y)
-        return bool(np.isfinite(W).all() and np.isfinite(self.energy.value(W)).all())
+        if not np.isfinite(W).all():
+            return None
+        value = self.energy.value(W)
+        return (W, float(np.max(value))) if np.isfinite(value).all() else None
 
-    def value(self, y: Array) -> float:
-        return float(np.max(self.energy.value(self.end_to_end(y))))
-
-    def slope(self, y: Array) -> float:
-        return self._slope(self.end_to_end(y))
+    def slope(self, W: Array) -> float:
+        return float(np.max(frobenius(self.energy.gradient(W))))
 
     def slope_at_zero(self) -> float:
         try:
-            slope = self._slope(np.zeros_like(self.end_to_end(self.start)))
+            slope = self.slope(np.zeros_like(self.end_to_end(self.start)))
         except (ValueError, ArithmeticError):  # LinAlgError is a ValueError
             return 0.0
         return slope if math.isfinite(slope) else 0.0
 
-    def _slope(self, W: Array) -> float:
-        return float(np.max(frobenius(self.energy.gradient(W))))
-
-    def seen(self, y: Array) -> Array:
-        return self.end_to_end(y)
+    def seen(self, W: Array) -> Array:
+        return W
 
     def trajectory(
         self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
@@ -134,13 +136,15 @@ class WeightFlow(_MatrixSystem):
         if not np.isfinite(W).all():
             raise ValueError(f"{name} must have a product within the range of floating point")
         self.equation, self.energy = equation, _energy(equation, W, name)
-        self._widths = layer_widths(layers)
         self._stack = layers[0].shape[:-2]
+        self._places = _places(layer_widths(layers))
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
 
     def weights(self, y: Array) -> Weights:
-        return unflatten(y.reshape(*y.shape[:-1], *self._stack, -1), self._widths)
+        rows = y.reshape(*y.shape[:-1], *self._stack, -1) if self._stack else y
+        lead = rows.shape[:-1]
+        return tuple(rows[..., part].reshape(*lead, *shape) for part, shape in self._places)
 
     def end_to_end(self, y: Array) -> Array:
         return product(self.weights(y))
@@ -150,10 +154,24 @@ class WeightFlow(_MatrixSystem):
         prefixes = prefix_products(layers)
         if not np.isfinite(prefixes[-1]).all():
             return np.full_like(y, np.nan)
-        gradient = pull_back(self.energy.gradient(prefixes[-1]), layers, prefixes)
-        velocity: Array = -flatten(gradient).reshape(-1)
+        velocity = np.empty(y.shape)
+        parts, covector = self.weights(velocity), -self.energy.gradient(prefixes[-1])
+        for p in range(len(layers) - 1, 0, -1):
+            np.matmul(covector, transpose(prefixes[p - 1]), out=parts[p])
+            covector = transpose(layers[p]) @ covector
+        parts[0][...] = covector
         gamma = self.equation.weight_decay
         return velocity - gamma * y if gamma else velocity
+
+
+def _places(widths: tuple[int, ...]) -> list[tuple[slice, tuple[int, int]]]:
+    """Where each layer stands in the vector of a network, and its shape."""
+    places, start = [], 0
+    for columns, rows in itertools.pairwise(widths):
+        stop = start + rows * columns
+        places.append((slice(start, stop), (rows, columns)))
+        start = stop
+    return places
 
 
 class EndToEndFlow(_MatrixSystem):

@@ -11,19 +11,27 @@ from dlngeo._equation import Equation
 from dlngeo._paths.compiled import Plan
 from dlngeo.energies import compiled_part
 from dlngeo.langevin.lipschitz import curvature_bound
+from dlngeo.langevin.root_chart import slope_at
 from dlngeo.spectral.divided_differences import summed
 
 _WIDEST = 64  # beyond it LAPACK's decomposition is the faster one
 
 
 def engine_for(engine: str, scheme: Any) -> str:
-    """The engine that ``engine=`` asks for; "auto" is NumPy where there is no kernel."""
+    """The engine that ``engine=`` asks for; "auto" is NumPy where numba cannot serve or is slow."""
     name = _engine.chosen(engine)
-    if name == "numpy" or not (missing := _missing(scheme)):
+    if name == "numpy":
         return name
+    missing = _missing(scheme)
     if engine == "numba":
-        raise ValueError(f"engine='numba' needs {missing}; take engine='numpy', or 'auto'")
-    return "numpy"
+        if missing:
+            raise ValueError(f"engine='numba' needs {missing}; take engine='numpy', or 'auto'")
+        return name
+    if missing:
+        return "numpy"
+    # eight matrices at a time a call of Python's costs more than their decompositions
+    energy, small = scheme.equation.energy, scheme.shape[0] <= 2
+    return "numpy" if small and energy is not None and compiled_part(energy) is None else name
 
 
 def _missing(scheme: Any) -> str:
@@ -35,8 +43,6 @@ def _missing(scheme: Any) -> str:
         return f"matrices of at most {_WIDEST} x {_WIDEST}"
     if energy is None:
         return ""
-    if compiled_part(energy) is None:
-        return "an energy with a compiled gradient (dlngeo.energies.compile_energy)"
     if curvature_bound(energy) is None:
         return "an energy with the optional part hessian_norm or hessian_bound"
     return ""
@@ -51,11 +57,16 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
     energy, depth = equation.energy, float(equation.depth)
     scheme = getattr(heed, kernel)
     parts: tuple[Any, Any, Any] = (entrywise, np.zeros((1, 1)), np.zeros((1, 1)))
-    curved = 0.0
+    asking, curved = None, 0.0
     if energy is not None:
-        compiled: Any = compiled_part(energy)
-        parts = compiled.function, compiled.A, compiled.B
         curved = float(curvature_bound(energy) or 0.0)
+        if compiled := compiled_part(energy):
+            parts = compiled.function, compiled.A, compiled.B
+        else:
+            from dlngeo._compiled.asking import Asked, asked
+
+            asking = Asked(lambda W: slope_at(energy, W), (d, d))
+            parts = asked, asking.address, parts[2]
     law = Law(
         d=d,
         depth=depth,
@@ -69,4 +80,4 @@ def plan(kernel: str, equation: Equation, d: int, dt: float) -> Plan:
         curvature=curved,
         dt=float(dt),
     )
-    return Plan(law, scheme, *parts)
+    return Plan(law, scheme, *parts, asking)

@@ -68,27 +68,28 @@ class _FactorFlow:
         """dy/dt without weight decay."""
         raise NotImplementedError
 
-    def finite(self, y: Array) -> bool:
-        return bool(np.isfinite(y).all() and math.isfinite(self.value(y)))
+    def reading(self, y: Array) -> tuple[tuple[Array, Array], float] | None:
+        if not np.isfinite(y).all():
+            return None
+        W = self._two(y)
+        value = self._pull.value(*W)
+        return (W, value) if math.isfinite(value) else None
 
-    def value(self, y: Array) -> float:
-        return self._pull.value(*self._two(y))
-
-    def slope(self, y: Array) -> float:
-        return self._pull.slope(*self._two(y))
+    def slope(self, W: tuple[Array, Array]) -> float:
+        return self._pull.slope(*W)
 
     def slope_at_zero(self) -> float:
         return self._pull.slope(*(np.zeros((size, 1)) for size in (self._m, self._n)))
 
-    def seen(self, y: Array) -> Factors:
-        A, B = self._outer(y)
-        return of_product(A, self._core(y), B)
+    def seen(self, W: tuple[Array, Array]) -> Factors:
+        return of_product(W[0], np.eye(self._r), W[1])
 
     def trajectory(
         self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
     ) -> LowRankTrajectory:
-        energy = np.array([self.value(one) for one in y])
-        return read(t, [self.seen(one) for one in y], energy, status, message, stats)
+        products = [self._two(one) for one in y]
+        energy = np.array([self._pull.value(*W) for W in products])
+        return read(t, [self.seen(W) for W in products], energy, status, message, stats)
 
 
 class NetworkFlow(_FactorFlow):

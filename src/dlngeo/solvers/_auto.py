@@ -27,6 +27,7 @@ _CALM = 2.5  # h·ρ below which the explicit method has as long a step for its 
 _GAIN = 0.8  # of the explicit price of a time: below it ROCK4 is taken up
 _SIGNS = 6  # steps near the edge, or calm ones, that count
 _PATIENCE = 10  # steps from a vain trial to the next, doubled each time
+_STAY = 20  # steps of ROCK4 that show a trial not to have been vain
 
 
 class Auto(ROCK4):
@@ -64,7 +65,7 @@ class Auto(ROCK4):
     """
 
     _stiff = False
-    _signs = _wait = 0
+    _signs = _wait = _stay = 0
     _patience = _PATIENCE
 
     def _prepare(self) -> None:
@@ -76,13 +77,13 @@ class Auto(ROCK4):
         longest = min(self.max_step, abs(self.t_bound - self.t))
         size, speed = self._norm(self.y), self._norm(self.f)
         if not (size > 0 and 0 < speed < math.inf):
-            return 1e-3 * min(longest, 1.0)
+            return 1e-3 * longest if math.isfinite(longest) else 1e-3
         h = min(longest, 0.01 * size / speed)
         signed = h * self.direction
-        bend = self._norm(self.fun(self.t + signed, self.y + signed * self.f) - self.f) / h
+        bend = self._norm(self.fun(self.t + signed, self.y + signed * self.f) - self.f)
         if not math.isfinite(bend):
             return 1e-3 * h
-        return min(longest, 100 * h, (0.01 / max(speed, bend)) ** (1 / 8))
+        return min(longest, h * min(100.0, (0.01 / (h * max(speed, bend))) ** (1 / 8)))
 
     def _norm(self, v: Array) -> float:
         return scaled_error(v, self.y, self.y, self.rtol, self.atol)
@@ -105,11 +106,15 @@ class Auto(ROCK4):
         else:
             longer = h * min(10.0, 0.8 / max(error, 1e-10) ** (1 / self.order))
         if stages_for(longer * self._radius) * h < _GAIN * _dop853.STAGES * longer:
-            self._patience, self._h = _PATIENCE, longer
+            self._h, self._stay = longer, 0
             return True
+        self._put_off()
+        return False
+
+    def _put_off(self) -> None:
+        """Let the next trial wait, twice as long as the last one."""
         self._wait = self._patience
         self._patience *= 2
-        return False
 
     def _longest(self) -> float:
         return super()._longest() if self._stiff else AdaptiveSolver._longest(self)
@@ -135,8 +140,11 @@ class Auto(ROCK4):
         if self._stiff:
             calm = h * self._radius < _CALM
             self._signs = self._signs + 1 if calm else 0
+            self._stay += 1
             if self._signs >= _SIGNS:
                 self._stiff, self._signs = False, 0
+                self._patience = _PATIENCE if self._stay >= _STAY else self._patience
+                self._put_off()
         else:
             size = _dop853.stiffness(self._slopes)
             near = size > _NEAR
