@@ -18,6 +18,9 @@ NAMED = {
     "regression": energies.LinearRegression(X, Y),
     "sensing": energies.MatrixSensing(RNG.standard_normal((4, 2, 3)), RNG.standard_normal(4)),
     "logistic": energies.Logistic(X, np.sign(Y)),
+    "sparse_completion": energies.SparseCompletion([1, 0], [2, 0], [3.0, 0.5], (2, 3)),
+    "sparse_huber": energies.SparseHuber([1, 0], [2, 0], [3.0, 0.5], (2, 3), threshold=0.25),
+    "sparse_logistic": energies.SparseLogistic([1, 0], [2, 0], [1, -1], (2, 3)),
 }
 
 
@@ -96,6 +99,9 @@ def test_short_reprs():
         "regression": "LinearRegression(3 -> 2, 6 samples)",
         "sensing": "MatrixSensing(2 x 3, 4 measurements)",
         "logistic": "Logistic(3 -> 2, 6 samples)",
+        "sparse_completion": "SparseCompletion(2 x 3, 2 observed)",
+        "sparse_huber": "SparseHuber(2 x 3, 2 observed)",
+        "sparse_logistic": "SparseLogistic(2 x 3, 2 observed)",
     }
     assert {kind: repr(energy) for kind, energy in NAMED.items()} == shown
     assert repr(NAMED["completion"].null_space()) == "NullSpace(2 x 3, 2 entries)"

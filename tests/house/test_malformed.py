@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from malformed import dynamics, equilibrium, geometry, landscape, studies
+from malformed import dynamics, equilibrium, geometry, landscape, lowrank, studies
 from malformed.geometry import Call
 from malformed.public import callables, parameters
 
-FILES = (geometry, landscape, dynamics, equilibrium, studies)
+FILES = (geometry, landscape, dynamics, lowrank, equilibrium, studies)
 PATIENCE = 5.0  # seconds of processor time for one refusal
 
 

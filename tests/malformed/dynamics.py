@@ -62,8 +62,9 @@ def _solvers() -> dict[str, Call]:
     return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
 
 
-def _flows() -> dict[str, Call]:
-    control: Call = {
+def flow_control() -> Call:
+    """The keywords of every flow."""
+    return {
         "t_span": span(),
         "method": choice("auto"),
         "t_eval": times([0.0, 0.01], outside=2.0),
@@ -74,6 +75,10 @@ def _flows() -> dict[str, Call]:
         "callback": function(_nothing, none=True),
         "weight_decay": number(0.1, zero=True),
     }
+
+
+def _flows() -> dict[str, Call]:
+    control = flow_control()
     gtol: Call = {"gtol": number(1e-8, zero=True)}
     down: Call = {"depth": depth(2, infinite=True), "rank": rank(2)}
     steps: Call = {

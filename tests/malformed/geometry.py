@@ -58,6 +58,12 @@ def _energies() -> dict[str, Call]:
     pair: Call = {"W": matrix(W), "Z": matrix(Z)}
     mask = np.array([[True, False], [True, True]])
     numbers = vector([1.0, 2.0], negative=True, length=True)
+    signs_alone = vector([1.0, -1.0], negative=True, length=True)
+    few: Call = {
+        "rows": indices([0, 1], 2, without=["bool in it"]),
+        "cols": indices([0, 1], 2, without=["bool in it"]),
+        "shape": shape((2, 2)),
+    }
     found: dict[str, Call] = {
         "energies.check": {
             "energy": energy(without=["of 5 x 5"]),
@@ -90,6 +96,9 @@ def _energies() -> dict[str, Call]:
             "measurements": matrix([W, Z], free=True, without=["no rows"]),
             "values": numbers,
         },
+        "energies.SparseCompletion": few | {"values": numbers},
+        "energies.SparseHuber": few | {"values": numbers, "threshold": number(1.0)},
+        "energies.SparseLogistic": few | {"values": signs_alone},
         "energies.WeightMaps.whiten": {"weights": layers(SQUARE, driven=True)},
         "energies.WeightMaps.unwhiten": {"weights": layers(SQUARE, driven=True)},
     }
@@ -107,7 +116,7 @@ def _energies() -> dict[str, Call]:
                 "shape": shape(one.shape, none=True),
             }
     found["energies.from_config"] = found["energies.Quadratic.from_config"]
-    for name in ("Quadratic", "LinearRegression", "Logistic", "MatrixCompletion", "MatrixSensing"):
+    for name in (one.removeprefix("energies.") for one in instances() if "Maps" not in one):
         for method in ("value", "gradient"):
             found[f"energies.{name}.{method}"] = at
         found[f"energies.{name}.hessian"] = pair
@@ -125,6 +134,9 @@ def instances() -> dict[str, Any]:
         "energies.Logistic": energies.Logistic(rows, signs),
         "energies.MatrixCompletion": energies.MatrixCompletion(W, np.eye(2, dtype=bool)),
         "energies.MatrixSensing": energies.MatrixSensing([W], [1.0]),
+        "energies.SparseCompletion": energies.SparseCompletion([0, 1], [0, 1], [1.0, 2.0], (2, 2)),
+        "energies.SparseHuber": energies.SparseHuber([0, 1], [0, 1], [1.0, 2.0], (2, 2)),
+        "energies.SparseLogistic": energies.SparseLogistic([0, 1], [0, 1], [1, -1], (2, 2)),
         "energies.WeightMaps": regression.whiten().maps,
     }
 

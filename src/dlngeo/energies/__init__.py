@@ -11,14 +11,16 @@ from __future__ import annotations
 from dlngeo.energies._check import Misses, check
 from dlngeo.energies._check import require_stacks as require_stacks
 from dlngeo.energies._completion import MatrixCompletion
+from dlngeo.energies._entries import SparseCompletion, SparseHuber, SparseLogistic
 from dlngeo.energies._kinds import KINDS, NamedEnergy, from_config
 from dlngeo.energies._least_squares import Quadratic
 from dlngeo.energies._linear_regression import LinearRegression, WeightMaps, Whitening
 from dlngeo.energies._logistic import Logistic
 from dlngeo.energies._on_lanes import compile_energy
 from dlngeo.energies._on_lanes import compiled_part as compiled_part
+from dlngeo.energies._on_lanes import entries_part as entries_part
 from dlngeo.energies._on_lanes import on_lanes as on_lanes
-from dlngeo.energies._protocol import Compiled, Energy, Fits, NullSpace
+from dlngeo.energies._protocol import Compiled, Energy, Entries, Fits, NullSpace
 from dlngeo.energies._protocol import Spectral as Spectral
 from dlngeo.energies._sensing import MatrixSensing
 
@@ -26,6 +28,7 @@ __all__ = [
     "KINDS",
     "Compiled",
     "Energy",
+    "Entries",
     "Fits",
     "LinearRegression",
     "Logistic",
@@ -35,6 +38,9 @@ __all__ = [
     "NamedEnergy",
     "NullSpace",
     "Quadratic",
+    "SparseCompletion",
+    "SparseHuber",
+    "SparseLogistic",
     "WeightMaps",
     "Whitening",
     "check",

@@ -90,8 +90,8 @@ def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
     ValueError
         In words, where a shape is wrong, a stack is not its members, an answer is not finite, W is
         written into, a miss exceeds ``tol``, or an optional part (``shape``, ``hessian_norm``,
-        ``hessian_bound``, ``spectral``, ``null_space``, ``fits``, ``compiled``) does not say what
-        the energy does.
+        ``hessian_bound``, ``spectral``, ``null_space``, ``fits``, ``entries``, ``compiled``)
+        does not say what the energy does.
 
     Examples
     --------

@@ -47,6 +47,8 @@ def check_parts(energy: Any, W: Array, bend: Array, tol: float) -> None:
         _check_null_space(energy.null_space(), W.shape)
     if callable(getattr(energy, "fits", None)):
         _check_fits(energy, W, tol)
+    if callable(getattr(energy, "entries", None)):
+        _check_entries(energy, W, tol)
     if callable(getattr(energy, "compiled", None)) and chosen("auto") == "numba":
         _check_compiled(energy, W, tol)
 
@@ -89,6 +91,23 @@ def _check_fits(energy: Any, W: Array, tol: float) -> None:
     nearest = energy.fits().project(W)
     if not energy.value(nearest) <= tol**2 * max(energy.value(W), energy.value(0 * W)):
         raise ValueError("energy.fits().project(W) must be of energy 0; it is not")
+
+
+def _check_entries(energy: Any, W: Array, tol: float) -> None:
+    entries = energy.entries()
+    rows = np.repeat(np.arange(len(W)), np.diff(entries.starts))
+    value, slope = entries.loss(W[rows, entries.columns])
+    gradient = np.zeros_like(W)
+    gradient[rows, entries.columns] = slope
+    size = np.linalg.norm(gradient)
+    near = tol * (abs(value.sum()) + size * np.linalg.norm(W))
+    if not (
+        abs(energy.value(W) - value.sum()) <= near
+        and np.linalg.norm(energy.gradient(W) - gradient) <= tol * size
+    ):
+        raise ValueError(
+            "energy.entries() must give E and E', where there is one; at W it does not"
+        )
 
 
 def _check_compiled(energy: Any, W: Array, tol: float) -> None:

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks, _incomplete, _plain
 from dlngeo._checks import Array
-from dlngeo.energies._data import keys, require_shape
-from dlngeo.energies._kinds import named
+from dlngeo.energies._kinds import keys, named, require_shape
 from dlngeo.energies._least_squares import LeastSquares
 from dlngeo.energies._protocol import Compiled, Fits, NullSpace
 

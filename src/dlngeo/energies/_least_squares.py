@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies._data import keys, matrix, one_matrix, require_shape
-from dlngeo.energies._kinds import named
+from dlngeo.energies._kinds import keys, matrix, named, one_matrix, require_shape
 from dlngeo.energies._protocol import Compiled, NullSpace, Spectral
 
 

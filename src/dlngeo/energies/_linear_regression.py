@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._linalg import diagonal_matrix
-from dlngeo.energies._data import keys, matrix, require_shape, samples
-from dlngeo.energies._kinds import named
+from dlngeo.energies._kinds import keys, matrix, named, require_shape, samples
 from dlngeo.energies._least_squares import LeastSquares, Quadratic
 from dlngeo.energies._protocol import Compiled, NullSpace
 

@@ -11,8 +11,7 @@ from scipy.special import expit
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.energies._data import keys, matrix, require_shape, samples
-from dlngeo.energies._kinds import named
+from dlngeo.energies._kinds import keys, matrix, named, require_shape, samples
 from dlngeo.energies._protocol import Compiled, NullSpace
 
 

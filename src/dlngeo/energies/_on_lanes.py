@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._engine import chosen
-from dlngeo.energies._protocol import Compiled
+from dlngeo.energies._protocol import Compiled, Entries
 
 
 def compile_energy(
@@ -75,22 +76,28 @@ def compile_energy(
 
 
 def compiled_part(energy: object) -> Compiled | None:
-    """What ``energy.compiled()`` gives; None where it has no such part, or it is another's.
+    """What ``energy.compiled()`` gives; None where it has no such part, or it is another's."""
+    found: Compiled | None = _part(energy, "compiled")
+    return found
 
-    A class that inherits ``compiled`` and has a gradient or a value of its own is no longer what
-    was compiled.
-    """
-    if not callable(getattr(energy, "compiled", None)):
+
+def entries_part(energy: object) -> Entries | None:
+    """What ``energy.entries()`` gives; None where it has no such part, or it is another's."""
+    found: Entries | None = _part(energy, "entries")
+    return found
+
+
+def _part(energy: Any, name: str) -> Any:
+    """A class that inherits a part and has a gradient or a value of its own is no longer that."""
+    if not callable(getattr(energy, name, None)):
         return None
     nearer: list[str] = []
     for names in (getattr(energy, "__dict__", {}), *map(vars, type(energy).__mro__)):
-        if "compiled" in names:
+        if name in names:
             break
         nearer += names
-    if {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"} & set(nearer):
-        return None
-    found: Compiled = energy.compiled()  # type: ignore[attr-defined]
-    return found
+    own = {"value", "gradient", "_residual", "_linear", "_adjoint", "_sum"}
+    return None if own & set(nearer) else getattr(energy, name)()
 
 
 def on_lanes(compiled: Compiled, W: Array) -> tuple[Array, Array]:

@@ -41,6 +41,9 @@ class Energy(Protocol):
         along which E is constant are found from E'' and E, for all energies alike.)
     ``fits()``
         The :class:`Fits` with E = 0, where they are an affine set: for the least nuclear norm.
+    ``entries()``
+        The :class:`Entries` of an energy that is a sum over entries of W: in low rank it is then
+        asked by factors, and neither W nor E' is formed.
     ``compiled()``
         The :class:`Compiled` form of E and E', which the engine ``numba`` steps ensembles with.
     ``kind``, ``from_config(energy, shape)``, ``to_config()``
@@ -82,6 +85,33 @@ class Compiled(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Compiled(A {self.A.shape}, B {self.B.shape}, offset {self.offset:g})"
+
+
+class Entries(NamedTuple):
+    """An energy that is a sum over some entries of W, E(W) = Σ_k ℓ_k(W[i_k, j_k]).
+
+    Attributes
+    ----------
+    starts : (m + 1,) array of integers
+        Where the entries of each row begin, rows in order.
+    columns : (k,) array of integers
+        j_k, increasing within a row.
+    loss : callable
+        w (k,), the entries of W, to ℓ_k(w_k) and ℓ_k'(w_k), both (k,).
+    curvature : callable
+        w (k,) to ℓ_k''(w_k).
+    target : (k,) array or None
+        a where ℓ_k(w) = ½(w - a_k)²; such an energy has a faster path.
+    """
+
+    starts: Array
+    columns: Array
+    loss: Callable[[Array], tuple[Array, Array]]
+    curvature: Callable[[Array], Array]
+    target: Array | None = None
+
+    def __repr__(self) -> str:
+        return f"Entries({self.columns.size} in {self.starts.size - 1} rows)"
 
 
 class NullSpace(NamedTuple):

@@ -28,9 +28,11 @@ from __future__ import annotations
 from dlngeo._results.flow_ensemble import FlowEnsemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.flows._control import METHODS
+from dlngeo.flows._control import Control as Control
 from dlngeo.flows._descent import gradient_descent
 from dlngeo.flows._ensemble import ensemble
 from dlngeo.flows._flows import adjacency_flow, free_energy_flow, gradient_flow
+from dlngeo.flows._integration import integrate as integrate
 
 __all__ = [
     "METHODS",

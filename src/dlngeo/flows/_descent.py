@@ -15,7 +15,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy
 from dlngeo.flows._control import energy_bound
 from dlngeo.flows._record import Record
-from dlngeo.flows._systems import WeightFlow, reading
+from dlngeo.flows._systems import WeightFlow
 
 
 @one_blas_thread
@@ -74,7 +74,7 @@ def gradient_descent(
     record = Record(0.0, system.start)
     y, k, status, message = system.start, 0, 0, f"took all {n_steps} steps"
     with np.errstate(over="ignore", invalid="ignore"):  # overflow is seen to, not warned of
-        if reading(system, y) is None:
+        if system.reading(y) is None:
             status, message, n_steps = -1, "failed: the energy is not finite at the start", 0
         for k in range(1, n_steps + 1):
             new = y + eta * system.velocity(0.0, y)

@@ -123,7 +123,8 @@ def gradient_flow(
         equation = Equation(energy, _checks.depth(depth), weight_decay=gamma)
         system = EndToEndFlow(equation, _checks.one_array(start, "start"), rank)
     control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
-    return integrate(system, control)
+    found: Trajectory = integrate(system, control)
+    return found
 
 
 @one_blas_thread
@@ -178,7 +179,8 @@ def adjacency_flow(
     gamma, dims = _checks.non_negative(weight_decay, "weight_decay"), _checks.widths(widths)
     system = AdjacencyFlow(Equation(energy, len(dims) - 1, weight_decay=gamma), A, dims)
     control = Control.of(t_span, method, t_eval, stop_loss, gtol, rtol, atol, max_steps, callback)
-    return integrate(system, control)
+    found: Trajectory = integrate(system, control)
+    return found
 
 
 @one_blas_thread
@@ -241,4 +243,5 @@ def free_energy_flow(
     equation = Equation.of(energy, depth, beta, 0.0, weight_decay)
     system = FreeEnergyFlow(equation, W, rank, widths)
     control = Control.of(t_span, method, t_eval, stop_loss, 0.0, rtol, atol, max_steps, callback)
-    return integrate(system, control)
+    found: Trajectory = integrate(system, control)
+    return found

@@ -6,21 +6,22 @@ when to stop in ``_stopping``, what is saved in ``_record``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.integrate import OdeSolver
 
 from dlngeo import _callbacks
 from dlngeo._checks import Array
-from dlngeo._results.trajectory import Trajectory
 from dlngeo.flows._control import Control
 from dlngeo.flows._record import Record
 from dlngeo.flows._stopping import STOP_LOSS, StopRules
-from dlngeo.flows._systems import System, reading
+from dlngeo.flows._systems import System
 
 EVALUATIONS = 100  # of the velocity that max_steps allows for each step, on average
 
 
-def integrate(system: System, control: Control) -> Trajectory:
+def integrate(system: System, control: Control) -> Any:
     """Integrate until the span ends, a rule says stop, or the solver fails."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # seen to, not warned of
         run = _Run(system, control)
@@ -65,7 +66,7 @@ class _Run:
 
     def follow(self) -> str:
         """Go on to the end of the span, or to where a rule says stop; why, empty at the end."""
-        begin = reading(self._system, self.y)
+        begin = self._system.reading(self.y)
         if begin is None:
             raise _IntegrationFailed("the energy is not finite at the start")
         if not np.isfinite(self._velocity(self.t, self.y)).all():
@@ -90,7 +91,7 @@ class _Run:
             if self._asking:  # the energy's own
                 raise
             raise _IntegrationFailed("what the solver is made of is not finite nearby") from None
-        read = None if solver.status == "failed" else reading(self._system, solver.y)
+        read = None if solver.status == "failed" else self._system.reading(solver.y)
         if read is None:
             raise _IntegrationFailed(trouble or "the next state or its energy is not finite")
         self._steps += 1
@@ -100,8 +101,8 @@ class _Run:
             self.t, self.y = self._rules.crossing(solver, t_old)
         self.record.step(solver, t_old, self.t, self.y)
         if self._control.callback is not None:
-            W = self._system.end_to_end(self.y)
-            if _callbacks.stops(self._control.callback, self.t, W):
+            W = (read if self.y is solver.y else self._system.reading(self.y) or read)[0]
+            if _callbacks.stops(self._control.callback, self.t, self._system.seen(W)):
                 reason = "the callback stopped the run"
         return reason
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.integrate import OdeSolver
 
 from dlngeo._checks import Array
-from dlngeo._results.trajectory import Trajectory, build
 from dlngeo.flows._systems import System
 
 
@@ -40,20 +41,8 @@ class Record:
         self.times.append(t)
         self.states.append(y)
 
-    def trajectory(
-        self, system: System, status: int, message: str, stats: dict[str, int]
-    ) -> Trajectory:
+    def trajectory(self, system: System, status: int, message: str, stats: dict[str, int]) -> Any:
         """The trajectory of a system through the saved states."""
-        y = np.array(self.states)
-        W = system.end_to_end(y)
-        return build(
-            np.array(self.times),
-            W,
-            system.weights(y),
-            system.energy.value(W),
-            weight_decay=system.equation.weight_decay,
-            rank=system.rank,
-            status=status,
-            message=message,
-            stats=stats,
+        return system.trajectory(
+            np.array(self.times), np.array(self.states), status, message, stats
         )

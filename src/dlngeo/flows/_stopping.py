@@ -8,13 +8,13 @@ no such test.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.integrate import OdeSolver
 from scipy.optimize import brentq
 
 from dlngeo._checks import Array
-from dlngeo._linalg import frobenius
 from dlngeo.flows._systems import System
 
 STOP_LOSS = "the energy fell to stop_loss"
@@ -28,14 +28,15 @@ class StopRules:
         self._system, self._bound = system, stop_loss
         self._threshold: float | None = None
         if gtol > 0 and system.equation.weight_decay == 0:
-            W = system.end_to_end(system.start)
-            self._threshold = gtol * max(self._slope(W), self._slope_at_zero(W))
+            begin = system.reading(system.start)
+            here = system.slope(begin[0]) if begin is not None else 0.0
+            self._threshold = gtol * max(here, system.slope_at_zero())
 
-    def reason(self, W: Array, energy: Array) -> str:
-        """Why to stop at this state, of matrices W and their energies; empty to go on."""
-        if self._bound is not None and float(np.max(energy)) <= self._bound:
+    def reason(self, W: Any, energy: float) -> str:
+        """Why to stop at this state, read as W and its energy; empty to go on."""
+        if self._bound is not None and energy <= self._bound:
             return STOP_LOSS
-        if self._threshold is not None and self._slope(W) <= self._threshold:
+        if self._threshold is not None and self._system.slope(W) <= self._threshold:
             return STATIONARY
         return ""
 
@@ -44,7 +45,8 @@ class StopRules:
         dense, t, bound = solver.dense_output(), float(solver.t), self._bound or 0.0
 
         def excess(s: float) -> float:
-            return self._energy(self._system.end_to_end(dense(s))) - bound
+            read = self._system.reading(np.asarray(dense(s)))
+            return math.inf if read is None else read[1] - bound
 
         if not excess(t_old) > 0 > excess(t):
             return t, solver.y
@@ -53,17 +55,3 @@ class StopRules:
         while root < t and excess(root) > 0:  # the last bits on the low side
             root = min(t, root + 8 * spacing)
         return root, np.asarray(dense(root))
-
-    def _slope_at_zero(self, W: Array) -> float:
-        """‖E'(0)‖, a size that E' has somewhere; 0 where E is not defined there."""
-        try:
-            slope = self._slope(np.zeros_like(W))
-        except (ValueError, ArithmeticError):  # LinAlgError is a ValueError
-            return 0.0
-        return slope if math.isfinite(slope) else 0.0
-
-    def _energy(self, W: Array) -> float:
-        return float(np.max(self._system.energy.value(W)))
-
-    def _slope(self, W: Array) -> float:
-        return float(np.max(frobenius(self._system.energy.gradient(W))))

@@ -18,7 +18,16 @@ import numpy as np
 from dlngeo import _checks, adjacency, entropy
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import layer_widths, prefix_products, product, svd, svd_product, transpose
+from dlngeo._linalg import (
+    frobenius,
+    layer_widths,
+    prefix_products,
+    product,
+    svd,
+    svd_product,
+    transpose,
+)
+from dlngeo._results.trajectory import Trajectory, build
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
@@ -29,8 +38,6 @@ class System(Protocol):
     """A flow on flat vectors: where it starts, its velocity, and how to read a state."""
 
     equation: Equation
-    energy: Energy
-    rank: int | None
     start: Array
     members: int  # of the stack: the state is as many vectors of one length in a row
 
@@ -38,27 +45,85 @@ class System(Protocol):
         """dy/dt; NaN where y has run beyond the range of floating point."""
         ...
 
+    def reading(self, y: Array) -> tuple[Any, float] | None:
+        """What W is at a state, and E, the largest of a stack; None where one is out of range."""
+        ...
+
+    def slope(self, W: Any) -> float:
+        """‖E'(W)‖_F at what was read, the largest of a stack."""
+        ...
+
+    def slope_at_zero(self) -> float:
+        """‖E'(0)‖_F, a size that E' has somewhere; 0 where E is not defined there."""
+        ...
+
+    def seen(self, W: Any) -> Any:
+        """What a callback is shown of what was read."""
+        ...
+
+    def trajectory(
+        self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
+    ) -> Any:
+        """The result, of the states (time, size) that are saved."""
+        ...
+
+
+class _MatrixSystem:
+    """What is read off a state that gives the matrix W."""
+
+    equation: Equation
+    energy: Energy
+    rank: int | None
+    start: Array
+
     def end_to_end(self, y: Array) -> Array:
         """The end-to-end matrices ``(..., *stack, m, n)`` of states ``(..., size)``."""
-        ...
+        raise NotImplementedError
 
     def weights(self, y: Array) -> Weights | None:
         """The weights of states ``(..., size)``; None downstairs."""
-        ...
+        raise NotImplementedError
+
+    def reading(self, y: Array) -> tuple[Array, float] | None:
+        if not np.isfinite(y).all():
+            return None
+        W = self.end_to_end(y)
+        if not np.isfinite(W).all():
+            return None
+        value = self.energy.value(W)
+        return (W, float(np.max(value))) if np.isfinite(value).all() else None
+
+    def slope(self, W: Array) -> float:
+        return float(np.max(frobenius(self.energy.gradient(W))))
+
+    def slope_at_zero(self) -> float:
+        try:
+            slope = self.slope(np.zeros_like(self.end_to_end(self.start)))
+        except (ValueError, ArithmeticError):  # LinAlgError is a ValueError
+            return 0.0
+        return slope if math.isfinite(slope) else 0.0
+
+    def seen(self, W: Array) -> Array:
+        return W
+
+    def trajectory(
+        self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
+    ) -> Trajectory:
+        W = self.end_to_end(y)
+        return build(
+            t,
+            W,
+            self.weights(y),
+            self.energy.value(W),
+            weight_decay=self.equation.weight_decay,
+            rank=self.rank,
+            status=status,
+            message=message,
+            stats=stats,
+        )
 
 
-def reading(system: System, y: Array) -> tuple[Array, Array] | None:
-    """The end-to-end matrices of a state and their energies; None where one is out of range."""
-    if not np.isfinite(y).all():
-        return None
-    W = system.end_to_end(y)
-    if not np.isfinite(W).all():
-        return None
-    value = system.energy.value(W)
-    return (W, value) if np.isfinite(value).all() else None
-
-
-class WeightFlow:
+class WeightFlow(_MatrixSystem):
     """Upstairs: the state is all weights of the stack, network by network."""
 
     rank: int | None = None
@@ -109,7 +174,7 @@ def _places(widths: tuple[int, ...]) -> list[tuple[slice, tuple[int, int]]]:
     return places
 
 
-class EndToEndFlow:
+class EndToEndFlow(_MatrixSystem):
     """Downstairs: the state is the end-to-end matrix."""
 
     def __init__(
@@ -185,7 +250,7 @@ class FreeEnergyFlow(EndToEndFlow):
         return np.asarray(force / self.equation.beta).reshape(-1)
 
 
-class AdjacencyFlow:
+class AdjacencyFlow(_MatrixSystem):
     """The ground truth: the state is the whole adjacency matrix."""
 
     rank: int | None = None

@@ -1,0 +1,324 @@
+"""Completing a large table: biases, a flow of low rank, and all that validation chooses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks
+from dlngeo._checks import RNG, Array
+from dlngeo._engine import chosen as chosen_engine
+from dlngeo._results import archive
+from dlngeo.energies import SparseCompletion
+from dlngeo.lowrank._factors import Factors
+from dlngeo.lowrank._flow import flow
+from dlngeo.lowrank._starts import spectral_start
+
+_RANKS = (5, 10, 20, 40)
+_DECAYS = (0.0, 0.1, 0.2)  # times the mean number of entries of a row and a column together
+_SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)  # entries that a bias of zero counts for
+_WORSE = 1.01  # times the least error, where training ends
+_STEPS = 200  # of a trial, at most
+_LONG = 1e9  # a time that no trial comes to
+_SCALE = 0.02  # of the leading singular value of the residual
+
+
+@dataclass(frozen=True, eq=False)
+class LowRankCompletion:
+    """A table completed: mean, biases of rows and columns, and a matrix of low rank.
+
+    Attributes
+    ----------
+    U, sigma, V : (m, r), (r,) and (n, r) arrays
+        The matrix of low rank, as :class:`Factors` have it.
+    row_biases, column_biases : (m,) and (n,) arrays
+    mean : float
+    limits : tuple of two floats, or None
+        Predictions are clipped to them.
+    summary : dict
+        ``rank``, ``weight_decay``, ``time`` and ``shrinkage``, chosen or given; rank 0 where mean
+        and biases alone predict best;
+        ``validation_rmse``, and ``biases_rmse`` of mean and biases alone; ``trials``.
+    """
+
+    U: Array
+    sigma: Array
+    V: Array
+    row_biases: Array
+    column_biases: Array
+    mean: float
+    limits: tuple[float, float] | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        error = self.summary["validation_rmse"]
+        return f"LowRankCompletion({self.factors!r}, validation RMSE {error:.4g})"
+
+    @property
+    def factors(self) -> Factors:
+        """The matrix of low rank, without mean and biases."""
+        return Factors(self.U, self.sigma, self.V)
+
+    def predict(self, rows: ArrayLike, cols: ArrayLike) -> Array:
+        """What is expected at these places, counted from 0."""
+        found = self.factors.entries(rows, cols)
+        found += self.mean + self.row_biases[np.asarray(rows, dtype=np.intp)]
+        found += self.column_biases[np.asarray(cols, dtype=np.intp)]
+        return found if self.limits is None else np.clip(found, *self.limits)
+
+    def save(self, path: archive.File) -> None:
+        """Write the completion to a file, which :meth:`load` reads, as trajectories are."""
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        arrays = {name: parts.pop(name) for name in list(parts) if hasattr(parts[name], "dtype")}
+        archive.write(path, type(self).__name__, arrays, parts)
+
+    @classmethod
+    def load(cls, path: archive.File) -> LowRankCompletion:
+        """The completion that :meth:`save` wrote."""
+        arrays, about = archive.read(path, cls.__name__)
+        limits = about.pop("limits")
+        parts: dict[str, Any] = {**arrays, **about}
+        return cls(**parts, limits=None if limits is None else (limits[0], limits[1]))
+
+
+def complete(
+    rows: ArrayLike,
+    cols: ArrayLike,
+    values: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    depth: float = 3,
+    rank: int | None = None,
+    weight_decay: float | None = None,
+    biases: bool = True,
+    validation: float = 0.1,
+    scale: float | None = None,
+    clip: bool = False,
+    rng: RNG = None,
+    engine: str = "auto",
+) -> LowRankCompletion:
+    """Complete a table from some of its entries, by a deep linear network of low rank.
+
+    Part of the entries is held out. Mean and biases are fitted to the others by ridge regression,
+    and the flow from a small start in the directions of their residual to that residual, until the
+    held-out entries are predicted worse again. Rank, weight decay and time are those that predict
+    best; with them it is trained on all entries.
+
+    Parameters
+    ----------
+    rows, cols, values, shape
+        As for :class:`dlngeo.energies.SparseCompletion`.
+    depth : real number >= 1
+    rank : int or None
+        None: chosen from 5, 10, 20, 40.
+    weight_decay : float >= 0, or None
+        None: chosen from 0, 0.1 and 0.2 times the entries over m + n.
+    biases : bool
+        Whether rows and columns have biases; else there is the mean alone.
+    validation : float between 0 and 1
+        Part of the entries that is held out.
+    scale : float > 0, or None
+        All singular values of the start; None: 0.02 of the leading one of :func:`spectral_start`.
+    clip : bool
+        Whether predictions keep to the range of the values.
+    rng : Generator, SeedSequence, integer or None
+        Draws the entries held out.
+    engine : "auto", "numpy" or "numba"
+
+    Returns
+    -------
+    LowRankCompletion
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> rng = np.random.default_rng(0)
+    >>> truth = dln.lowrank.random_start((80, 60), 2, scale=60.0, rng=rng)
+    >>> rows, cols = np.nonzero(rng.random((80, 60)) < 0.4)
+    >>> values = 3 + truth.entries(rows, cols)
+    >>> found = dln.lowrank.complete(rows, cols, values, (80, 60), rank=2, rng=1)
+    >>> missed = found.predict([0, 1, 2], [3, 4, 5]) - 3 - truth.entries([0, 1, 2], [3, 4, 5])
+    >>> bool(np.abs(missed).max() < 0.1)
+    True
+    """
+    whole = SparseCompletion(rows, cols, values, shape)  # checks them
+    share = _checks.positive(validation, "validation")
+    held = round(share * whole.values.size)
+    if not (share < 1 and 0 < held < whole.values.size):
+        raise ValueError(
+            f"validation must leave entries on both sides; {share:g} holds out {held} of "
+            f"{whole.values.size}"
+        )
+    chosen_engine(engine)  # refuses what is none
+    number = _checks.depth(depth)
+    if math.isinf(number):
+        raise ValueError("depth must be finite: at inf the singular spaces do not move")
+    m, n = whole.shape
+    ranks = [k for k in _RANKS if 2 * k <= min(m, n)] or [1]
+    unit = whole.values.size / (m + n)
+    settings = _Settings(
+        number,
+        ranks if rank is None else [_checks.rank(rank, (m, n), None, 2)],
+        [d * unit for d in _DECAYS]
+        if weight_decay is None
+        else [_checks.non_negative(weight_decay, "weight_decay")],
+        None if scale is None else _checks.positive(scale, "scale"),
+        engine,
+    )
+    shrinkages = _SHRINKAGES if _checks.flag(biases, "biases") else (math.inf,)
+    limits = (float(whole.values.min()), float(whole.values.max()))
+    clipped = limits if _checks.flag(clip, "clip") else None
+    order = _checks.rng(rng).permutation(whole.values.size)
+    seen = _Table.of(whole, np.sort(order[held:]))
+    hidden = _Table.of(whole, np.sort(order[:held]))
+    chosen = _validated(seen, hidden, settings, shrinkages, clipped)
+    return _trained(_Table.of(whole, slice(None)), len(seen.values), settings, chosen, clipped)
+
+
+class _Settings(NamedTuple):
+    """What is tried."""
+
+    depth: float
+    ranks: list[int]
+    decays: list[float]
+    scale: float | None
+    engine: str
+
+
+class _Table(NamedTuple):
+    """Entries of a table."""
+
+    rows: Array
+    cols: Array
+    values: Array
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, energy: SparseCompletion, some: Any) -> _Table:
+        return cls(energy.rows[some], energy.cols[some], energy.values[some], energy.shape)
+
+    def biases(self, shrinkage: float) -> _Biases:
+        """Mean and biases by ridge regression, row and column biases in turn."""
+        m, n = self.shape
+        mean = float(self.values.mean())
+        b, c = np.zeros(m), np.zeros(n)
+        if shrinkage < math.inf:
+            of_rows = np.bincount(self.rows, minlength=m) + shrinkage
+            of_cols = np.bincount(self.cols, minlength=n) + shrinkage
+            for _ in range(20):
+                b = np.bincount(self.rows, self.values - mean - c[self.cols], m) / of_rows
+                c = np.bincount(self.cols, self.values - mean - b[self.rows], n) / of_cols
+        return _Biases(mean, b, c)
+
+    def residual(self, biases: _Biases) -> SparseCompletion:
+        rest = self.values - biases.at(self)
+        return SparseCompletion(self.rows, self.cols, rest, self.shape)
+
+
+class _Biases(NamedTuple):
+    mean: float
+    rows: Array
+    cols: Array
+
+    def at(self, table: _Table) -> Array:
+        return np.asarray(self.mean + self.rows[table.rows] + self.cols[table.cols])
+
+
+def _rmse(predicted: Array, table: _Table, limits: tuple[float, float] | None) -> float:
+    if limits is not None:
+        predicted = np.clip(predicted, *limits)
+    return float(np.sqrt(np.mean((predicted - table.values) ** 2)))
+
+
+def _validated(
+    seen: _Table,
+    hidden: _Table,
+    settings: _Settings,
+    shrinkages: tuple[float, ...],
+    limits: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """The choice that predicts the hidden entries best."""
+    found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
+    alone, shrinkage = min(found)
+    biases = seen.biases(shrinkage)
+    energy, expected = seen.residual(biases), biases.at(hidden)
+    best: dict[str, Any] = {
+        "validation_rmse": alone, "time": 0.0, "rank": 0, "weight_decay": 0.0,
+    }  # fmt: skip
+    for rank in settings.ranks:
+        start = _start(energy, rank, settings)
+        if start is None:
+            continue
+        for decay in settings.decays:
+            trial = _Trial(hidden, expected, limits)
+            _flow(energy, start, decay, settings, look=trial)
+            if trial.error < best["validation_rmse"]:
+                best = {"validation_rmse": trial.error, "time": trial.time}
+                best |= {"rank": rank, "weight_decay": decay}
+    trials = len(settings.ranks) * len(settings.decays)
+    return best | {"shrinkage": shrinkage, "biases_rmse": alone, "trials": trials}
+
+
+class _Trial:
+    """Looks at the hidden entries after each step, and ends the run where they get worse."""
+
+    def __init__(self, hidden: _Table, expected: Array, limits: tuple[float, float] | None) -> None:
+        self._hidden, self._expected, self._limits = hidden, expected, limits
+        self.error, self.time = math.inf, 0.0
+
+    def __call__(self, t: float, W: Factors) -> None:
+        places = self._hidden.rows, self._hidden.cols
+        error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
+        if error < self.error:
+            self.error, self.time = error, t
+        elif error > _WORSE * self.error or t > 10 * self.time:
+            raise StopIteration
+
+
+def _start(energy: SparseCompletion, rank: int, settings: _Settings) -> Factors | None:
+    """In the directions of the residual, all singular values alike; None if it has too few."""
+    try:
+        start = spectral_start(energy, rank)
+    except ValueError:
+        return None
+    scale = settings.scale or _SCALE * float(start.sigma[0])
+    return start._replace(sigma=np.full(rank, scale))
+
+
+def _flow(
+    energy: SparseCompletion,
+    start: Factors,
+    decay: float,
+    settings: _Settings,
+    time: float = _LONG,
+    look: _Trial | None = None,
+) -> Factors:
+    run = flow(
+        energy, start, (0, time), depth=settings.depth, weight_decay=decay, rtol=1e-4,
+        max_steps=_STEPS if look else 10 * _STEPS, callback=look, engine=settings.engine,
+    )  # fmt: skip
+    return run.factors()
+
+
+def _trained(
+    table: _Table,
+    seen: int,
+    settings: _Settings,
+    chosen: dict[str, Any],
+    limits: tuple[float, float] | None,
+) -> LowRankCompletion:
+    """With all entries, as far as the choice says: E is a sum, so that more of them go faster."""
+    biases = table.biases(chosen["shrinkage"])
+    chosen["time"] *= seen / len(table.values)
+    energy, (m, n) = table.residual(biases), table.shape
+    start = _start(energy, chosen["rank"], settings) if chosen["rank"] else None
+    if start is None:  # mean and biases say it all
+        W = Factors(np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0)))
+    else:
+        W = _flow(energy, start, chosen["weight_decay"], settings, chosen["time"])
+    return LowRankCompletion(*W, biases.rows, biases.cols, biases.mean, limits, chosen)

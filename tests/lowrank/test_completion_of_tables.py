@@ -1,0 +1,93 @@
+"""Large tables completed: what is found, what is chosen, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dlngeo.lowrank import LowRankCompletion, complete, random_start
+
+SHAPE = (150, 100)
+
+
+def table(noise=0.0, seed=0, share=0.3):
+    """Biases and a matrix of rank 2."""
+    rng = np.random.default_rng(seed)
+    W = random_start(SHAPE, 2, scale=120.0, rng=rng).dense()
+    W += 3 + rng.standard_normal(SHAPE[0])[:, None] + 0.5 * rng.standard_normal(SHAPE[1])
+    rows, cols = np.nonzero(rng.random(SHAPE) < share)
+    return W, rows, cols, W[rows, cols] + noise * rng.standard_normal(rows.size)
+
+
+def missed(found, W, rows, cols):
+    """The error where nothing was observed."""
+    hidden = np.ones(SHAPE, dtype=bool)
+    hidden[rows, cols] = False
+    i, j = np.nonzero(hidden)
+    return float(np.sqrt(np.mean((found.predict(i, j) - W[i, j]) ** 2)))
+
+
+@pytest.mark.parametrize("depth", [2, 3, 2.5])
+def test_it_finds_what_was_not_observed(depth):
+    W, *seen = table()
+    found = complete(*seen, SHAPE, depth=depth, rank=4, rng=0)
+    assert missed(found, W, *seen[:2]) < 0.15  # W has entries of size 2
+    assert found.summary["validation_rmse"] < 0.15 < found.summary["biases_rmse"]
+
+
+def test_with_noise_it_stops_before_it_fits_the_noise():
+    W, *seen = table(noise=1.0)
+    found = complete(*seen, SHAPE, rng=0)
+    fitted = found.predict(*seen[:2]) - seen[2]
+    assert np.sqrt(np.mean(fitted**2)) > 0.6
+    assert missed(found, W, *seen[:2]) < 0.75
+    assert found.summary["trials"] == 12
+
+
+def test_validation_error_is_one_of_entries_not_seen():
+    W, *seen = table(noise=0.5)
+    found = complete(*seen, SHAPE, rank=2, rng=0)
+    expected = math.hypot(missed(found, W, *seen[:2]), 0.5)
+    assert found.summary["validation_rmse"] == pytest.approx(expected, rel=0.15)
+
+
+def test_mean_and_biases_alone():
+    rng = np.random.default_rng(1)
+    b, c = rng.standard_normal(SHAPE[0]), rng.standard_normal(SHAPE[1])
+    rows, cols = np.nonzero(rng.random(SHAPE) < 0.3)
+    found = complete(rows, cols, 2 + b[rows] + c[cols], SHAPE, rank=2, rng=0)
+    assert missed(found, 2 + b[:, None] + c, rows, cols) < 0.1
+    flat = complete(rows, cols, np.full(rows.size, 3.0), SHAPE, rng=0)
+    assert flat.summary["rank"] == 0
+    np.testing.assert_allclose(flat.predict([0, 5], [1, 2]), 3.0, rtol=1e-12)
+
+
+def test_without_biases_there_is_the_mean():
+    _, *seen = table()
+    found = complete(*seen, SHAPE, biases=False, rank=4, rng=0)
+    assert not found.row_biases.any() and found.mean == pytest.approx(seen[2].mean())
+
+
+def test_predictions_are_clipped_on_request():
+    _, *seen = table(noise=1.0)
+    found = complete(*seen, SHAPE, rank=2, clip=True, rng=0)
+    everything = found.predict(*map(np.ravel, np.indices(SHAPE)))
+    assert everything.min() >= seen[2].min() and everything.max() <= seen[2].max()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_files_keep_them(tmp_path):
+    _, *seen = table(noise=0.5)
+    a, b = (complete(*seen, SHAPE, rank=2, clip=True, rng=7) for _ in range(2))
+    np.testing.assert_array_equal(a.factors.dense(), b.factors.dense())
+    a.save(tmp_path / "found")
+    back = LowRankCompletion.load(tmp_path / "found")
+    np.testing.assert_array_equal(back.predict([0, 1], [2, 3]), a.predict([0, 1], [2, 3]))
+    assert back.summary == a.summary and back.limits == a.limits
+    assert repr(a).startswith("LowRankCompletion(Factors(150 x 100 of rank 2), validation RMSE")
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="validation must leave entries on both sides"):
+        complete([0, 1], [0, 1], [1.0, 2.0], (2, 2))
+    with pytest.raises(ValueError, match="depth must be finite"):
+        complete([0, 1], [0, 1], [1.0, 2.0], (2, 2), depth=math.inf, validation=0.5)
