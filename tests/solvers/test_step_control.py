@@ -126,3 +126,34 @@ def test_units_do_not_matter(method, scale):
     )
     np.testing.assert_array_equal(other.y / scale, one.y)
     assert other.nfev == one.nfev
+
+
+@BOTH
+def test_a_field_may_write_into_one_array(method):
+    buffer = np.empty(1)
+
+    def field(t, y):
+        buffer[:] = -2 * y
+        return buffer
+
+    runs = [
+        solve_ivp(f, (0, 2), [1.0], method=method, rtol=1e-6, atol=1e-9, t_eval=[0.7, 2.0])
+        for f in (field, lambda t, y: -2 * y)
+    ]
+    np.testing.assert_array_equal(runs[0].y, runs[1].y)
+    assert runs[0].nfev == runs[1].nfev
+
+
+@BOTH
+def test_nothing_to_do_is_done(method):
+    assert solve_ivp(lambda t, y: -y, (0, 1), [], method=method).status == 0
+    solver = method(lambda t, y: -y, 1.0, np.ones(1), 1.0)
+    solver.step()
+    assert solver.status == "finished"
+
+
+@BOTH
+def test_a_start_at_zero_with_no_absolute_tolerance(method):
+    run = solve_ivp(lambda t, y: 1 - y, (0, 1), [0.0], method=method, rtol=1e-6, atol=1e-300)
+    assert run.status == 0
+    assert abs(run.y[0, -1] - (1 - np.exp(-1))) < 1e-5

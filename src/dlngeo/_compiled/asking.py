@@ -36,7 +36,13 @@ class Asked:
         if self.error is None:
             try:
                 stack = np.ascontiguousarray(np.moveaxis(matrices, -1, 0))
-                answer[...] = np.moveaxis(self._gradient(stack), 0, -1)
+                slopes = np.asarray(self._gradient(stack))
+                if slopes.shape != stack.shape:
+                    raise ValueError(
+                        f"energy.gradient must have the shape {stack.shape} of its W, not "
+                        f"{slopes.shape}"
+                    )
+                answer[...] = np.moveaxis(slopes, 0, -1)
             except BaseException as error:  # it cannot pass through a kernel
                 self.error = error
 

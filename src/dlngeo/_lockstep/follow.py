@@ -21,8 +21,11 @@ REASONS = (
     "began where the velocity is not finite",
     "gave up after max_steps",
     "failed: no step is short enough",
+    "failed: the sign of det W changed, which the flow keeps: the tolerances are too coarse",
 )
-END, STOP_LOSS, STATIONARY, NO_ENERGY, NO_VELOCITY, GAVE_UP, TOO_SHORT = range(len(REASONS))
+END, STOP_LOSS, STATIONARY, NO_ENERGY, NO_VELOCITY, GAVE_UP, TOO_SHORT, CROSSED = range(
+    len(REASONS)
+)
 METHODS = ("auto", "DOP853", "ROCK4")
 EVALUATIONS = 100  # of the velocity that max_steps allows for each step
 _LEAST = 1e-28  # of the time: what its two parts can tell apart

@@ -15,7 +15,16 @@ from dlngeo import _checks, _engine, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
 from dlngeo._linalg import frobenius, layer_widths, product, svd, svd_product, transpose
-from dlngeo._lockstep.follow import METHODS, REASONS, STATIONARY, STOP_LOSS, Ends, Rules, follow
+from dlngeo._lockstep.follow import (
+    CROSSED,
+    METHODS,
+    REASONS,
+    STATIONARY,
+    STOP_LOSS,
+    Ends,
+    Rules,
+    follow,
+)
 from dlngeo._lockstep.motion import Motion
 from dlngeo._results.flow_ensemble import FlowEnsemble
 from dlngeo._threads import one_blas_thread
@@ -26,6 +35,7 @@ from dlngeo.spectral import two_by_two
 from dlngeo.weights import flatten, unflatten
 
 LARGEST = 12  # whole depth up to which W is followed as the balanced weights over it
+_CERTAIN = 1e-8  # of σ_1: a least singular value whose sign is no rounding
 _NAMED = 5  # members that a message names
 
 
@@ -252,9 +262,10 @@ def _joined(parts: list[Ends]) -> Ends:
 def _result(
     state: _State, ends: Ends, t0: float, t_eval: Array | None, engine: str
 ) -> FlowEnsemble:
+    W_end = state.end_to_end(ends.y)
+    ends.reason[_crossed(state, W_end) & (ends.reason <= STATIONARY)] = CROSSED
     asked = (ends.reason == STOP_LOSS) | (ends.reason == STATIONARY)
     status = np.where(asked, 1, np.where(ends.reason == 0, 0, -1))
-    W_end = state.end_to_end(ends.y)
     W = None if t_eval is None else state.end_to_end(ends.frames)
     if state.W is not None:  # a lift is one to rounding
         still = ends.steps == 0
@@ -279,6 +290,19 @@ def _result(
         },
         engine,
     )
+
+
+def _crossed(state: _State, W: Array) -> Array:
+    """Whose det W has changed its sign, for certain: flows downstairs keep it at depth above 1."""
+    flat = max(state.depth, len(state.widths) - 1) <= 1
+    if state.W is None or state.shape[0] != state.shape[1] or flat:
+        return np.zeros(len(W), dtype=bool)
+    with np.errstate(all="ignore"):
+        crossed = np.linalg.slogdet(state.W)[0] * np.linalg.slogdet(W)[0] < 0
+    for A in (state.W, W):
+        sigma = svd(A[crossed])[1]
+        crossed[crossed] = sigma[:, -1] > _CERTAIN * sigma[:, 0]
+    return np.asarray(crossed)
 
 
 def _message(ends: Ends) -> str:

@@ -129,7 +129,9 @@ def distance(W0: ArrayLike, W1: ArrayLike, depth: float, *, rank: int | None = N
     -----
     NoGeodesicWarning
         Where no geodesic within the rank was found: (M_d, g^N) is incomplete. The value is the
-        length of the best path known, and the warning says if that touches the boundary.
+        length of the best path known, and the warning says if that touches the boundary. At depths
+        that are not whole there is no such path, and ``LinAlgError`` is raised: near depth 1 also
+        for pairs far apart whose geodesic exists.
 
     Notes
     -----

@@ -43,7 +43,7 @@ class Effort(NamedTuple):
     evaluations: int  # some 300 as a rule; more means that rounding of the smallest σ rules
 
 
-_FULL = Effort(1e-13, 3000)
+_FULL = Effort(1e-13, 12000)
 
 
 @one_blas_thread
@@ -196,8 +196,9 @@ def _equations(
         count += 1
         if count > effort.evaluations:
             raise np.linalg.LinAlgError(
-                f"the geodesic could not be followed beyond t = {t:.6g}: it comes too close to a "
-                f"matrix of rank below {rank}, or grows too fast, for double precision"
+                f"the geodesic could not be followed beyond t = {t:.6g} in {effort.evaluations} "
+                f"evaluations: it comes too close to a matrix of rank below {rank}, or grows too "
+                "fast, for double precision"
             )
         here, momentum = y[:size].reshape(shape), y[size:].reshape(shape)
         velocity, force = hamilton(Frame.of(here, depth, rank), momentum)

@@ -51,9 +51,15 @@ class AdaptiveSolver(OdeSolver):
         self.y: Array
         self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
         self.max_step, self.rejected = max_step, 0
-        self.f: Array = self.fun(self.t, self.y)
-        self._prepare()
-        self._h = first_step if first_step is not None else self._first_step()
+        counted: RHS = self.fun  # type: ignore[has-type]
+        self.fun: RHS = lambda t, y: np.array(
+            counted(t, y)
+        )  # it may write into one array each time
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.f: Array = self.fun(self.t, self.y)
+            self._prepare()
+            idle = self.n == 0 or self.t == self.t_bound
+            self._h = first_step or (0.0 if idle else self._first_step())
 
     def _prepare(self) -> None:
         """Make what the steps need beyond the state."""
