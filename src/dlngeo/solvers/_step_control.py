@@ -51,7 +51,7 @@ class AdaptiveSolver(OdeSolver):
         self.y: Array
         self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
         self.max_step, self.rejected = max_step, 0
-        counted: RHS = self.fun  # type: ignore[has-type]
+        counted: RHS = self.fun
         self.fun: RHS = lambda t, y: np.array(
             counted(t, y)
         )  # it may write into one array each time
