@@ -130,6 +130,9 @@ def test_every_kind_of_energy_goes_to_toml_and_back(kind, rng):
         "regression": {"X": X, "Y": Y},
         "sensing": {"measurements": [A, X], "values": [1, 2.5]},
         "logistic": {"X": X, "Y": labels},
+        "sparse_completion": {"triplets": [[0, 0, 1.5], [1, 1, 2]], "shape": [2, 2]},
+        "sparse_huber": {"triplets": [[0, 0, 1.5], [1, 1, 2]], "shape": [2, 2], "threshold": 0.5},
+        "sparse_logistic": {"triplets": [[0, 0, 1], [1, 1, -1]], "shape": [2, 2]},
     }
     settings = config.from_toml(GOOD).replaced(energy={"kind": kind, **data[kind]})
     again = config.from_toml(config.to_toml(settings))
@@ -210,7 +213,11 @@ def test_a_scheme_is_asked_for_by_its_name(method):
             "",
             "energy.kind must be one of completion, logistic, quadratic,",
         ),
-        ('"completion"', '"cubic"', "regression, sensing, not 'cubic'"),
+        (
+            '"completion"',
+            '"cubic"',
+            "sparse_huber, sparse_logistic, not 'cubic'",
+        ),
         ('"completion"', '"quadratic"', "kind quadratic needs one key besides, target; it has t"),
         ("table = ", "tabel = ", "needs one key besides, table or triplets; it has tabel"),
         (

@@ -119,9 +119,9 @@ def simulate(
     Notes
     -----
     Where dt is too long for the drift at hand, dt [N σ_1^{2-2/N} ‖E″‖ + (N-1) σ_1^{1-2/N} ‖E′‖] > 1
-    (``weak2``: 1/2) for σ_1 the largest singular value, the step is taken in parts, with the increments of a
-    Brownian bridge; upstairs also where two singular values of a layer are so small that noise
-    would lead past both. A step that fails, or leads to where the drift turns 4 times too fast for
+    (``weak2``: 1/2) for σ_1 the largest singular value, the step is taken in parts, with the
+    increments of a Brownian bridge; upstairs also where two singular values of a layer are so small
+    that noise would lead past both. A step that fails, or leads to where the drift turns 4 times too fast for
     it, is tried again in halves, by that path alone. The message counts such steps. That keeps a
     run stable and its law right as dt → 0. How exact it is at a given dt only a shorter dt tells.
 
