@@ -50,7 +50,9 @@ def logistic(x, a):
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 50.0])
 @pytest.mark.parametrize(
-    ("energy", "one", "values"), [(HUBER, huber, VALUES), (LOGISTIC, logistic, SIGNS)], ids=["Huber", "logistic"]
+    ("energy", "one", "values"),
+    [(HUBER, huber, VALUES), (LOGISTIC, logistic, SIGNS)],
+    ids=["Huber", "logistic"],
 )
 def test_values_are_sums_over_entries(energy, one, values, scale):
     W = scale * np.random.default_rng(1).standard_normal(SHAPE)
