@@ -31,12 +31,12 @@ _STAY = 20  # steps of ROCK4 that show a trial not to have been vain
 
 
 class Auto(ROCK4):
-    """Dormand and Prince's order 8 where the problem is not stiff, :class:`ROCK4` where it is.
+    """Dormand and Prince's order 8 where the problem is not stiff, ROCK4 where it is.
 
     Parameters
     ----------
     fun, t0, y0, t_bound, max_step, rtol, atol, vectorized, first_step, spectral_radius
-        As for :class:`ROCK4`.
+        As for :class:`~dlngeo.solvers.ROCK4`.
     **extraneous
         Of no effect: a warning says so, as SciPy's solvers do.
 

@@ -129,13 +129,13 @@ class GaussLegendre(AdaptiveSolver):
 
 
 class GaussLegendre2(GaussLegendre):
-    """The implicit midpoint rule, of order 2: :class:`GaussLegendre` with one stage."""
+    """The implicit midpoint rule, of order 2: Gauss-Legendre with one stage."""
 
     order = 2
 
 
 class GaussLegendre6(GaussLegendre):
-    """Of order 6: :class:`GaussLegendre` with three stages."""
+    """Of order 6: Gauss-Legendre with three stages."""
 
     order = 6
 
