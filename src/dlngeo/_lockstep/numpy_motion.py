@@ -146,7 +146,9 @@ class NumpyMotion:
         decompose: Callable[[Array], tuple[Array, Array, Array]] = svd
         if W.shape[1:] == (2, 2):
             decompose = two_by_two.svd
-        frame = Frame.with_frames(*decompose(W), self._depth)
+        # how a product rounds depends on how its factors lie in memory: as for one, so for many
+        U, sigma, Vt = (np.ascontiguousarray(part) for part in decompose(W))
+        frame = Frame.with_frames(U, sigma, Vt, self._depth)
         assert rank == frame.sigma.shape[-1]
         return np.ascontiguousarray(frame.apply(slope).reshape(len(W), -1).T)
 

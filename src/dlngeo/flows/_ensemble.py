@@ -198,7 +198,9 @@ class _State:
 
 
 def _decomposed(W: Array) -> tuple[Array, Array, Array]:
-    return two_by_two.svd(W) if W.shape[1:] == (2, 2) else svd(W)
+    U, sigma, Vt = two_by_two.svd(W) if W.shape[1:] == (2, 2) else svd(W)
+    # how a product rounds depends on how its factors lie in memory: as for one, so for many
+    return np.ascontiguousarray(U), sigma, np.ascontiguousarray(Vt)
 
 
 def _lift(W: Array, frames: tuple[Array, Array, Array], depth: int) -> Weights:
