@@ -1,9 +1,11 @@
 """Rounds, pooled errors, and what becomes of who cannot run."""
 
 import math
+import time
 
 import pytest
 
+from benchmarks import harness
 from benchmarks.harness import (
     OURS,
     PEER,
@@ -21,6 +23,33 @@ from benchmarks.harness import (
 )
 
 SHORT = Effort(rounds=3, least=1e-4, most=1.0)
+
+
+class Clock:
+    """Time that passes only where a call says so."""
+
+    def __init__(self):
+        self.processor = self.wall = 0.0
+
+    def spend(self, seconds, waiting=0.0):
+        self.processor += seconds
+        self.wall += seconds + waiting
+
+    def calls(self, seconds, waiting=0.0, answer=None):
+        """A contender's ``make``: each call takes so long."""
+
+        def call():
+            self.spend(seconds, waiting)
+            return answer
+
+        return lambda: call
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(harness, "processor_and_wall", lambda: (clock.processor, clock.wall))
+    return clock
 
 
 def counting(log, name, work=1000):
@@ -41,18 +70,28 @@ def test_contenders_take_turns_and_each_round_begins_with_another():
     assert "".join(log) == "aabbcc" + "abc" + "bca" + "cab"
 
 
-def test_twice_the_work_takes_twice_the_time():
+def test_twice_the_work_takes_twice_the_time(clock):
     rows = [
-        Contender("one", counting([], "one", 20_000), units=1),
-        Contender("two", counting([], "two", 40_000), units=1),
-        Contender("two, by its units", counting([], "two", 40_000), units=2),
+        Contender("one", clock.calls(0.002), units=1),
+        Contender("two", clock.calls(0.004), units=1),
+        Contender("two, by its units", clock.calls(0.004), units=2),
     ]
     one, two, each = interleaved(rows, Effort(rounds=7, least=0.01, most=1.0))
-    assert 1.4 < two.seconds / one.seconds < 2.8
-    assert 0.7 < each.seconds / one.seconds < 1.4
-    low, high = one.quartiles
-    assert low <= one.seconds <= high
+    assert [f.seconds for f in (one, two, each)] == pytest.approx([0.002, 0.004, 0.002])
+    assert one.quartiles == pytest.approx((0.002, 0.002))
     assert one.rounds == 7
+
+
+def test_the_median_and_the_quartiles_are_those_of_the_rounds(clock):
+    times = iter([9.0, 0.1, 0.1, 0.5, 0.2, 0.4, 0.3])  # the first two choose the repeats
+
+    def make():
+        return lambda: clock.spend(next(times))
+
+    (figure,) = interleaved([Contender("varies", make)], Effort(5, least=0.1, most=10.0))
+    assert figure.first == pytest.approx(9.0)
+    assert figure.seconds == pytest.approx(0.3)
+    assert figure.quartiles == pytest.approx((0.2, 0.4))
 
 
 def test_who_cannot_run_is_named_and_the_others_run():
@@ -92,23 +131,16 @@ def test_a_contender_that_fails_in_a_later_round_keeps_no_figure():
     assert fine.rounds == 2
 
 
-def test_a_long_call_counts_itself_and_is_not_repeated():
+def test_a_long_call_counts_itself_and_is_not_repeated(clock):
     log = []
 
     def make():
-        def call():
-            log.append(1)
-            total = 0
-            for k in range(300_000):
-                total += k
-            return total
+        return lambda: (log.append(1), clock.spend(2.0))[1]
 
-        return call
-
-    (figure,) = interleaved([Contender("long", make)], Effort(5, least=1e-4, most=1e-4))
+    (figure,) = interleaved([Contender("long", make)], Effort(5, least=0.1, most=1.0))
     assert (len(log), figure.rounds) == (2, 1)  # the first may have compiled
     log.clear()
-    (figure,) = interleaved([Contender("long", make)], Effort(5, 1e-4, 1e-4, longest=1e-4))
+    (figure,) = interleaved([Contender("long", make)], Effort(5, 0.1, 1.0, longest=1.0))
     assert (len(log), figure.rounds) == (1, 1)
 
 
@@ -120,13 +152,11 @@ def test_errors_of_calls_are_averaged_with_their_signs():
     assert pooled([Answer((-0.5,))]) == (0.5, 0.0)
 
 
-def test_units_of_an_answer_replace_those_of_the_contender():
-    def make():
-        return lambda: Answer((0.5,), units=1000.0)
-
+def test_units_of_an_answer_replace_those_of_the_contender(clock):
+    make = clock.calls(0.5, answer=Answer((0.5,), units=1000.0))
     (figure,) = interleaved([Contender("answers", make, units=1.0)], SHORT)
     assert figure.error == 0.5
-    assert figure.seconds < 1e-4
+    assert figure.seconds == pytest.approx(0.5e-3)
 
 
 def test_ratios_and_goals():
@@ -138,13 +168,17 @@ def test_ratios_and_goals():
     assert done.ratio("ours", "absent") is None
 
 
-def test_a_row_is_measured_by_its_clock():
-    import time
-
-    def make():
-        return lambda: time.sleep(0.005)
-
-    row = Row("group", "sleeps", "call", [Contender("sleep", make)], clock="wall")
-    assert 0.005 <= measure(row, SHORT).of("sleep").seconds < 0.1
+def test_a_row_is_measured_by_its_clock(clock):
+    contender = Contender("waits", clock.calls(0.001, waiting=0.004))
+    row = Row("group", "waits", "call", [contender], clock="wall")
+    assert measure(row, SHORT).of("waits").seconds == pytest.approx(0.005)
     (figure,) = interleaved(row.contenders, SHORT)
-    assert figure.seconds < 0.004
+    assert figure.seconds == pytest.approx(0.001)
+
+
+def test_the_real_clock_counts_processor_time_and_the_rest():
+    before = harness.processor_and_wall()
+    time.sleep(0.01)
+    sum(range(200_000))
+    after = harness.processor_and_wall()
+    assert after[0] > before[0] and after[1] - before[1] >= 0.01
