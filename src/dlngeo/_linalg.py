@@ -56,6 +56,19 @@ def together(layers: Iterable[Array]) -> Weights:
     )
 
 
+def sign_changed(before: Array, after: Array) -> Array:
+    """Whether det W has changed its sign between two stacks of square matrices, for certain.
+
+    That is, where no least singular value is so small that its sign is rounding.
+    """
+    with np.errstate(all="ignore"):
+        changed = np.asarray(np.linalg.slogdet(before)[0] * np.linalg.slogdet(after)[0] < 0)
+    for W in (before, after):
+        sigma = np.linalg.svd(W[changed], compute_uv=False)
+        changed[changed] = sigma[..., -1] > 1e-8 * sigma[..., 0]
+    return changed
+
+
 def svd_product(U: Array, sigma: Array, Vt: Array) -> Array:
     """U diag(sigma) Vt of stacks: the inverse of :func:`svd`."""
     return np.asarray((U * sigma[..., None, :]) @ Vt)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlngeo import energies, flows
+from dlngeo import balanced, energies, flows
 
 
 @pytest.mark.parametrize("engine", ["numpy", "auto"])
@@ -39,3 +39,18 @@ def test_a_class_that_changes_the_gradient_is_not_taken_for_its_parent():
         np.testing.assert_allclose(end, alone.W[-1], atol=1e-7)
     with pytest.raises(ValueError, match="part compiled"):
         flows.ensemble(energy, starts, (0, 3), depth=2, engine="numba")
+
+
+@pytest.mark.parametrize("upstairs", [False, True])
+def test_one_flow_from_far_too_large_a_start_is_not_said_to_fit(upstairs):
+    energy = energies.Quadratic(np.diag([3, 1, 0.5]))
+    starts = 1e14 * np.random.default_rng(5).standard_normal((20, 3, 3))
+    false = 0
+    for start in starts[np.linalg.slogdet(starts)[0] < 0][:2]:
+        begin = (balanced.lift(start, 3), {}) if upstairs else (start, {"depth": 3})
+        run = flows.gradient_flow(energy, begin[0], (0, 1e4), gtol=0, stop_loss=1e-10, **begin[1])
+        fits = run.energy[-1] < 0.1249
+        assert (run.status == -1) == fits
+        assert not fits or "the sign of det W changed" in run.message
+        false += fits
+    assert false

@@ -14,7 +14,15 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks, _engine, _rank
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
-from dlngeo._linalg import frobenius, layer_widths, product, svd, svd_product, transpose
+from dlngeo._linalg import (
+    frobenius,
+    layer_widths,
+    product,
+    sign_changed,
+    svd,
+    svd_product,
+    transpose,
+)
 from dlngeo._lockstep.follow import (
     CROSSED,
     METHODS,
@@ -35,7 +43,6 @@ from dlngeo.spectral import two_by_two
 from dlngeo.weights import flatten, unflatten
 
 LARGEST = 12  # whole depth up to which W is followed as the balanced weights over it
-_CERTAIN = 1e-8  # of σ_1: a least singular value whose sign is no rounding
 _NAMED = 5  # members that a message names
 
 
@@ -295,16 +302,11 @@ def _result(
 
 
 def _crossed(state: _State, W: Array) -> Array:
-    """Whose det W has changed its sign, for certain: flows downstairs keep it at depth above 1."""
-    flat = max(state.depth, len(state.widths) - 1) <= 1
-    if state.W is None or state.shape[0] != state.shape[1] or flat:
+    """Whose det W has changed its sign: flows downstairs keep it, from depth 2 on."""
+    low = max(state.depth, len(state.widths) - 1) < 2
+    if state.W is None or state.shape[0] != state.shape[1] or low:
         return np.zeros(len(W), dtype=bool)
-    with np.errstate(all="ignore"):
-        crossed = np.linalg.slogdet(state.W)[0] * np.linalg.slogdet(W)[0] < 0
-    for A in (state.W, W):
-        sigma = svd(A[crossed])[1]
-        crossed[crossed] = sigma[:, -1] > _CERTAIN * sigma[:, 0]
-    return np.asarray(crossed)
+    return sign_changed(state.W, W)
 
 
 def _message(ends: Ends) -> str:

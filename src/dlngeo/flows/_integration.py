@@ -13,6 +13,7 @@ from scipy.integrate import OdeSolver
 
 from dlngeo import _callbacks
 from dlngeo._checks import Array
+from dlngeo._lockstep.follow import CROSSED, REASONS
 from dlngeo.flows._control import Control
 from dlngeo.flows._record import Record
 from dlngeo.flows._stopping import STOP_LOSS, StopRules
@@ -41,6 +42,8 @@ def integrate(system: System, control: Control) -> Any:
             )
         if status != 0:
             run.record.finish(run.t, run.y)
+        if status >= 0 and system.crossed(run.y):
+            status, message = -1, f"{message}; {REASONS[CROSSED]}"
         return run.record.trajectory(system, status, message, run.stats())
 
 

@@ -23,6 +23,7 @@ from dlngeo._linalg import (
     layer_widths,
     prefix_products,
     product,
+    sign_changed,
     svd,
     svd_product,
     transpose,
@@ -31,7 +32,7 @@ from dlngeo._results.trajectory import Trajectory, build
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
-from dlngeo.weights import flatten
+from dlngeo.weights import flatten, is_balanced
 
 
 class System(Protocol):
@@ -61,6 +62,10 @@ class System(Protocol):
         """What a callback is shown of what was read."""
         ...
 
+    def crossed(self, y: Array) -> bool:
+        """Whether a state lies, for certain, where the exact flow from the start does not come."""
+        ...
+
     def trajectory(
         self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
     ) -> Any:
@@ -69,7 +74,10 @@ class System(Protocol):
 
 
 class _MatrixSystem:
-    """What is read off a state that gives the matrix W."""
+    """What is read off a state that gives the matrix W.
+
+    A system says besides whether its exact flow keeps the sign of det W.
+    """
 
     equation: Equation
     energy: Energy
@@ -105,6 +113,14 @@ class _MatrixSystem:
 
     def seen(self, W: Array) -> Array:
         return W
+
+    def keeps_sign(self) -> bool:
+        return False
+
+    def crossed(self, y: Array) -> bool:
+        if not self.keeps_sign():
+            return False
+        return bool(sign_changed(self.end_to_end(self.start), self.end_to_end(y)).any())
 
     def trajectory(
         self, t: Array, y: Array, status: int, message: str, stats: dict[str, int]
@@ -148,6 +164,11 @@ class WeightFlow(_MatrixSystem):
 
     def end_to_end(self, y: Array) -> Array:
         return product(self.weights(y))
+
+    def keeps_sign(self) -> bool:
+        layers = self.weights(self.start)
+        square = len({size for W in layers for size in W.shape[-2:]}) == 1
+        return square and len(layers) > 1 and bool(is_balanced(layers).all())
 
     def velocity(self, t: float, y: Array) -> Array:
         layers = self.weights(y)
@@ -205,6 +226,10 @@ class EndToEndFlow(_MatrixSystem):
 
     def weights(self, y: Array) -> None:
         return None
+
+    def keeps_sign(self) -> bool:
+        m, n = self._shape[-2:]
+        return m == n and self.equation.depth >= 2
 
     def end_to_end(self, y: Array) -> Array:
         return self._stratum(y.reshape(*y.shape[:-1], *self._shape))

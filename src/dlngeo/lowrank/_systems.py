@@ -75,6 +75,9 @@ class _FactorFlow:
         value = self._pull.value(*W)
         return (W, value) if math.isfinite(value) else None
 
+    def crossed(self, y: Array) -> bool:
+        return False
+
     def slope(self, W: tuple[Array, Array]) -> float:
         return self._pull.slope(*W)
 
