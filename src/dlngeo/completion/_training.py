@@ -154,6 +154,7 @@ def _flow(
         _energy(setting, mask),
         setting.start,
         (0.0, t_end),
+        method="RKC",  # many short steps: validation looks, and curves are drawn, at each
         rtol=setting.rtol,
         max_steps=_STEPS if may_give_up else 10 * _STEPS,
         **control,  # type: ignore[arg-type]
