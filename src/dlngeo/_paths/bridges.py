@@ -22,7 +22,11 @@ _TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1
 
 
 class Stepper(Protocol):
-    """One step of a scheme, for a stack of finite states (path, ...)."""
+    """One step of a scheme, for a stack of finite states (path, ...).
+
+    A step that is taken in parts is taken in parts as long as the drift allows, or ``fineness``
+    times as short where a stepper has that attribute.
+    """
 
     noise_size: int
 
@@ -109,9 +113,10 @@ def in_parts(
     pile, failed = _Pile(dt, normals), np.zeros(count, dtype=bool)
     followed, active = np.ones(count, dtype=bool), np.arange(count)
     bridges.used += count
+    fineness = float(getattr(stepper, "fineness", 1.0))
     for _ in range(PARTS):
         time, rate = pile.next(active)[0], here.rate[active]
-        parts = np.maximum(np.ceil(time * rate), 1.0)
+        parts = np.maximum(np.ceil(fineness * time * rate), 1.0)
         parts = np.where(failed[active], np.maximum(parts, 2.0), parts)
         possible = time >= parts * (_SHORTEST / np.maximum(rate, 1 / dt))  # not NaN either
         followed[active[~possible]] = False

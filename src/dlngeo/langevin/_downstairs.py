@@ -139,18 +139,11 @@ class WeakTwo(RootEuler):
     """
 
     kernel: ClassVar[str | None] = "WEAK_TWO"
+    fineness: ClassVar[float] = 2.0  # at the longest step its error, of order h², is seen
 
     def __init__(self, equation: Equation, d: int) -> None:
         super().__init__(equation, d)
         self.noise_size = 2 * d * d
-
-    def prepare(self, state: Array, kept: Array | None = None) -> tuple[Array, Ready]:
-        """Twice a Lipschitz constant of the drift, and what a step takes over.
-
-        For a step at the edge, of twice the length, has an error of order h² that is seen.
-        """
-        rate, ready = super().prepare(state, kept)
-        return 2 * rate, ready
 
     def step(
         self, state: Array, normals: Array, dt: float | Array, ready: Ready | None = None

@@ -119,11 +119,11 @@ def simulate(
     Notes
     -----
     Where dt is too long for the drift at hand, dt [N σ_1^{2-2/N} ‖E″‖ + (N-1) σ_1^{1-2/N} ‖E′‖] > 1
-    (``weak2``: 1/2) for σ_1 the largest singular value, the step is taken in parts, with the
-    increments of a Brownian bridge; upstairs also where two singular values of a layer are so small
-    that noise would lead past both. A step that fails, or leads to where the drift turns 4 times
-    too fast for it, is tried again in halves, by that path alone. The message counts such steps.
-    That keeps a run stable and its law right as dt → 0. How exact it is at a given dt only a
+    for σ_1 the largest singular value, the step is taken in parts (``weak2``: twice as many), with
+    the increments of a Brownian bridge; upstairs also where two singular values of a layer are so
+    small that noise would lead past both. A step that fails, or leads to where the drift turns 4
+    times too fast for it, is tried again in halves, by that path alone. The message counts such
+    steps. That keeps a run stable and its law right as dt → 0. How exact it is at a given dt only a
     shorter dt tells.
 
     Source: Menon, (12.8)-(12.13), (12.3), (12.11); the scheme of weak order 2, infinite depth,

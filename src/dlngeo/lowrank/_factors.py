@@ -99,10 +99,12 @@ def started(value: Any, rank: int | None, name: str = "start") -> Factors:
     if r > largest:
         raise ValueError(f"rank must be at most {largest}, what {name} has; it is {r}")
     known = int((found.sigma > size * np.finfo(float).eps * found.sigma[0]).sum())
+    if known == 0:
+        raise np.linalg.LinAlgError(f"{name} must not be zero: no flow leaves it within a rank")
     if known < r:
         raise np.linalg.LinAlgError(
-            f"{name} must have the rank {r} that rank= says; its numerical rank is {known}: pass "
-            f"rank={known}"
+            f"{name} must have the rank {r} that {'its shape' if rank is None else 'rank='} says; "
+            f"its numerical rank is {known}: pass rank={known}"
         )
     return Factors(found.U[:, :r], found.sigma[:r], found.V[:, :r])
 

@@ -34,7 +34,7 @@ def slow(law: Law, scheme: int, top: Lanes, steep: Lanes, turn: float) -> Any:
 
     :mod:`dlngeo.langevin.lipschitz` without its root: h R (1 + s √h/λ_1)^{2N-2} <= 1.
     """
-    depth, room = law.depth, (0.5 if scheme == WEAK_TWO else 1.0) * turn / law.dt - law.decay
+    depth, room = law.depth, turn / law.dt - law.decay
     h = 1 / room if room > 0 else np.inf
     spread = 3 * math.sqrt(2 * law.temperature * h)
     bend = 2.0 if scheme == ENTRIES else 1.0
