@@ -41,7 +41,10 @@ def riemannian_hessian(frame: Frame, slope: Array, bend: Array, Z: Array) -> Arr
     Sigma = diagonal_matrix(sigma, U.shape[-1], V.shape[-1])
     rows, columns = Sigma.sum(axis=-1), Sigma.sum(axis=-2)  # σ, with zeros beyond the rank
     G = second_quotient(
-        rows[..., :, None, None], sigma[..., None, :, None], columns[..., None, None, :], frame.depth
+        rows[..., :, None, None],
+        sigma[..., None, :, None],
+        columns[..., None, None, :],
+        frame.depth,
     )
     G = G * sigma[..., None, :, None]
     change = np.zeros(np.broadcast_shapes(e.shape, p.shape))
