@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from dlngeo import _checks
 from dlngeo._checks import Array
@@ -66,8 +67,9 @@ def plot(
 
     Notes
     -----
-    The outermost hundredth of the values at either end may lie beyond the colours. Slopes and
-    densities have logarithmic levels.
+    The outermost hundredth of the values at either end has the colour of the outermost level.
+    Slopes and densities have logarithmic levels. On a profile dashed lines stand where det W = 0,
+    dotted ones where singular values meet.
 
     Examples
     --------
@@ -138,9 +140,9 @@ def _contour(axes: Axes, landscape: Landscape, quantity: str, colorbar: bool) ->
     values = landscape.values[quantity].T
     levels = _levels(values, quantity)
     axes.patch.set(facecolor="0.85", edgecolor="0.6", hatch="xxx")  # shows where nothing is drawn
-    masked = np.ma.masked_invalid(values)
+    masked = np.ma.masked_invalid(np.clip(values, levels[0], levels[-1]))
     norm = "log" if quantity in _LOGARITHMIC else None
-    drawn = axes.contourf(x, y, masked, levels, cmap="viridis", norm=norm, extend="both")
+    drawn = axes.contourf(x, y, masked, levels, cmap="viridis", norm=norm)
     axes.contour(x, y, masked, levels[::2], colors="black", linewidths=0.4, alpha=0.5)
     if quantity == "curvature" and levels[0] < 0 < levels[-1]:
         axes.contour(x, y, masked, [0.0], colors="white", linewidths=1.2)
@@ -185,8 +187,9 @@ def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
             axes.set_yscale("log")
         elif high > low:
             axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-    for place in _crossings(landscape):
-        axes.axvline(place, color="0.5", linewidth=0.8, linestyle="--")
+    for places, stroke in ((_crossings(landscape), "--"), (_meetings(landscape), ":")):
+        for place in places:
+            axes.axvline(place, color="0.5", linewidth=0.9, linestyle=stroke, zorder=0)
     axes.set(xlabel=_coordinate(landscape, 0), ylabel=_LABELS[quantity])
     axes.margins(x=0)
     if names:
@@ -204,6 +207,30 @@ def _crossings(landscape: Landscape) -> Array:
     det = _determinants(landscape)
     i = np.flatnonzero(np.diff((det >= 0).astype(int)))
     return np.asarray(x[i] - det[i] * (x[i + 1] - x[i]) / (det[i + 1] - det[i]))
+
+
+def _meetings(landscape: Landscape) -> list[float]:
+    """Where two singular values meet along a line."""
+    (x,) = landscape.coordinates.values()
+
+    def gap(at: Array) -> Array:
+        sigma = np.linalg.svd(landscape.section.points(at[:, None]), compute_uv=False)
+        return np.asarray(-np.diff(sigma).max(axis=-1) / sigma[:, 0].max(initial=1e-300))
+
+    if len(landscape.section.base) < 2:
+        return []
+    gaps = gap(x)
+    inner = (gaps[1:-1] <= gaps[:-2]) & (gaps[1:-1] <= gaps[2:])
+    found = []
+    for i in np.flatnonzero(inner) + 1:
+        ends = (float(x[i - 1]), float(x[i + 1]))
+        best: Any = minimize_scalar(
+            lambda s: float(gap(np.array([s]))[0]), bounds=ends, method="bounded",
+            options={"xatol": 1e-9 * (ends[1] - ends[0])},
+        )  # fmt: skip
+        if best.fun < 1e-6:
+            found.append(float(best.x))
+    return found
 
 
 def _edges(axes: Axes, landscape: Landscape) -> None:
@@ -256,5 +283,5 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
             x[:, 0], x[:, 1], **_MARKS[kind], **colour, zorder=5, label=f"{kind}, rank {rank}"
         )
     if seen.any():
-        ax.legend(fontsize=7, loc="upper right", framealpha=0.9)
+        ax.legend(fontsize=7, framealpha=0.9)
     return ax
