@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import ArrayLike
 from dlngeo import _checks
 from dlngeo._checks import RNG, Array
 from dlngeo._engine import chosen as chosen_engine
-from dlngeo._results import archive
 from dlngeo.energies import SparseCompletion
+from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
 from dlngeo.lowrank._starts import spectral_start
@@ -25,64 +26,6 @@ _WORSE = 1.01  # times the least error, where training ends
 _STEPS = 200  # of a trial, at most
 _LONG = 1e9  # a time that no trial comes to
 _SCALE = 0.02  # of the leading singular value of the residual
-
-
-@dataclass(frozen=True, eq=False)
-class LowRankCompletion:
-    """A table completed: mean, biases of rows and columns, and a matrix of low rank.
-
-    Attributes
-    ----------
-    U, sigma, V : (m, r), (r,) and (n, r) arrays
-        The matrix of low rank, as :class:`Factors` have it.
-    row_biases, column_biases : (m,) and (n,) arrays
-    mean : float
-    limits : tuple of two floats, or None
-        Predictions are clipped to them.
-    summary : dict
-        ``rank``, ``weight_decay``, ``time`` and ``shrinkage``, chosen or given; rank 0 where mean
-        and biases alone predict best;
-        ``validation_rmse``, and ``biases_rmse`` of mean and biases alone; ``trials``.
-    """
-
-    U: Array
-    sigma: Array
-    V: Array
-    row_biases: Array
-    column_biases: Array
-    mean: float
-    limits: tuple[float, float] | None = None
-    summary: dict[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        error = self.summary["validation_rmse"]
-        return f"LowRankCompletion({self.factors!r}, validation RMSE {error:.4g})"
-
-    @property
-    def factors(self) -> Factors:
-        """The matrix of low rank, without mean and biases."""
-        return Factors(self.U, self.sigma, self.V)
-
-    def predict(self, rows: ArrayLike, cols: ArrayLike) -> Array:
-        """What is expected at these places, counted from 0."""
-        found = self.factors.entries(rows, cols)
-        found += self.mean + self.row_biases[np.asarray(rows, dtype=np.intp)]
-        found += self.column_biases[np.asarray(cols, dtype=np.intp)]
-        return found if self.limits is None else np.clip(found, *self.limits)
-
-    def save(self, path: archive.File) -> None:
-        """Write the completion to a file, which :meth:`load` reads, as trajectories are."""
-        parts = {one.name: getattr(self, one.name) for one in fields(self)}
-        arrays = {name: parts.pop(name) for name in list(parts) if hasattr(parts[name], "dtype")}
-        archive.write(path, type(self).__name__, arrays, parts)
-
-    @classmethod
-    def load(cls, path: archive.File) -> LowRankCompletion:
-        """The completion that :meth:`save` wrote."""
-        arrays, about = archive.read(path, cls.__name__)
-        limits = about.pop("limits")
-        parts: dict[str, Any] = {**arrays, **about}
-        return cls(**parts, limits=None if limits is None else (limits[0], limits[1]))
 
 
 def complete(
@@ -100,6 +43,9 @@ def complete(
     clip: bool = False,
     rng: RNG = None,
     engine: str = "auto",
+    chosen: dict[str, Any] | None = None,
+    trials: MutableMapping[str, dict[str, Any]] | None = None,
+    callback: Callable[[str, float, float], None] | None = None,
 ) -> LowRankCompletion:
     """Complete a table from some of its entries, by a deep linear network of low rank.
 
@@ -128,6 +74,15 @@ def complete(
     rng : Generator, SeedSequence, integer or None
         Draws the entries held out.
     engine : "auto", "numpy" or "numba"
+    chosen : dict or None
+        The summary of a completion of some of the entries: its rank, weight decay, shrinkage and
+        time are taken, and nothing is held out.
+    trials : dict or None
+        What has been tried, by name, which is not tried again; what is tried now is added:
+        ``error`` and ``time`` where validation is best, ``times`` and ``errors`` along the path.
+        Kept in a file, they let a run that was interrupted go on: the result is the same.
+    callback : callable or None
+        ``callback(name, t, error)`` after each step of a trial.
 
     Returns
     -------
@@ -155,10 +110,15 @@ def complete(
             f"{whole.values.size}"
         )
     chosen_engine(engine)  # refuses what is none
+    if trials is not None:
+        _checks.instance(trials, "trials", MutableMapping)
+    if callback is not None:
+        _checks.function(callback, "callback")
     number = _checks.depth(depth)
     if math.isinf(number):
         raise ValueError("depth must be finite: at inf the singular spaces do not move")
     m, n = whole.shape
+    taken = None if chosen is None else _chosen(chosen, min(m, n))
     ranks = [k for k in _RANKS if 2 * k <= min(m, n)] or [1]
     unit = whole.values.size / (m + n)
     settings = _Settings(
@@ -173,11 +133,30 @@ def complete(
     shrinkages = _SHRINKAGES if _checks.flag(biases, "biases") else (math.inf,)
     limits = (float(whole.values.min()), float(whole.values.max()))
     clipped = limits if _checks.flag(clip, "clip") else None
-    order = _checks.rng(rng).permutation(whole.values.size)
+    everything, generator = _Table.of(whole, slice(None)), _checks.rng(rng)
+    if taken is not None:
+        return _trained(everything, settings, taken, clipped)
+    order = generator.permutation(whole.values.size)
     seen = _Table.of(whole, np.sort(order[held:]))
     hidden = _Table.of(whole, np.sort(order[:held]))
-    chosen = _validated(seen, hidden, settings, shrinkages, clipped)
-    return _trained(_Table.of(whole, slice(None)), len(seen.values), settings, chosen, clipped)
+    kept = _Trials({} if trials is None else trials, callback or (lambda name, t, error: None))
+    found = _validated(seen, hidden, settings, shrinkages, clipped, kept)
+    return _trained(everything, settings, found, clipped)
+
+
+def _chosen(summary: Any, largest: int) -> dict[str, Any]:
+    """A copy of the summary of another completion, once it says all that is to be taken."""
+    found = dict(_checks.instance(summary, "chosen", dict))
+    missing = {"rank", "weight_decay", "time", "shrinkage", "entries"} - found.keys()
+    if missing:
+        raise ValueError(f"chosen must be the summary of a completion; {min(missing)} is missing")
+    for name, least, most in (("rank", 0, largest), ("entries", 1, None)):
+        found[name] = _checks.integer(found[name], f"chosen[{name!r}]", least, most)
+    for name in ("weight_decay", "time", "shrinkage"):
+        number = _checks.real(found[name], f"chosen[{name!r}]")
+        if not (number >= 0 and (number < math.inf or name == "shrinkage")):
+            raise ValueError(f"chosen[{name!r}] must be >= 0, not {number:g}")
+    return found
 
 
 class _Settings(NamedTuple):
@@ -241,6 +220,7 @@ def _validated(
     settings: _Settings,
     shrinkages: tuple[float, ...],
     limits: tuple[float, float] | None,
+    kept: _Trials,
 ) -> dict[str, Any]:
     """The choice that predicts the hidden entries best."""
     found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
@@ -255,25 +235,49 @@ def _validated(
         if start is None:
             continue
         for decay in settings.decays:
-            trial = _Trial(hidden, expected, limits)
-            _flow(energy, start, decay, settings, look=trial)
-            if trial.error < best["validation_rmse"]:
-                best = {"validation_rmse": trial.error, "time": trial.time}
+            name = f"rank {rank}, weight decay {decay:.6g}"
+            if name not in kept.done:
+                look = _Trial(hidden, expected, limits, partial(kept.callback, name))
+                _flow(energy, start, decay, settings, look=look)
+                kept.done[name] = look.outcome()
+            trial = kept.done[name]
+            if trial["error"] < best["validation_rmse"]:
+                best = {"validation_rmse": trial["error"], "time": trial["time"]}
                 best |= {"rank": rank, "weight_decay": decay}
-    trials = len(settings.ranks) * len(settings.decays)
-    return best | {"shrinkage": shrinkage, "biases_rmse": alone, "trials": trials}
+    best |= {"shrinkage": shrinkage, "biases_rmse": alone, "entries": len(seen.values)}
+    return best | {"trials": len(settings.ranks) * len(settings.decays)}
+
+
+class _Trials(NamedTuple):
+    done: MutableMapping[str, dict[str, Any]]
+    callback: Callable[[str, float, float], None]
 
 
 class _Trial:
     """Looks at the hidden entries after each step, and ends the run where they get worse."""
 
-    def __init__(self, hidden: _Table, expected: Array, limits: tuple[float, float] | None) -> None:
+    def __init__(
+        self,
+        hidden: _Table,
+        expected: Array,
+        limits: tuple[float, float] | None,
+        callback: Callable[[float, float], None],
+    ) -> None:
         self._hidden, self._expected, self._limits = hidden, expected, limits
+        self._callback = callback
         self.error, self.time = math.inf, 0.0
+        self._path: list[tuple[float, float]] = []
+
+    def outcome(self) -> dict[str, Any]:
+        times, errors = zip(*self._path, strict=True) if self._path else ((), ())
+        best = {"error": self.error, "time": self.time}
+        return best | {"times": list(times), "errors": list(errors)}
 
     def __call__(self, t: float, W: Factors) -> None:
         places = self._hidden.rows, self._hidden.cols
         error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
+        self._path.append((t, error))
+        self._callback(t, error)
         if error < self.error:
             self.error, self.time = error, t
         elif error > _WORSE * self.error or t > 10 * self.time:
@@ -307,14 +311,14 @@ def _flow(
 
 def _trained(
     table: _Table,
-    seen: int,
     settings: _Settings,
     chosen: dict[str, Any],
     limits: tuple[float, float] | None,
 ) -> LowRankCompletion:
     """With all entries, as far as the choice says: E is a sum, so that more of them go faster."""
     biases = table.biases(chosen["shrinkage"])
-    chosen["time"] *= seen / len(table.values)
+    chosen["time"] *= chosen["entries"] / len(table.values)
+    chosen["entries"] = len(table.values)
     energy, (m, n) = table.residual(biases), table.shape
     start = _start(energy, chosen["rank"], settings) if chosen["rank"] else None
     if start is None:  # mean and biases say it all
