@@ -101,12 +101,14 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_result():
     half = Killed()
     with pytest.raises(KeyboardInterrupt):
         complete(*seen, SHAPE, rng=3, trials=half)
-    kept, looked = json.loads(json.dumps(half)), []
-    again = complete(
-        *seen, SHAPE, rng=3, trials=kept, callback=lambda name, t, error: looked.append(name)
-    )
-    assert set(looked) == set(whole) - set(half) and len(half) == 5
-    assert kept == whole and again.summary == straight.summary
+    kept, told = json.loads(json.dumps(half)), []
+    again = complete(*seen, SHAPE, rng=3, trials=kept, progress=lambda *told_: told.append(told_))
+    assert len(half) == 5 and kept == whole
+    assert [stage for stage, _ in told] == sorted(stage for stage, _ in told)
+    for stage in ("choosing", "training"):
+        parts = [part for name, part in told if name == stage]
+        assert parts == sorted(parts) and parts[-1] == 1.0
+    assert again.summary == straight.summary
     for name in ("U", "sigma", "V", "row_biases", "column_biases"):
         np.testing.assert_array_equal(getattr(again, name), getattr(straight, name))
 

@@ -121,7 +121,7 @@ def entries() -> dict[str, Call]:
             "engine": engine,
             "chosen": _chosen(),
             "trials": given(None, foreign(none=True) | {"list": []}, without=["dict"]),
-            "callback": function(lambda name, t, error: None, none=True),
+            "progress": function(lambda stage, fraction: None, none=True),
         },
         "lowrank.LowRankCompletion.predict": places,
         "lowrank.LowRankCompletion.save": {"path": file(_folder() / "new")},

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import RNG, Array
 from dlngeo._engine import chosen as chosen_engine
 from dlngeo.energies import SparseCompletion
@@ -18,6 +19,8 @@ from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
 from dlngeo.lowrank._starts import spectral_start
+
+Progress = Callable[[str, float], None]
 
 _RANKS = (5, 10, 20, 40)
 _DECAYS = (0.0, 0.1, 0.2)  # times the mean number of entries of a row and a column together
@@ -45,7 +48,7 @@ def complete(
     engine: str = "auto",
     chosen: dict[str, Any] | None = None,
     trials: MutableMapping[str, dict[str, Any]] | None = None,
-    callback: Callable[[str, float, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> LowRankCompletion:
     """Complete a table from some of its entries, by a deep linear network of low rank.
 
@@ -81,8 +84,8 @@ def complete(
         What has been tried, by name, which is not tried again; what is tried now is added:
         ``error`` and ``time`` where validation is best, ``times`` and ``errors`` along the path.
         Kept in a file, they let a run that was interrupted go on: the result is the same.
-    callback : callable or None
-        ``callback(name, t, error)`` after each step of a trial.
+    progress : callable or None
+        ``progress(stage, fraction)`` after each step; stages are "choosing" and "training".
 
     Returns
     -------
@@ -112,8 +115,7 @@ def complete(
     chosen_engine(engine)  # refuses what is none
     if trials is not None:
         _checks.instance(trials, "trials", MutableMapping)
-    if callback is not None:
-        _checks.function(callback, "callback")
+    report = _unheard if progress is None else _checks.function(progress, "progress")
     number = _checks.depth(depth)
     if math.isinf(number):
         raise ValueError("depth must be finite: at inf the singular spaces do not move")
@@ -135,13 +137,17 @@ def complete(
     clipped = limits if _checks.flag(clip, "clip") else None
     everything, generator = _Table.of(whole, slice(None)), _checks.rng(rng)
     if taken is not None:
-        return _trained(everything, settings, taken, clipped)
+        return _trained(everything, settings, taken, clipped, report)
     order = generator.permutation(whole.values.size)
     seen = _Table.of(whole, np.sort(order[held:]))
     hidden = _Table.of(whole, np.sort(order[:held]))
-    kept = _Trials({} if trials is None else trials, callback or (lambda name, t, error: None))
-    found = _validated(seen, hidden, settings, shrinkages, clipped, kept)
-    return _trained(everything, settings, found, clipped)
+    done = {} if trials is None else trials
+    found = _validated(seen, hidden, settings, shrinkages, clipped, done, report)
+    return _trained(everything, settings, found, clipped, report)
+
+
+def _unheard(stage: str, fraction: float) -> None:
+    """Progress that nobody asked for."""
 
 
 def _chosen(summary: Any, largest: int) -> dict[str, Any]:
@@ -220,7 +226,8 @@ def _validated(
     settings: _Settings,
     shrinkages: tuple[float, ...],
     limits: tuple[float, float] | None,
-    kept: _Trials,
+    done: MutableMapping[str, dict[str, Any]],
+    report: Progress,
 ) -> dict[str, Any]:
     """The choice that predicts the hidden entries best."""
     found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
@@ -230,27 +237,28 @@ def _validated(
     best: dict[str, Any] = {
         "validation_rmse": alone, "time": 0.0, "rank": 0, "weight_decay": 0.0,
     }  # fmt: skip
-    for rank in settings.ranks:
-        start = _start(energy, rank, settings)
-        if start is None:
-            continue
-        for decay in settings.decays:
-            name = f"rank {rank}, weight decay {decay:.6g}"
-            if name not in kept.done:
-                look = _Trial(hidden, expected, limits, partial(kept.callback, name))
+    tries = [(rank, decay) for rank in settings.ranks for decay in settings.decays]
+    cost, total = 0, sum(rank for rank, _ in tries)
+    for rank, decay in tries:
+        name = f"rank {rank}, weight decay {decay:.6g}"
+        if name not in done:
+            start = _start(energy, rank, settings)
+            look = _Trial(hidden, expected, limits, partial(_tell, report, cost, rank, total))
+            if start is not None:
                 _flow(energy, start, decay, settings, look=look)
-                kept.done[name] = look.outcome()
-            trial = kept.done[name]
-            if trial["error"] < best["validation_rmse"]:
-                best = {"validation_rmse": trial["error"], "time": trial["time"]}
-                best |= {"rank": rank, "weight_decay": decay}
+            done[name] = look.outcome()
+        cost += rank
+        report("choosing", cost / total)
+        if done[name]["error"] < best["validation_rmse"]:
+            best = {"validation_rmse": done[name]["error"], "time": done[name]["time"]}
+            best |= {"rank": rank, "weight_decay": decay}
     best |= {"shrinkage": shrinkage, "biases_rmse": alone, "entries": len(seen.values)}
-    return best | {"trials": len(settings.ranks) * len(settings.decays)}
+    return best | {"trials": len(tries)}
 
 
-class _Trials(NamedTuple):
-    done: MutableMapping[str, dict[str, Any]]
-    callback: Callable[[str, float, float], None]
+def _tell(report: Progress, done: int, rank: int, total: int, steps: int) -> None:
+    """How far it is with the trials; a trial does not know how many steps it will take."""
+    report("choosing", (done + (1 - 0.8**steps) * rank) / total)
 
 
 class _Trial:
@@ -261,10 +269,10 @@ class _Trial:
         hidden: _Table,
         expected: Array,
         limits: tuple[float, float] | None,
-        callback: Callable[[float, float], None],
+        report: Callable[[int], None],
     ) -> None:
         self._hidden, self._expected, self._limits = hidden, expected, limits
-        self._callback = callback
+        self._report = report
         self.error, self.time = math.inf, 0.0
         self._path: list[tuple[float, float]] = []
 
@@ -277,7 +285,7 @@ class _Trial:
         places = self._hidden.rows, self._hidden.cols
         error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
         self._path.append((t, error))
-        self._callback(t, error)
+        self._report(len(self._path))
         if error < self.error:
             self.error, self.time = error, t
         elif error > _WORSE * self.error or t > 10 * self.time:
@@ -300,11 +308,11 @@ def _flow(
     decay: float,
     settings: _Settings,
     time: float = _LONG,
-    look: _Trial | None = None,
+    look: _Trial | Callback | None = None,
 ) -> Factors:
     run = flow(
         energy, start, (0, time), depth=settings.depth, weight_decay=decay, rtol=1e-4,
-        max_steps=_STEPS if look else 10 * _STEPS, callback=look, engine=settings.engine,
+        max_steps=_STEPS if time == _LONG else 10 * _STEPS, callback=look, engine=settings.engine,
     )  # fmt: skip
     return run.factors()
 
@@ -314,6 +322,7 @@ def _trained(
     settings: _Settings,
     chosen: dict[str, Any],
     limits: tuple[float, float] | None,
+    report: Progress,
 ) -> LowRankCompletion:
     """With all entries, as far as the choice says: E is a sum, so that more of them go faster."""
     biases = table.biases(chosen["shrinkage"])
@@ -324,5 +333,10 @@ def _trained(
     if start is None:  # mean and biases say it all
         W = Factors(np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0)))
     else:
-        W = _flow(energy, start, chosen["weight_decay"], settings, chosen["time"])
+        time = chosen["time"]
+
+        def tell(t: float, W: Factors) -> None:
+            report("training", t / time)
+
+        W = _flow(energy, start, chosen["weight_decay"], settings, time, tell)
     return LowRankCompletion(*W, biases.rows, biases.cols, biases.mean, limits, chosen)
