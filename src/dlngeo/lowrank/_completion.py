@@ -26,6 +26,9 @@ _RANKS = (5, 10, 20, 40)
 _DECAYS = (0.0, 0.1, 0.2)  # times the mean number of entries of a row and a column together
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)  # entries that a bias of zero counts for
 _WORSE = 1.01  # times the least error, where training ends
+_GAIN = 0.999  # times the error, below which there is a gain worth waiting for
+_PATIENCE = 10  # times the time of the last gain, when training ends
+_IDLE = 20  # steps since then, at least, when it does
 _STEPS = 200  # of a trial, at most
 _LONG = 1e9  # a time that no trial comes to
 _SCALE = 0.02  # of the leading singular value of the residual
@@ -274,6 +277,8 @@ class _Trial:
         self._hidden, self._expected, self._limits = hidden, expected, limits
         self._report = report
         self.error, self.time = math.inf, 0.0
+        self._last = math.inf, 0.0  # error and time of the last gain worth waiting for
+        self._idle = 0  # steps since then
         self._path: list[tuple[float, float]] = []
 
     def outcome(self) -> dict[str, Any]:
@@ -288,7 +293,11 @@ class _Trial:
         self._report(len(self._path))
         if error < self.error:
             self.error, self.time = error, t
-        elif error > _WORSE * self.error or t > 10 * self.time:
+        if error < _GAIN * self._last[0]:
+            self._last, self._idle = (error, t), -1
+        self._idle += 1
+        waited = self._idle >= _IDLE and t > _PATIENCE * self._last[1]
+        if waited or error > _WORSE * self.error:
             raise StopIteration
 
 
