@@ -282,9 +282,8 @@ class _Trial:
         self._path: list[tuple[float, float]] = []
 
     def outcome(self) -> dict[str, Any]:
-        times, errors = zip(*self._path, strict=True) if self._path else ((), ())
-        best = {"error": self.error, "time": self.time}
-        return best | {"times": list(times), "errors": list(errors)}
+        times, errors = ([step[k] for step in self._path] for k in (0, 1))
+        return {"error": self.error, "time": self.time, "times": times, "errors": errors}
 
     def __call__(self, t: float, W: Factors) -> None:
         places = self._hidden.rows, self._hidden.cols

@@ -19,6 +19,7 @@ it. :data:`MISSING` lists the spellings of a missing value.
 from __future__ import annotations
 
 from dlngeo.tables._numerals import MISSING
+from dlngeo.tables._pairs import asked_pairs as asked_pairs
 from dlngeo.tables._tables import (
     DATASETS,
     Table,
