@@ -58,6 +58,15 @@ class Factored:
     depth: int
 
     @property
+    def ranks(self) -> dict[int, list[tuple[float, dict[str, Any]]]]:
+        """Weight decay and outcome of the trials of each rank, which their names tell."""
+        found: dict[int, list[tuple[float, dict[str, Any]]]] = {}
+        for name, trial in self.trials.items():
+            rank, decay = (float(part.split()[-1]) for part in name.split(","))
+            found.setdefault(int(rank), []).append((decay, trial))
+        return {rank: found[rank] for rank in sorted(found)}
+
+    @property
     def scores(self) -> tuple[Score, ...]:
         """Network first, then the baselines."""
         return self.network, self.biases, self.column_mean

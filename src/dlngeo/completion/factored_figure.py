@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from dlngeo._figures import line
 from dlngeo.completion.factored import Factored
@@ -30,19 +30,10 @@ def factored_figure(result: Factored, title: str) -> Figure:
     return figure
 
 
-def _by_rank(result: Factored) -> dict[int, list[tuple[float, dict[str, Any]]]]:
-    """Weight decay and outcome of the trials of each rank."""
-    found: dict[int, list[tuple[float, dict[str, Any]]]] = {}
-    for name, trial in result.trials.items():
-        rank, decay = (float(part.split()[-1]) for part in name.split(","))
-        found.setdefault(int(rank), []).append((decay, trial))
-    return {rank: found[rank] for rank in sorted(found)}
-
-
 def _draw_paths(axes: Axes, result: Factored) -> None:
     """Of each rank the weight decay that validates best."""
     alone = result.found.summary["biases_rmse"]
-    for k, (rank, trials) in enumerate(_by_rank(result).items()):
+    for k, (rank, trials) in enumerate(result.ranks.items()):
         decay, best = min(trials, key=lambda pair: pair[1]["error"])
         times, errors = np.array(best["times"]), np.array(best["errors"])
         shown = errors < alone + 2 * (alone - min(best["error"], 0.99 * alone))
@@ -68,7 +59,7 @@ def _draw_paths(axes: Axes, result: Factored) -> None:
 def _draw_trials(axes: Axes, result: Factored) -> None:
     """The least validation error of each trial."""
     decays: dict[float, list[tuple[int, float]]] = {}
-    for rank, trials in _by_rank(result).items():
+    for rank, trials in result.ranks.items():
         for decay, trial in trials:
             if np.isfinite(trial["error"]):
                 decays.setdefault(decay, []).append((rank, trial["error"]))
@@ -101,6 +92,8 @@ def _draw_groups(axes: Axes, result: Factored) -> None:
         title="Held-out error by what is known of the row", xscale="log",
         xlabel="entries of the row to learn from", ylabel="held-out RMSE",
     )  # fmt: skip
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # 20, not 2 × 10¹
     axes.legend(frameon=False)
 
 
@@ -109,7 +102,7 @@ def _draw_values(axes: Axes, result: Factored) -> None:
     if not sigma.size:
         axes.text(0.5, 0.5, "mean and biases alone", ha="center", va="center", color="0.3")
     axes.plot(np.arange(1, sigma.size + 1), sigma, "o-", color="black", markersize=4, **_LINE)
-    axes.set(title="Singular values of the completed matrix, biases apart", xlabel="k")
+    axes.set(title="Singular values, without the biases", xlabel="k")
     axes.set(ylabel=r"$\sigma_k$")
     if sigma.size:
         axes.set(yscale="log")

@@ -220,6 +220,8 @@ def factored_doubt(result: Factored) -> str:
     rank = summary["rank"]
     if rank == 0:
         return "mean and biases alone validated best, and no matrix of low rank is added"
+    if rank == max(result.ranks) > min(result.ranks):
+        return f"of the ranks tried the largest, {rank}, validated best; --rank tries a larger one"
     best = min(result.trials.values(), key=lambda trial: trial["error"])
     if best["time"] >= best["times"][-1]:
         return "the validation error was least at the end of the run"

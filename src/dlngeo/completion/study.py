@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -195,7 +195,7 @@ class Complete:
             below=[report.factored_verdict(result), *said.below],
         )
 
-    def _settings(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def _settings(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names}
 
     def _reading(self) -> dict[str, Any]:
