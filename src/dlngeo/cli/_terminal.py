@@ -79,13 +79,11 @@ class Lines:
     def __call__(self, stage: str, fraction: float) -> None:
         now = self._clock()
         begun = self._stages.setdefault(stage, Stage(now, fraction))
-        if now - self._last < _SECONDS:
-            return
-        self._last, rate = now, begun.rate(now, fraction)
-        said = f"{stage}: {100 * fraction:.0f} %"
-        if rate > 0:
-            said += f", {100 * rate:.2g} %/s, {_duration((1 - fraction) / rate)} left"
-        print(said, file=self._stream, flush=True)
+        rate = begun.rate(now, fraction)
+        if now - self._last >= _SECONDS and rate > 0:
+            self._last, left = now, _duration((1 - fraction) / rate)
+            said = f"{stage}: {100 * fraction:.0f} %, {100 * rate:.2g} %/s, {left} left"
+            print(said, file=self._stream, flush=True)
 
 
 def _duration(seconds: float) -> str:

@@ -71,12 +71,11 @@ def of_dense(result: Completion) -> Predictor:
     table, completed = result.table, result.completed
     seen, filled = ~np.isnan(table), np.nan_to_num(table)
     everything = float(filled.sum() / seen.sum())
-    has_row, has_column = seen.any(axis=1), seen.any(axis=0)
+    has_row, has_column = (np.asarray(seen.any(axis=k)) for k in (1, 0))
     of_row, of_column = (filled.sum(axis=k) / np.maximum(1, seen.sum(axis=k)) for k in (1, 0))
 
     def at(i: Array, j: Array) -> tuple[Array, Array]:
-        row: Array = (i >= 0) & has_row[i]
-        column: Array = (j >= 0) & has_column[j]
+        row, column = (i >= 0) & has_row[i], (j >= 0) & has_column[j]
         means = np.where(row, of_row[i], everything)
         means = np.where(column, of_column[j], means)
         return np.where(row & column, completed[i, j], means), row + 2 * column
