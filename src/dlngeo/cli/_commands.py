@@ -13,10 +13,12 @@ from dlngeo._store.signals import Stopped, stoppable
 from dlngeo._study import Study
 from dlngeo.cli._options import command
 from dlngeo.completion.study import Complete
+from dlngeo.landscapes.study import Landscapes
 from dlngeo.simulation.study import Simulate
 
 STUDIES: dict[str, type[Study]] = {
     "complete": Complete,
+    "landscape": Landscapes,
     "simulate": Simulate,
 }
 
