@@ -24,6 +24,7 @@ from . import (
     statistics,
     submersion,
     survey_figures,
+    sweeps,
     tables,
     weights,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "statistics",
     "submersion",
     "survey_figures",
+    "sweeps",
     "tables",
     "weights",
 ]
