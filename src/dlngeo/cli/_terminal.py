@@ -27,7 +27,10 @@ _SECONDS = 5.0  # between two lines of progress
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """``progress(stage, fraction)``: bars on a terminal, elsewhere a line every few seconds."""
+    """``progress(stage, fraction, total)``: bars on a terminal, elsewhere a line every few seconds.
+
+    The rate is in steps a second where a total of steps is given.
+    """
     if not sys.stderr.isatty():
         yield Lines(sys.stderr, time.monotonic)
         return
@@ -35,7 +38,7 @@ def bar() -> Iterator[Progress]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -45,14 +48,13 @@ def bar() -> Iterator[Progress]:
         tasks: dict[str, Any] = {}
         stages: dict[str, Stage] = {}
 
-        def progress(stage: str, fraction: float) -> None:
+        def progress(stage: str, fraction: float, total: int = 0) -> None:
             now = time.monotonic()
             if stage not in tasks:
-                tasks[stage] = shown.add_task(stage, total=1.0, rate="")
-                stages[stage] = Stage(now, fraction)
-            rate = stages[stage].rate(now, fraction)
-            words = f"{100 * rate:.2g} %/s" if rate else ""
-            shown.update(tasks[stage], completed=min(1.0, max(0.0, fraction)), rate=words)
+                tasks[stage] = shown.add_task(stage, total=1.0, said="")
+                stages[stage] = Stage(now, fraction, total)
+            said = stages[stage].said(now, fraction)
+            shown.update(tasks[stage], completed=min(1.0, max(0.0, fraction)), said=said)
 
         yield progress
 
@@ -62,10 +64,19 @@ class Stage(NamedTuple):
 
     begun: float
     fraction: float
+    total: int = 0
 
     def rate(self, now: float, fraction: float) -> float:
         """The part that is done in a second."""
         return (fraction - self.fraction) / (now - self.begun) if now > self.begun else 0.0
+
+    def said(self, now: float, fraction: float) -> str:
+        """How many steps are done where they are counted, and the rate."""
+        rate, total = self.rate(now, fraction), self.total
+        if total:
+            words = f"{round(fraction * total)} of {total}"
+            return words + (f", {rate * total:.3g}/s" if rate > 0 else "")
+        return f"{100 * rate:.2g} %/s" if rate > 0 else ""
 
 
 class Lines:
@@ -76,13 +87,13 @@ class Lines:
         self._last = clock()
         self._stages: dict[str, Stage] = {}
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(self, stage: str, fraction: float, total: int = 0) -> None:
         now = self._clock()
-        begun = self._stages.setdefault(stage, Stage(now, fraction))
+        begun = self._stages.setdefault(stage, Stage(now, fraction, total))
         rate = begun.rate(now, fraction)
         if now - self._last >= _SECONDS and rate > 0:
             self._last, left = now, _duration((1 - fraction) / rate)
-            said = f"{stage}: {100 * fraction:.0f} %, {100 * rate:.2g} %/s, {left} left"
+            said = f"{stage}: {100 * fraction:.0f} %, {begun.said(now, fraction)}, {left} left"
             print(said, file=self._stream, flush=True)
 
 
