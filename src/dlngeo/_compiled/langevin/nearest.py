@@ -11,7 +11,7 @@ above is turned round, so that all layers keep λ > 0: the frame of the output t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dlngeo._compiled.jacobi import product, svd
 from dlngeo._compiled.kernels import part
@@ -29,6 +29,7 @@ from dlngeo._compiled.langevin.chart import Law, copy, zero
 from dlngeo._compiled.langevin.tangent import Pair, block, read, straighten, turn, without_normal_part
 
 _ITERATIONS = 60
+_ROUNDING = 1e-17
 
 
 class Search(NamedTuple):
@@ -53,20 +54,17 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
     It is -1 where det W has another sign than before.
     """
     d, rows, depth = law.d, law.d * law.d, law.whole
-    way, scale = _along(law, lam, room)
+    before, scale, askew = _along(law, lam, room)
     good = _diagonalise(law, room, True)
     going, found, turned = -1, 0, splat(1.0)
-    before = way
     for count in range(_ITERATIONS):
-        mask = mask_of(going)
         for s in range(1, depth + 1):
             above, below = block(room.G, s, rows), block(room.G, s - 1, rows)
             product(above, d, 1, block(room.Y, s - 1, rows), 1, d, room.half, d)
             product(room.half, d, 1, below, d, 1, block(room.seen, s - 1, rows), d)
         turned = _turned_round(law, going, turned, room)
-        size = _tangent(law, going, count > 0, room)
-        for s in range(1, depth + 1):
-            _rotate(block(room.turns, s - 1, rows), block(room.G, s, rows), mask, room, d)
+        size, angle = _tangent(law, going, count > 0, room)
+        askew = _rotate_all(law, going, askew + angle, room)
         # T, its square over the one before (what is left of it next time), or rounding of it
         near = (size <= 1e-28 * scale) | (size * size <= 1e-32 * scale * before)
         near = near | ((size <= 1e-22 * scale) & (size > 0.25 * before))
@@ -79,10 +77,10 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
 
 
 @part
-def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes]:
-    """Go along V: H and G; the squared sizes of V and of Y. V becomes Y."""
+def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes, Lanes]:
+    """Go along V: H and G. V becomes Y; the squared sizes of V and Y, and how askew G is."""
     d, rows, depth = law.d, law.d * law.d, law.whole
-    mask, size = mask_of(-1), splat(0.0)
+    mask, size, angle = mask_of(-1), splat(0.0), splat(0.0)
     zero(room.H, rows)
     zero(room.turns, depth * rows)
     copy(lam, room.lam, d)
@@ -91,7 +89,7 @@ def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes]:
     for p in range(d - 1):
         for q in range(p + 1, d):
             read(room.Y, p, q, splat(0.0), law, room.pair)
-            turn(lam, room.H, room.turns, p, q, mask, law, room.pair)
+            angle = angle + turn(lam, room.H, room.turns, p, q, mask, law, room.pair)
     scale = splat(0.0)
     for p in range(d):
         k = p * d + p
@@ -102,9 +100,7 @@ def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes]:
         scale = mul_add(at(room.Y, k), at(room.Y, k), scale)
     for s in range(depth + 1):
         _identity(block(room.G, s, rows), d)
-        if s > 0:
-            _rotate(block(room.turns, s - 1, rows), block(room.G, s, rows), mask, room, d)
-    return size, scale
+    return size, scale, _rotate_all(law, -1, angle, room)
 
 
 @part
@@ -115,17 +111,31 @@ def _identity(A: int, d: int) -> None:
 
 
 @part
-def _rotate(A: int, G: int, mask: Lanes, room: Search, d: int) -> None:
-    """G (I + A) where masked, made orthogonal by one step of Newton and Schulz; columns as rows."""
-    product(A, d, 1, G, 1, d, room.half, d)
-    for k in range(d * d):
-        put(G, k, at(G, k) - at(room.half, k))
+def _rotate_all(law: Law, lanes: int, askew: Lanes, room: Search) -> Lanes:
+    """G (I + A) in some lanes, and how far at most GᵀG is from I then, which ``askew`` was before.
+
+    Where that is more than rounding, one step of Newton and Schulz squares it.
+    """
+    d, rows, crooked = law.d, law.d * law.d, lanes & bits(askew > _ROUNDING)
+    mask = mask_of(crooked)
+    for s in range(1, law.whole + 1):
+        A, G = block(room.turns, s - 1, rows), block(room.G, s, rows)
+        product(A, d, 1, G, 1, d, room.half, d)
+        for k in range(rows):
+            put(G, k, at(G, k) - at(room.half, k))
+        if crooked:
+            _make_orthogonal(G, mask, room, d)
+    return choose(mask, askew * askew, askew)
+
+
+@part
+def _make_orthogonal(G: int, mask: Any, room: Search, d: int) -> None:
+    """G (3 - GᵀG)/2 in some lanes; the columns of G are rows."""
     product(G, d, 1, G, d, 1, room.half, d)
-    for k in range(d * d):
-        put(room.half, k, choose(mask, -0.5 * at(room.half, k), 0.0))
     for p in range(d):
-        k = p * d + p
-        put(room.half, k, choose(mask, at(room.half, k) + 0.5, 0.0))
+        for q in range(d):
+            entry = (0.5 if p == q else 0.0) - 0.5 * at(room.half, p * d + q)
+            put(room.half, p * d + q, choose(mask, entry, 0.0))
     product(room.half, d, 1, G, 1, d, room.U, d)
     for k in range(d * d):
         put(G, k, at(G, k) + at(room.U, k))
@@ -185,13 +195,13 @@ def _turned_round(law: Law, lanes: int, turned: Lanes, room: Search) -> Lanes:
 
 
 @part
-def _tangent(law: Law, lanes: int, bent: bool, room: Search) -> Lanes:
-    """The step T = P_{T_X}(Y - X) as A and Θ, in some lanes; its squared size.
+def _tangent(law: Law, lanes: int, bent: bool, room: Search) -> tuple[Lanes, Lanes]:
+    """The step T = P_{T_X}(Y - X) as A and Θ, in some lanes; the squares of T and A.
 
     ``bent``: H is not diagonal.
     """
     d, rows, depth, mask = law.d, law.d * law.d, law.whole, mask_of(lanes)
-    size = splat(0.0)
+    size = angle = splat(0.0)
     for p in range(d):
         total, k = splat(0.0), p * d + p
         for s in range(depth):
@@ -208,8 +218,8 @@ def _tangent(law: Law, lanes: int, bent: bool, room: Search) -> Lanes:
             if bent:
                 straighten(room.lam, room.turns, p, q, law, room.pair)
             size = size + without_normal_part(room.lam, p, q, law, room.pair)
-            turn(room.lam, room.H, room.turns, p, q, mask, law, room.pair)
-    return size
+            angle = angle + turn(room.lam, room.H, room.turns, p, q, mask, law, room.pair)
+    return size, angle
 
 
 @part

@@ -169,13 +169,17 @@ def without_normal_part(lam: int, p: int, q: int, law: Law, pair: Pair) -> Lanes
 @part
 def turn(
     lam: int, H: int, turns: int, p: int, q: int, mask: Any, law: Law, pair: Pair
-) -> None:
-    """A tangent pair A_s Λ + Θ - Λ A_{s-1}, A_0 = 0: Θ is added to H, A_s kept, where masked."""
+) -> Lanes:
+    """A tangent pair A_s Λ + Θ - Λ A_{s-1}, A_0 = 0: Θ is added to H, A_s kept, where masked.
+
+    The sum of the squares of A's two entries in all layers is returned.
+    """
     d, l = law.d, at(lam, q)  # noqa: E741
-    inverse, angle = 1.0 / (at(lam, p) + l), splat(0.0)
+    inverse, angle, square = 1.0 / (at(lam, p) + l), splat(0.0), splat(0.0)
     change = at(pair.upper, 1)
     for s in range(1, law.whole + 1):
         angle = angle + (at(pair.upper, s) - at(pair.lower, s)) * inverse
+        square = mul_add(angle, angle, square)
         kept = choose(mask, angle, 0.0)
         put(turns, (s - 1) * d * d + p * d + q, kept)
         put(turns, (s - 1) * d * d + q * d + p, -kept)
@@ -184,6 +188,7 @@ def turn(
     entry = at(H, p * d + q) + choose(mask, change, 0.0)
     put(H, p * d + q, entry)
     put(H, q * d + p, entry)
+    return square + square
 
 
 @part
