@@ -25,6 +25,7 @@ from . import (
     statistics,
     submersion,
     survey_figures,
+    sweeps,
     tables,
     weights,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "statistics",
     "submersion",
     "survey_figures",
+    "sweeps",
     "tables",
     "weights",
 ]
