@@ -163,7 +163,8 @@ def _surface(axes: Any, landscape: Landscape, quantity: str) -> None:
     if quantity in _LOGARITHMIC:
         values, label = np.log10(values), rf"$\log_{{10}}$ of {label}"
     axes.plot_surface(x, y, values, cmap="viridis", rcount=80, ccount=80, linewidth=0)
-    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1), zlabel=label)
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    axes.set_zlabel(label, labelpad=12)
 
 
 def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
