@@ -7,6 +7,7 @@ from benchmarks.rows import (
     completion,
     ensembles,
     geometry,
+    landscapes,
     langevin_precision,
     langevin_steps,
     lowrank,
@@ -23,6 +24,7 @@ MODULES = (
     ensembles,
     lowrank,
     geometry,
+    landscapes,
     scaling,
     startup,
 )
