@@ -28,6 +28,9 @@ _MOST = 400  # cells that Newton's method starts from
 class Points(NamedTuple):
     """Points that stand out, k of them, minimisers first.
 
+    Critical points closer together than the grid's cells, or in a cell with a matrix of rank d - 2,
+    may be missed.
+
     Attributes
     ----------
     W : (k, d, d) array
@@ -40,7 +43,7 @@ class Points(NamedTuple):
     value : (k,) array
         F.
     distance : (k,) array
-        From the section: 0 but for minimisers, to rounding.
+        From the section: 0 but for minimisers.
     stationary : (k,) array of bool
         Whether the gradient of F vanishes in all directions, at rank d - 1 in those of the stratum.
     message : str
@@ -123,10 +126,13 @@ def _inner(
 ) -> list[tuple[Array, str]]:
     """The zeros of F's derivative along the section, and their kinds."""
     count = len(axes)
-    slope = F.slope(grid.reshape(-1, count), F.d).along.reshape(grid.shape)
+    found = F.slope(grid.reshape(-1, count), F.d)
+    slope = np.where(np.abs(found.along) <= 1e-14 * found.terms, 0.0, found.along)
+    slope = slope.reshape(grid.shape)
     cells = np.isfinite(_corners(det)).all(axis=0)
     signs = _corners(np.sign(det))
     cells &= (signs == signs[0]).all(axis=0) & (signs[0] != 0)
+    cells &= _corners((slope != 0).any(axis=-1)).any(axis=0)  # else F is constant there
     for i in range(count):
         corners = _corners(slope[..., i])
         cells &= np.isfinite(corners).all(axis=0)
@@ -170,8 +176,10 @@ def _newton(F: Restriction, x: Array, longest: Array) -> Array:
 
 
 def _kind(bend: Array) -> str:
-    values = np.linalg.eigvalsh(bend / np.sqrt(np.outer(*[np.abs(np.diagonal(bend)) + 1e-300] * 2)))
-    if (np.abs(values) <= _FLAT * np.abs(values).max()).any():
+    size = np.sqrt(np.abs(np.diagonal(bend)))
+    size = np.where(size > 0, size, 1.0)
+    values = np.linalg.eigvalsh(bend / np.outer(size, size))
+    if (np.abs(values) <= _FLAT * max(1e-300, float(np.abs(values).max()))).any():
         return "flat"
     return "minimum" if values[0] > 0 else "maximum" if values[-1] < 0 else "saddle"
 
