@@ -66,7 +66,7 @@ def plane(
         "E"; "S", :func:`dlngeo.entropy.boltzmann`; "F", E - S/β + weight decay; "slope", the length
         of grad F in g^N; "curvature", the least eigenvalue of the Hessian of F, of the Levi-Civita
         connection of g^N and relative to g^N; "density", the Gibbs density
-        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against Lebesgue measure there.
+        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against dx dy in its coordinates.
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
         are those of the stratum.
