@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from dlngeo import _checks
 from dlngeo._environment import differences as environments_differ
 from dlngeo._store.blocks import Block, block_shape
-from dlngeo._store.files import held
+from dlngeo._store.files import held, named
 from dlngeo._store.runs import Runs, State, found, leftovers, require_extra
 from dlngeo.sweeps import work
 from dlngeo.sweeps.executors import Inline
@@ -118,7 +118,7 @@ def run(
         if called is not None:
             _checks.function(called, name)
     require_extra()
-    with held(out):
+    with held(out), named(out):
         store, state = _opened(study, out, workers, chunk)
         sweep = _Sweep(study, store, state, mix_environments, progress or (lambda runs: None))
         for words in state.damaged.values():
