@@ -182,3 +182,12 @@ def test_what_does_not_fit_is_refused_at_its_place(changes, place, words):
 def test_many_wrong_cells_are_one_mistake():
     found = refusals(start={"law": "balanced"}, grid={"depth": [1.5, 2.5, 3.5, 4.5], "scale": [1]})
     assert "depth = 3.5, scale = 1 and 1 more cells" in found["start.law"]
+
+
+def test_a_module_of_a_name_that_is_taken_is_refused(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "taken_name.py").write_text("def f(runs):\n    return runs.t_end\n")
+    study(observables=["taken_name:f"], folder=str(tmp_path / "one"))
+    found = refusals(observables=["taken_name:f"], folder=str(tmp_path / "other"))
+    assert "another module of that name" in found["observables"]
