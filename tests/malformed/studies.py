@@ -192,6 +192,17 @@ def _tables() -> dict[str, Call]:
     labels = Argument(
         ("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)}
     )
+    reading: Call = {
+        "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
+        "layout": choice("auto"),
+        "header": flag(True, none=True),
+        "labels": integer(2, 0, none=True),
+        "columns": Argument(None, foreign(none=True) | {"halves": (1.5, 2, 3), "two": ("a", "b")}),
+        "delimiter": text(None),
+        "decimal": choice("."),
+        "missing": Argument((), foreign(text=True) | {"numbers in it": (1, 2), "number": 3}),
+        "skip": integer(0, 0),
+    }
     return {
         "completion.complete": {
             "table": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
@@ -206,19 +217,8 @@ def _tables() -> dict[str, Call]:
             "progress": function(None, none=True),
         },
         "tables.dataset": {"name": text("fertility")},
-        "tables.read": {
-            "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
-            "layout": choice("auto"),
-            "header": flag(True, none=True),
-            "labels": integer(2, 0, none=True),
-            "columns": Argument(
-                None, foreign(none=True) | {"halves": (1.5, 2, 3), "two": ("a", "b")}
-            ),
-            "delimiter": text(None),
-            "decimal": choice("."),
-            "missing": Argument((), foreign(text=True) | {"numbers in it": (1, 2), "number": 3}),
-            "skip": integer(0, 0),
-        },
+        "tables.read": reading,
+        "tables.read_triplets": reading | {"progress": function(None, none=True)},
         "tables.from_matrix": {  # messages call it what the caller does
             "matrix": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
             "name": text("matrix"),

@@ -13,11 +13,13 @@ from dlngeo._store.signals import Stopped, stoppable
 from dlngeo._study import Mistakes, Study
 from dlngeo.cli._options import command
 from dlngeo.completion.study import Complete
+from dlngeo.landscapes.study import Landscapes
 from dlngeo.simulation.study import Simulate
 from dlngeo.sweeps.commands import Show, Sweep
 
 STUDIES: dict[str, type[Study]] = {
     "complete": Complete,
+    "landscape": Landscapes,
     "simulate": Simulate,
     "sweep": Sweep,
     "show": Show,
