@@ -1,7 +1,6 @@
 """``dlngeo sweep`` and ``dlngeo show``: what they print, write and refuse."""
 
 import sys
-import time
 
 import pytest
 
@@ -124,13 +123,11 @@ def test_without_distributed_the_extra_is_named(call, file, capsys, monkeypatch)
     assert "pip install 'dlngeo[dask]'" in only_line(capsys)
 
 
-def test_progress_has_rate_and_time_left_in_plain_lines(capsys, monkeypatch):
+def test_progress_counts_what_was_there_before_out_of_the_rate(capsys):
     clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    with _terminal.bar() as progress:
-        for seconds, done in ((0, 200), (2, 300), (6, 400), (7, 450), (20, 1000)):
-            clock[0] = 100.0 + seconds
-            progress("runs", done / 1000, 1000)
-        progress("something", 0.5)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == ["runs: 400 of 1000, 33.3/s, 0:00:18 left"]  # 200 were there before
+    progress = _terminal.Lines(sys.stderr, lambda: clock[0])
+    for seconds, done in ((0, 200), (2, 300), (6, 400), (7, 450)):
+        clock[0] = 100.0 + seconds
+        progress("runs", done / 1000, 1000)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "runs: 40 %, 400 of 1000, 33.3/s, 0:18 left"

@@ -1,6 +1,7 @@
 """What a study may say: TOML and back, cells, and every mistake at once with its line."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,13 @@ def test_a_file_without_tables_and_one_that_is_no_toml(tmp_path):
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match="UTF-8"):
         sweeps.read(file)
+
+
+def test_the_file_in_the_docs_is_a_study(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "sweeps.md"
+    (tmp_path / "a.toml").write_text(page.read_text().partition("```toml\n")[2].partition("```")[0])
+    one = sweeps.read(tmp_path / "a.toml")
+    assert one.sizes == {"depth": 4, "scale": 2, "sign": 2, "path": 1000}
 
 
 def test_toml_and_back(tmp_path):
