@@ -26,6 +26,7 @@ from dlngeo._compiled.langevin.chart import Frames, Law, Tables
 from dlngeo._compiled.pairs import power
 
 ROOT, ENTRIES, WEAK_TWO = 0, 1, 2  # schemes
+TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/dt
 
 
 @part
