@@ -16,7 +16,7 @@ from dlngeo.sweeps import dynamics, observables, starts
 from dlngeo.sweeps.study import Cell, Study
 
 _LONG, _SHORT = 4.0, 0.5  # seconds that a chunk should take at most, and at least
-_PROBE = 0.025  # seconds that tell what a run takes
+_PROBE = 0.4  # seconds that tell what a run takes: many runs share their steps
 
 
 class Chunk(NamedTuple):
