@@ -64,7 +64,7 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
     """
     d, rows, depth = law.d, law.d * law.d, law.whole
     before, scale, askew = _along(law, lam, room)
-    good = _diagonalise(law, room, True)
+    good = _diagonalise(law, room, True) & bits((scale > 1e-120) & (scale < 1e120))
     going, found, turned = -1, 0, splat(1.0)
     for count in range(_ITERATIONS):
         for s in range(1, depth + 1):
