@@ -1,6 +1,7 @@
 """The engine ``numba`` upstairs beside its slow twin, and its projection against the definition."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_a_thousand_steps(d, depth):
     one, two = (run(engine, d, **changes) for engine in ENGINES)
     close(one, two)
     layers = [W[:, -1] for W in two.weights]
-    for below, above in zip(layers[:-1], layers[1:], strict=True):
+    for below, above in pairwise(layers):
         off = below @ below.mT - above.mT @ above
         assert (frobenius(off) <= 1e-14 * d * frobenius(below) ** 2).all()
 
@@ -222,10 +223,10 @@ def test_what_the_kernel_cannot_scale_is_left_to_numpy_and_counted():
 def test_a_step_leads_to_where_the_rest_is_normal(d, depth, seed, long, least):
     """X is balanced, Y - X is orthogonal to T_X M, and each X_s has the sign of det Y_s."""
     rng = np.random.default_rng(seed)
-    U, _, Vt = np.linalg.svd(rng.standard_normal((8, d, d)))
+    frames = [np.linalg.qr(rng.standard_normal((8, d, d)))[0] for _ in range(depth + 1)]
     lam = np.sort(rng.uniform(0.4, 1.5, (8, d)))[:, ::-1].copy()
     lam[:, -1] *= least
-    starts = balanced.lift((U * lam[:, None] ** depth) @ Vt, depth)
+    starts = balanced.from_svd(frames, lam)
     h, beta, kappa = 1e-3, 2e-3 / long**2, 0.5
     motion = {"beta": beta, "kappa": kappa, "dt": h, "weight_decay": 0.0, "depth": None}
     energy = energies.LinearRegression(np.zeros((d, 1)), np.zeros((d, 1)))  # E = 0
@@ -243,8 +244,8 @@ def test_a_step_leads_to_where_the_rest_is_normal(d, depth, seed, long, least):
     if len(X[0]):
         rest = tuple(Y[kept] - W for Y, W in zip(wanted, X, strict=True))
         tangent = balanced.project_tangent(X, rest)
-        assert max(frobenius(T).max() for T in tangent) <= 1e-13 * frobenius(X[0]).max()
-        for below, above in zip(X[:-1], X[1:], strict=True):
+        assert max(frobenius(T).max() for T in tangent) <= 3e-13 * frobenius(X[0]).max()
+        for below, above in pairwise(X):
             assert_allclose(below @ below.mT, above.mT @ above, atol=1e-14 * d)
 
 

@@ -76,7 +76,7 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
         askew = _rotate_all(law, going, askew + angle, room)
         # T, its square over the one before (what is left of it next time), or rounding of it
         near = (size <= 1e-28 * scale) | (size * size <= 1e-32 * scale * before)
-        near = near | ((size <= 1e-22 * scale) & (size > 0.25 * before))
+        near = near | ((size <= 1e-26 * scale) & (size > 0.25 * before))
         found |= going & bits(near)
         going &= ~bits(near) & bits(size <= scale)
         before = size
