@@ -24,7 +24,7 @@ from dlngeo._lockstep.motion import (
     StableControl,
     Step,
 )
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, asked_slope, asked_value
 from dlngeo.solvers import Body, coefficients
 from dlngeo.spectral import two_by_two
 from dlngeo.spectral.frame import Frame
@@ -133,7 +133,7 @@ class NumpyMotion:
     def _see(self, y: Array) -> tuple[Array, Array, Array]:
         """dy/dt, E and ‖E'‖; NaN where W is not finite."""
         W, sizes = self._safe(self._end_to_end(y)[-1])
-        value, slope = np.array(self._energy.value(W)), self._energy.gradient(W)
+        value, slope = asked_value(self._energy, W).copy(), asked_slope(self._energy, W)
         f = self._velocity(y)
         value[~sizes] = np.nan
         norm = np.sqrt(_squares(slope.reshape(len(W), -1).T))
@@ -142,7 +142,7 @@ class NumpyMotion:
     def _velocity(self, y: Array) -> Array:
         prefixes = self._end_to_end(y)
         W, good = self._safe(prefixes[-1])
-        slope = -self._energy.gradient(W)
+        slope = -asked_slope(self._energy, W)
         f = self._downstairs(W, slope) if self._depth > 0 else self._upstairs(y, prefixes, slope)
         if self._decay > 0:
             f = f - self._decay * y
