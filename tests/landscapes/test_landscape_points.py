@@ -22,7 +22,7 @@ def ordered(x):
     return np.array(sorted(np.round(x, 9).tolist()))
 
 
-@pytest.mark.parametrize("depth", [3, 4, 2.5])
+@pytest.mark.parametrize("depth", [3, 2.5])
 def test_four_minimisers_of_rank_one_below_the_threshold(depth):
     """A = ±(m ± √(m² - 1)), σ_1^{2/N} = (N-1)/(γNβ), on W_12 W_21 = 1."""
     beta, a = 20.0, 1.8
@@ -180,3 +180,14 @@ def test_grids_that_hold_singular_matrices_and_flat_energies(depth):
     assert_allclose(best, [2.0, 1.0], atol=0.5)
     flat = landscapes.plane(DIAGONAL, depth=depth, extent=2, n=21).points
     assert flat.kind == ()
+
+
+def test_at_depth_one_minimisers_may_have_any_rank():
+    target = np.diag([0.0, 0.0, 2.0])
+    landscape = landscapes.plane(
+        energies.Quadratic(target), depth=1, beta=5.0, at=target, extent=1.0, n=8
+    )
+    points = landscape.points
+    assert points.kind == ("minimiser",) and points.rank.tolist() == [1]
+    assert_allclose(points.W[0], target, atol=1e-12)
+    assert_allclose(points.value, 0.0, atol=1e-12)

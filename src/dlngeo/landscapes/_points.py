@@ -76,34 +76,46 @@ def points_on(
 ) -> Points:
     """All that :class:`Points` has, for one F."""
     F = Restriction(energy, section, depth, beta, decay)
+    minimisers, ranks, message = _minimisers(F)
+    places, apart = section.coordinates(minimisers), section.distance(minimisers)
+    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
+    kept = _critical(F, axes, places[on])
+    x = np.reshape([point[0] for point in kept], (-1, len(axes)))
+    W = np.concatenate([minimisers, section.points(x)])
+    rank = np.concatenate([ranks, np.array([point[1] for point in kept], dtype=int)])
+    value, still = np.zeros(len(W)), np.ones(len(W), dtype=bool)
+    for r in set(rank.tolist()):
+        here = rank == r
+        value[here] = F.value(W[here], r)
+        still[here] = F.slope_of(W[here], r).relative <= _ZERO
+    still[: len(minimisers)] = True
+    return Points(
+        W=W,
+        coordinates=np.concatenate([places, x]),
+        rank=rank,
+        kind=("minimiser",) * len(minimisers) + tuple(point[2] for point in kept),
+        value=value,
+        distance=np.concatenate([apart, np.zeros(len(kept))]),
+        stationary=still,
+        message=message,
+    )
+
+
+def _critical(
+    F: Restriction, axes: tuple[Array, ...], known: Array
+) -> list[tuple[Array, int, str]]:
+    """Coordinates, rank and kind of the section's critical points, but those known, each once."""
     sizes = np.array([x[-1] - x[0] for x in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    det = np.linalg.det(section.points(grid))
+    det = np.linalg.det(F.section.points(grid))
     found = [(x, F.d, kind) for x, kind in _inner(F, axes, grid, det)]
     found += [(x, F.d - 1, kind) for x, kind in edge_points(F, axes, det)]
-    minimisers, ranks, message = _minimisers(F)
-    places = section.coordinates(minimisers)
-    apart = section.distance(minimisers)
-    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
     kept: list[tuple[Array, int, str]] = []
-    for point in found:
-        known = np.concatenate([places[on], np.reshape([p[0] for p in kept], (-1, len(axes)))])
-        if not _near(point[0], known, (0.02 if point[2] == "flat" else 1e-4) * sizes):
-            kept.append(point)
-    x = np.concatenate([places, np.reshape([p[0] for p in kept], (-1, len(axes)))])
-    rank = np.concatenate([ranks, np.array([p[1] for p in kept], dtype=int)])
-    kinds = ("minimiser",) * len(places) + tuple(p[2] for p in kept)
-    W = np.concatenate([minimisers, section.points(x[len(places) :])])
-    value, still = np.zeros(len(W)), np.ones(len(W), dtype=bool)
-    for r in (F.d - 1, F.d):
-        here = rank == r
-        if here.any():
-            value[here] = F.value(W[here], r)
-            still[here] = F.slope_of(W[here], r).relative <= _ZERO
-    still[: len(places)] = True
-    return Points(
-        W, x, rank, kinds, value, np.concatenate([apart, np.zeros(len(kept))]), still, message
-    )
+    for x, rank, kind in found:
+        if not _near(x, known, (0.02 if kind == "flat" else 1e-4) * sizes):
+            kept.append((x, rank, kind))
+            known = np.concatenate([known, x[None]])
+    return kept
 
 
 def _minimisers(F: Restriction) -> tuple[Array, Array, str]:
