@@ -26,7 +26,14 @@ from dlngeo._compiled.lanes import (
     splat,
 )
 from dlngeo._compiled.langevin.chart import Law, copy, zero
-from dlngeo._compiled.langevin.tangent import Pair, block, read, straighten, turn, without_normal_part
+from dlngeo._compiled.langevin.tangent import (
+    Pair,
+    block,
+    read,
+    straighten,
+    turn,
+    without_normal_part,
+)
 
 _ITERATIONS = 60
 _ROUNDING = 1e-17
