@@ -32,12 +32,17 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers; its dtype is {array.dtype}")
     array = np.asarray(array, dtype=np.float64)
-    if finite and not np.isfinite(array).all():
+    if finite and not all_finite(array):
         bad = int(array.size - np.isfinite(array).sum())
         raise ValueError(
             f"{name} must be finite; {bad} of its {array.size} entries are NaN or infinite"
         )
     return array
+
+
+def all_finite(array: Array) -> bool:
+    """Whether all floats are finite: where their squares have a sum, that says it sooner."""
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def any_array(value: ArrayLike, name: str) -> Array:

@@ -85,7 +85,7 @@ def test_help_is_the_docstring_and_what_the_fields_say(count, capsys):
 
 def test_every_study_is_a_command_with_an_option_for_each_field(call, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert list(cli.STUDIES) == ["complete", "simulate", "sweep", "show"]
+    assert list(cli.STUDIES) == ["complete", "landscape", "simulate", "sweep", "show"]
     for name, study in cli.STUDIES.items():
         assert call(name, "--help") == 0
         said = capsys.readouterr().out

@@ -167,9 +167,7 @@ def without_normal_part(lam: int, p: int, q: int, law: Law, pair: Pair) -> Lanes
 
 
 @part
-def turn(
-    lam: int, H: int, turns: int, p: int, q: int, mask: Any, law: Law, pair: Pair
-) -> Lanes:
+def turn(lam: int, H: int, turns: int, p: int, q: int, mask: Any, law: Law, pair: Pair) -> Lanes:
     """A tangent pair A_s Λ + Θ - Λ A_{s-1}, A_0 = 0: Θ is added to H, A_s kept, where masked.
 
     The sum of the squares of A's two entries in all layers is returned.
