@@ -176,6 +176,21 @@ def test_either_method_may_be_asked_for_and_answers_pairs(call, tmp_path, capsys
     assert sorted(path.name for path in out.iterdir()) == sorted(files)
 
 
+def test_a_table_may_be_completed_in_factored_form(call, tmp_path):
+    table = np.outer(np.arange(1.0, 31), np.linspace(1, 2, 20))
+    table[::3, ::2] = np.nan
+    np.save(tmp_path / "table.npy", table)
+    (tmp_path / "pairs.csv").write_text("0,0\n29,19\n")  # labels count from 0
+    options = ["--method", "factored", "--rank", "1", "--predict", tmp_path / "pairs.csv"]
+    assert call("complete", tmp_path / "table.npy", *options, "--out", tmp_path / "out") == 0
+    head, *answers = read(tmp_path / "out" / "predictions.csv")
+    assert head == ["row", "column", "prediction", "known"]
+    # the rest of the table says what they are; biases do not
+    assert_allclose([float(line[2]) for line in answers], [1.0, 60.0], atol=2.0)
+    (title, *_), *_ = read(tmp_path / "out" / "rows.csv")
+    assert title == "row"
+
+
 def test_pairs_without_a_header_where_data_have_none(call, tmp_path, capsys):
     path, pairs = tmp_path / "r.csv", tmp_path / "pairs.csv"
     rng = np.random.default_rng(0)
