@@ -350,6 +350,26 @@ def test_bad_options_are_one_line(call, ratings, tmp_path, capsys, options, want
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "columns.csv", "predictions.csv", "completed.csv"])
+@pytest.mark.parametrize("what", ["DATA", "--predict"])
+def test_what_is_read_is_not_written_over(call, ratings, tmp_path, capsys, name, what):
+    data, pairs = ratings, tmp_path / name
+    if what == "DATA":
+        data, pairs = ratings.rename(tmp_path / name), tmp_path / "pairs.csv"
+    pairs.write_text("user,item\nu1,i1\n")
+    assert call("complete", data, *QUICK, "--predict", pairs, "--out", tmp_path) == 2
+    assert f"would overwrite {what}, " in only_line(capsys)
+
+
+def test_labels_that_repeat_are_no_places(call, tmp_path, capsys):
+    path, pairs = tmp_path / "t.csv", tmp_path / "pairs.csv"
+    path.write_text("x,a,a\nu,1.5,2\nv,2,3.5\n")
+    pairs.write_text("u,a\n")
+    options = ["--header", "--labels", "1", "--predict", pairs, "--out", tmp_path / "out"]
+    assert call("complete", path, *options) == 2
+    assert "--predict: the label 'a' names more than one column of DATA" in only_line(capsys)
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
