@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from dlngeo import tables
 from dlngeo._checks import choice
 from dlngeo._environment import numerics
-from dlngeo._store.files import GROUPS, held, require_folder, together, write_json
+from dlngeo._store.files import GROUPS, RUNS, held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.completion import checkpoint, factored, predictions, report
@@ -251,7 +251,7 @@ class Complete:
         data = self.data
         if data is not None and any(file.exists() and file.samefile(data) for file in written):
             raise ValueError(f"--out {out} would overwrite DATA, {data}; name another folder")
-        if (out / GROUPS).exists():
+        if any((out / name).exists() for name in (RUNS, GROUPS)):
             raise ValueError(f"--out {out} holds a simulation; name another folder")
 
     def _made(
