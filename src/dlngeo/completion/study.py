@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from dlngeo import tables
 from dlngeo._checks import choice
 from dlngeo._environment import numerics
-from dlngeo._store.files import GROUPS, held, require_folder, together, write_json
+from dlngeo._store.files import GROUPS, RUNS, held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.completion import checkpoint, factored, predictions, report
@@ -254,7 +254,7 @@ class Complete:
         for name, read in (("DATA", self.data), ("--predict", self.predict)):
             if read and any(f.exists() and read.exists() and f.samefile(read) for f in written):
                 raise ValueError(f"--out {out} would overwrite {name}, {read}; name another folder")
-        if (out / GROUPS).exists():
+        if any((out / name).exists() for name in (RUNS, GROUPS)):
             raise ValueError(f"--out {out} holds a simulation; name another folder")
 
     def _names(self) -> set[str]:
