@@ -99,7 +99,8 @@ class Runs:
                     self._group.create_array(
                         name, shape=array.shape, dtype=array.dtype, dimension_names=[name]
                     )
-                self._group[name][:] = array
+                if not np.array_equal(self._group[name][:], array):
+                    self._group[name][:] = array
 
     @property
     def blocks(self) -> list[Block]:
@@ -174,7 +175,9 @@ class Runs:
         return found
 
     def change(self, **attributes: Any) -> None:
-        """Write attributes anew."""
+        """Write attributes anew, where they are not what they were."""
+        if all(self.attributes.get(name) == value for name, value in attributes.items()):
+            return
         self._group.attrs.update(attributes)
         self.attributes.update(attributes)
 

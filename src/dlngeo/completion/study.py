@@ -173,7 +173,8 @@ class Complete:
         try:
             result = factored.complete(triplets, done=done, progress=progress, **settings)
         except Stopped as stop:
-            there = f"{out} holds {len(done)} parts of the run, and the same command"
+            parts = f"{len(done)} part{'s' * (len(done) != 1)}"
+            there = f"{out} holds {parts} of the run, and the same command"
             raise Stopped(stop.number, f"{there} goes on from there" if done else "") from None
         made = self._made(triplets, "factored", settings)
         summary = report.factored_summary(result, made)

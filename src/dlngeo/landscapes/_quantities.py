@@ -50,6 +50,7 @@ class Sheet(NamedTuple):
         """The points, cut to the given rank."""
         d = W.shape[-1]
         U, sigma, Vt = SquareSVD.of(W, graded=True)
+        sigma = _without_rounding(W, sigma)
         if rank < d:
             sigma = np.where(np.arange(d) < rank, sigma, 0.0)
             W = svd_product(U, sigma, Vt)
@@ -74,6 +75,21 @@ class Sheet(NamedTuple):
             return np.zeros(len(self.sigma), dtype=bool)
         zeros = (self.sigma[..., : self.rank] == 0).sum(axis=-1)
         return np.asarray(zeros > (allowed if self.rank == self.sigma.shape[-1] else 0))
+
+
+def _without_rounding(W: Array, sigma: Array) -> Array:
+    """Singular values of rounding size put to zero, but those that graded matrices determine.
+
+    Else what is shown at a point whose coordinates are rounded would hang on their last bits.
+    """
+    small = sigma <= sigma.shape[-1] * np.finfo(float).eps * sigma[..., :1]
+    if not small.any():
+        return sigma
+    rows, columns = np.abs(W).max(axis=-1), np.abs(W).max(axis=-2)
+    graded = (rows.min(axis=-1) < 1e-2 * rows.max(axis=-1)) | (
+        columns.min(axis=-1) < 1e-2 * columns.max(axis=-1)
+    )
+    return np.where(small & ~graded[..., None], 0.0, sigma)
 
 
 class Quantities:

@@ -15,6 +15,7 @@ from dlngeo._callbacks import Callback
 from dlngeo._checks import RNG, Array
 from dlngeo._engine import chosen as chosen_engine
 from dlngeo.energies import SparseCompletion
+from dlngeo.lowrank._biases import Table, rmse
 from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
@@ -66,7 +67,7 @@ def complete(
         As for :class:`dlngeo.energies.SparseCompletion`.
     depth : real number >= 1
     rank : int or None
-        None: chosen from 5, 10, 20, 40.
+        None: chosen from 5, 10, 20, 40, up to the first that predicts no better than those below.
     weight_decay : float >= 0, or None
         None: chosen from 0, 0.1 and 0.2 times the entries over m + n.
     biases : bool
@@ -138,12 +139,12 @@ def complete(
     shrinkages = _SHRINKAGES if _checks.flag(biases, "biases") else (math.inf,)
     limits = (float(whole.values.min()), float(whole.values.max()))
     clipped = limits if _checks.flag(clip, "clip") else None
-    everything, generator = _Table.of(whole, slice(None)), _checks.rng(rng)
+    everything, generator = Table.of(whole, slice(None)), _checks.rng(rng)
     if taken is not None:
         return _trained(everything, settings, taken, clipped, report)
     order = generator.permutation(whole.values.size)
-    seen = _Table.of(whole, np.sort(order[held:]))
-    hidden = _Table.of(whole, np.sort(order[:held]))
+    seen = Table.of(whole, np.sort(order[held:]))
+    hidden = Table.of(whole, np.sort(order[:held]))
     done = {} if trials is None else trials
     found = _validated(seen, hidden, settings, shrinkages, clipped, done, report)
     return _trained(everything, settings, found, clipped, report)
@@ -178,54 +179,9 @@ class _Settings(NamedTuple):
     engine: str
 
 
-class _Table(NamedTuple):
-    """Entries of a table."""
-
-    rows: Array
-    cols: Array
-    values: Array
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, energy: SparseCompletion, some: Any) -> _Table:
-        return cls(energy.rows[some], energy.cols[some], energy.values[some], energy.shape)
-
-    def biases(self, shrinkage: float) -> _Biases:
-        """Mean and biases by ridge regression, row and column biases in turn."""
-        m, n = self.shape
-        mean = float(self.values.mean())
-        b, c = np.zeros(m), np.zeros(n)
-        if shrinkage < math.inf:
-            of_rows = np.bincount(self.rows, minlength=m) + shrinkage
-            of_cols = np.bincount(self.cols, minlength=n) + shrinkage
-            for _ in range(20):
-                b = np.bincount(self.rows, self.values - mean - c[self.cols], m) / of_rows
-                c = np.bincount(self.cols, self.values - mean - b[self.rows], n) / of_cols
-        return _Biases(mean, b, c)
-
-    def residual(self, biases: _Biases) -> SparseCompletion:
-        rest = self.values - biases.at(self)
-        return SparseCompletion(self.rows, self.cols, rest, self.shape)
-
-
-class _Biases(NamedTuple):
-    mean: float
-    rows: Array
-    cols: Array
-
-    def at(self, table: _Table) -> Array:
-        return np.asarray(self.mean + self.rows[table.rows] + self.cols[table.cols])
-
-
-def _rmse(predicted: Array, table: _Table, limits: tuple[float, float] | None) -> float:
-    if limits is not None:
-        predicted = np.clip(predicted, *limits)
-    return float(np.sqrt(np.mean((predicted - table.values) ** 2)))
-
-
 def _validated(
-    seen: _Table,
-    hidden: _Table,
+    seen: Table,
+    hidden: Table,
     settings: _Settings,
     shrinkages: tuple[float, ...],
     limits: tuple[float, float] | None,
@@ -233,7 +189,7 @@ def _validated(
     report: Progress,
 ) -> dict[str, Any]:
     """The choice that predicts the hidden entries best."""
-    found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
+    found = [(rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
     alone, shrinkage = min(found)
     biases = seen.biases(shrinkage)
     energy, expected = seen.residual(biases), biases.at(hidden)
@@ -241,22 +197,28 @@ def _validated(
         "validation_rmse": alone, "time": 0.0, "rank": 0, "weight_decay": 0.0,
     }  # fmt: skip
     tries = [(rank, decay) for rank in settings.ranks for decay in settings.decays]
-    cost, total = 0, sum(rank for rank, _ in tries)
+    cost, total, tried = 0, sum(rank for rank, _ in tries), 0
+    starts: dict[int, Factors | None] = {}
     for rank, decay in tries:
+        if tried and decay == settings.decays[0] and best["rank"] != tries[tried - 1][0]:
+            break  # the rank before was no better than those below it
         name = f"rank {rank}, weight decay {decay:.6g}"
         if name not in done:
-            start = _start(energy, rank, settings)
+            if rank not in starts:
+                starts = {rank: _start(energy, rank, settings)}
+            start = starts[rank]
             look = _Trial(hidden, expected, limits, partial(_tell, report, cost, rank, total))
             if start is not None:
                 _flow(energy, start, decay, settings, look=look)
             done[name] = look.outcome()
-        cost += rank
+        cost, tried = cost + rank, tried + 1
         report("choosing", cost / total)
         if done[name]["error"] < best["validation_rmse"]:
             best = {"validation_rmse": done[name]["error"], "time": done[name]["time"]}
             best |= {"rank": rank, "weight_decay": decay}
     best |= {"shrinkage": shrinkage, "biases_rmse": alone, "entries": len(seen.values)}
-    return best | {"trials": len(tries)}
+    report("choosing", 1.0)
+    return best | {"trials": tried}
 
 
 def _tell(report: Progress, done: int, rank: int, total: int, steps: int) -> None:
@@ -269,7 +231,7 @@ class _Trial:
 
     def __init__(
         self,
-        hidden: _Table,
+        hidden: Table,
         expected: Array,
         limits: tuple[float, float] | None,
         report: Callable[[int], None],
@@ -287,7 +249,7 @@ class _Trial:
 
     def __call__(self, t: float, W: Factors) -> None:
         places = self._hidden.rows, self._hidden.cols
-        error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
+        error = rmse(self._expected + W.entries(*places), self._hidden, self._limits)
         self._path.append((t, error))
         self._report(len(self._path))
         if error < self.error:
@@ -326,7 +288,7 @@ def _flow(
 
 
 def _trained(
-    table: _Table,
+    table: Table,
     settings: _Settings,
     chosen: dict[str, Any],
     limits: tuple[float, float] | None,

@@ -123,7 +123,7 @@ class Auto(ROCK4):
         if self._stiff:
             return super()._attempt(h)
         slopes = self._slopes
-        y = _dop853.dop853_step(self.fun, self.t, self.y, self.f, h, slopes)
+        y = _dop853.dop853_step(self._passing, self.t, self.y, self.f, h, slopes)
         scale = tolerance(self.y, y, self.rtol, self.atol)
         return _dop853.error(slopes, h, scale), (y, slopes[-1].copy())
 
@@ -158,6 +158,15 @@ class Auto(ROCK4):
             return super()._growth(h, error)
         most, self._failed = 1.0 if self._failed else 10.0, False
         return max(0.2, min(most, 0.9 / error ** (1 / 8))) if error > 0 else most
+
+    def state(self, t: float) -> Array:
+        """The state at a time within the last step, by a step of its method."""
+        if self._by_rock4:
+            return super().state(t)
+        slopes = np.empty_like(self._slopes)
+        return _dop853.dop853_step(
+            self._passing, self.t_old, self.y_old, self.f_old, t - self.t_old, slopes
+        )
 
     def _dense_output_impl(self) -> DenseOutput:
         if self._by_rock4:

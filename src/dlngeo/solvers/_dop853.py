@@ -27,7 +27,7 @@ _EXTRA = list(zip(_METHOD.A_EXTRA, _METHOD.C_EXTRA.tolist(), strict=True))
 
 
 def dop853_step(fun: RHS, t: float, y: Array, f: Array, h: float, slopes: Array) -> Array:
-    """The state after a step of size h from (t, y), where f is ``fun(t, y)``.
+    """The state after a step of size h from (t, y), where f is ``fun(t, y)``, an array of its own.
 
     The right-hand sides go to ``slopes`` (13, n), the one at the new state last.
     """
