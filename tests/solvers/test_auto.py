@@ -159,3 +159,13 @@ def test_where_rkc_is_the_cheaper_one_it_is():
             solver.step()
         cost[method] = solver.nfev
     assert cost[Auto] < 0.4 * cost[ROCK4]
+
+
+@pytest.mark.parametrize("rate", [1e300, 1e200, 1e100, 1e-100, 1e-300])
+@pytest.mark.parametrize("size", [1.0, 1e-5])
+def test_any_unit_of_time(rate, size):
+    run = solve_ivp(
+        lambda t, y: -rate * y, (0, 1 / rate), [size], method=Auto, rtol=1e-6, atol=1e-9 * size
+    )
+    assert run.success and run.nfev < 100
+    assert_allclose(run.y[0, -1], size * np.exp(-1), rtol=1e-6)
