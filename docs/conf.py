@@ -27,7 +27,7 @@ autosummary_ignore_module_all = False
 autosummary_imported_members = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's sections say them
-autodoc_mock_imports = ["geomstats", "pymanopt"]
+autodoc_mock_imports = ["geomstats", "pymanopt", "sklearn"]
 numpydoc_show_class_members = False
 myst_heading_anchors = 3
 

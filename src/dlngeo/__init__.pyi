@@ -10,6 +10,7 @@ from . import (
     exact,
     flows,
     hessian,
+    landscapes,
     langevin,
     large_width,
     lowrank,
@@ -24,6 +25,7 @@ from . import (
     statistics,
     submersion,
     survey_figures,
+    sweeps,
     tables,
     weights,
 )
@@ -42,6 +44,7 @@ __all__ = [
     "exact",
     "flows",
     "hessian",
+    "landscapes",
     "langevin",
     "large_width",
     "lowrank",
@@ -56,6 +59,7 @@ __all__ = [
     "statistics",
     "submersion",
     "survey_figures",
+    "sweeps",
     "tables",
     "weights",
 ]

@@ -319,17 +319,6 @@ def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weight
     return arrays
 
 
-def common_stack(arrays: Sequence[Array], name: str) -> tuple[int, ...]:
-    """The leading dimensions of matrices that broadcast against each other."""
-    try:
-        return np.broadcast_shapes(*(A.shape[:-2] for A in arrays))
-    except ValueError:
-        raise ValueError(
-            f"{name} must have leading dimensions that broadcast; the shapes are "
-            f"{[A.shape for A in arrays]}"
-        ) from None
-
-
 def rank(
     value: int | None, shape: tuple[int, ...], network: Sequence[int] | None, depth: float
 ) -> int:

@@ -1,16 +1,25 @@
-"""Plain numbers, as a TOML file holds them: lists of rows, checked entry by entry.
+"""Plain numbers, as a TOML file holds them: lists of rows, checked entry by entry; and such files.
 
 What is refused is named by its place, ``energy.table[0][1]``, and shown in some words.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array
+
+Made = TypeVar("Made")
+
+_LONGEST = 2**26  # bytes of a file
 
 
 def rows(value: Any, name: str) -> Array:
@@ -43,9 +52,60 @@ def number(value: Any, name: str) -> float:
         raise ValueError(f"{name} must be a number up to 1.8e308, not {shown(value)}") from None
 
 
+def jsonable(value: Any) -> Any:
+    """The same in Python's own types; NaN and infinity as text."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return jsonable(value.tolist())
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def shown(value: Any) -> str:
     """What came, in no more than some words."""
     if isinstance(value, int) and abs(value) >= 10**20:
         return f"an integer of {int(math.log10(abs(value))) + 1} digits"
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+# ---------------------------------------------------------------------------------- whole files
+
+
+def from_file(path: str | Path, made: Callable[[str], Made]) -> Made:
+    """What ``made`` makes of a text file; its refusals begin with the file's name."""
+    path = Path(_checks.instance(path, "path", str, os.PathLike))
+    try:
+        with path.open("rb") as file:  # which may be a device without an end
+            content = file.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise ValueError(f"must be at most {_LONGEST >> 20} MiB long")
+        return made(content.decode("utf-8-sig"))
+    except TypeError as error:
+        raise TypeError(f"{path.name}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not text in UTF-8 (byte {error.start})") from None
+    except ValueError as error:  # also of tomllib, with the line
+        raise ValueError(f"{path.name}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path.name}: lists are nested too deeply") from None
+
+
+def fields(table: dict[str, Any], cls: Callable[..., Made]) -> Made:
+    """An object of a dataclass from the keys of a table; unknown and missing ones are refused."""
+    known: Any = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise ValueError(f"unknown key {shown(unknown[0])}; the keys are {', '.join(known)}")
+    missing = [
+        name
+        for name, field in known.items()
+        if field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+        and name not in table
+    ]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} must be given")
+    return cls(**table)

@@ -8,12 +8,17 @@ studies and makes the commands: a new one is a room of its own and a line there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-Progress = Callable[[str, float], None]  # a stage, and the fraction of it that is done
+
+class Progress(Protocol):
+    """Told of a stage, the fraction of it that is done, and of how many steps that is."""
+
+    def __call__(self, stage: str, fraction: float, total: int = 0) -> None:
+        """Show it; ``total`` is 0 where the stage has no steps to be counted."""
 
 
 class Study(Protocol):
@@ -67,3 +72,18 @@ class Argument:
     """The same of the one field that the command takes without a name."""
 
     help: str
+
+
+class Mistakes(ValueError):
+    """Everything that is wrong with a description, each in a line of its own.
+
+    ``found`` holds the place of each, such as "grid.depth", and what is to be said of it.
+    """
+
+    def __init__(self, found: Sequence[tuple[str, str]], lines: Sequence[str] = ()) -> None:
+        self.found = tuple(found)
+        self.lines = tuple(lines or (words for _, words in self.found))
+        super().__init__("\n".join(self.lines))
+
+    def __reduce__(self) -> tuple[type[Mistakes], tuple[object, ...]]:
+        return type(self), (self.found, self.lines)

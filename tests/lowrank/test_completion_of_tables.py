@@ -1,5 +1,6 @@
 """Large tables completed: what is found, what is chosen, and what is refused."""
 
+import json
 import math
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_with_noise_it_stops_before_it_fits_the_noise():
     fitted = found.predict(*seen[:2]) - seen[2]
     assert np.sqrt(np.mean(fitted**2)) > 0.6
     assert missed(found, W, *seen[:2]) < 0.75
-    assert found.summary["trials"] == 12
+    assert found.summary["trials"] in (6, 9, 12)  # up to a rank that is no better
 
 
 def test_validation_error_is_one_of_entries_not_seen():
@@ -86,7 +87,48 @@ def test_the_same_seed_gives_the_same_numbers_and_files_keep_them(tmp_path):
     assert repr(a).startswith("LowRankCompletion(Factors(150 x 100 of rank 2), validation RMSE")
 
 
+def test_a_run_that_was_interrupted_goes_on_to_the_same_result():
+    _, *seen = table(noise=0.5)
+    whole: dict = {}
+    straight = complete(*seen, SHAPE, rng=3, trials=whole)
+
+    class Killed(dict):
+        def __setitem__(self, name, outcome):
+            if len(self) == 5:
+                raise KeyboardInterrupt
+            super().__setitem__(name, outcome)
+
+    half = Killed()
+    with pytest.raises(KeyboardInterrupt):
+        complete(*seen, SHAPE, rng=3, trials=half)
+    kept, told = json.loads(json.dumps(half)), []
+    again = complete(*seen, SHAPE, rng=3, trials=kept, progress=lambda *told_: told.append(told_))
+    assert len(half) == 5 and kept == whole
+    assert [stage for stage, _ in told] == sorted(stage for stage, _ in told)
+    for stage in ("choosing", "training"):
+        parts = [part for name, part in told if name == stage]
+        assert parts == sorted(parts) and parts[-1] == 1.0
+    assert again.summary == straight.summary
+    for name in ("U", "sigma", "V", "row_biases", "column_biases"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(straight, name))
+
+
+def test_a_choice_is_taken_to_other_entries():
+    W, *seen = table(noise=0.5)
+    part = [x[::2] for x in seen]
+    first = complete(*part, SHAPE, rng=0)
+    more = complete(*seen, SHAPE, chosen=first.summary)
+    assert more.summary["rank"] == first.summary["rank"]
+    assert more.summary["entries"] == len(seen[0])
+    # E is a sum over the entries: as much training takes less time
+    ratio = more.summary["time"] / first.summary["time"]
+    assert ratio == pytest.approx(len(part[0]) / len(seen[0]))
+    assert missed(more, W, *seen[:2]) < 0.9 * missed(first, W, *seen[:2])
+
+
 def test_refusals():
+    with pytest.raises(ValueError, match="chosen must be the summary of a completion; entries"):
+        complete([0, 1], [0, 1], [1.0, 2.0], (2, 2), validation=0.5, chosen={"rank": 1})
     with pytest.raises(ValueError, match="validation must leave entries on both sides"):
         complete([0, 1], [0, 1], [1.0, 2.0], (2, 2))
     with pytest.raises(ValueError, match="depth must be finite"):

@@ -162,6 +162,12 @@ def _weights() -> dict[str, Call]:
         "observables.schatten_norm": sigma | {"p": number(1.0, infinite=True)},
         "observables.effective_rank": sigma
         | {"kind": choice("threshold"), "threshold": number(0.1, zero=True)},
+        "observables.plateaus": {
+            "t": vector([0.0, 0.5, 2.0], negative=True, length=True, one=True),
+            "values": vector([1.0, 1.5, 2.0], negative=True, length=True, one=True),
+            "height": number(0.5),
+            "length": number(0.05),
+        },
     }
     for name in ("random", "random_balanced", "random_decoupled"):
         found[f"weights.{name}"] = drawn

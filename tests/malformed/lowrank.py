@@ -21,6 +21,9 @@ from malformed.kinds import (
     energy,
     file,
     flag,
+    foreign,
+    function,
+    given,
     integer,
     number,
     rank,
@@ -42,6 +45,18 @@ def _start() -> Argument:
         "of 5 x 2": (np.ones((5, 2)), *good[1:]),
     }
     return Argument(good, matrix(W, free=True, one=True).malformed | wrong)
+
+
+def _chosen() -> Argument:
+    good = _completion().summary
+    wrong: dict[str, Any] = {
+        "a rank of text": good | {"rank": "abc"},
+        "a rank too large": good | {"rank": 3},
+        "no entries": good | {"entries": 0},
+        "a time of nan": good | {"time": math.nan},
+        "a decay of -1": good | {"weight_decay": -1.0},
+    }
+    return Argument(good, foreign(none=True) | {"list": []} | wrong)
 
 
 @cache
@@ -104,6 +119,9 @@ def entries() -> dict[str, Call]:
             "clip": flag(False),
             "rng": rng(),
             "engine": engine,
+            "chosen": _chosen(),
+            "trials": given(None, foreign(none=True) | {"list": []}, without=["dict"]),
+            "progress": function(lambda stage, fraction: None, none=True),
         },
         "lowrank.LowRankCompletion.predict": places,
         "lowrank.LowRankCompletion.save": {"path": file(_folder() / "new")},

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import energies, flows, simulation
+from dlngeo import energies, flows, simulation, sweeps
 from dlngeo.simulation.config import to_toml
 from malformed.arrays import matrix, vector, widths
 from malformed.dynamics import TARGET
@@ -147,12 +147,62 @@ def _limits() -> dict[str, Call]:
     }
 
 
+SWEEP = sweeps.Study(
+    energy={"kind": "quadratic", "target": [[1.0, 0.0], [0.0, 2.0]]},
+    start={"law": "gaussian", "scale": 1.0},
+    dynamics={"kind": "flow", "depth": 2, "t_end": 1.0},
+)
+
+
+@cache
+def _swept() -> Path:
+    """A folder with a study and its store."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    (Path(folder.name) / "a.toml").write_text(SWEEP.to_toml(), encoding="utf-8")
+    sweeps.run(SWEEP, Path(folder.name) / "store", chunk=1)
+    return Path(folder.name)
+
+
+def _sweeps() -> dict[str, Call]:
+    return {
+        "sweeps.read": {
+            "path": Argument(_swept() / "a.toml", foreign(text=True) | {"number": 3.5}),
+        },
+        "sweeps.load": {
+            "out": Argument(_swept() / "store", foreign(text=True) | {"number": 3.5}),
+        },
+        "sweeps.run": {
+            "study": instance(SWEEP),
+            "out": Argument(_swept() / "store", foreign(text=True) | {"number": 3.5}),
+            "executor": instance(None, none=True),
+            "workers": integer(1),
+            "chunk": integer(1, none=True),
+            "mix_environments": flag(False),
+            "progress": function(None, none=True),
+            "notice": function(None, none=True),
+        },
+        "sweeps.Study.cell": {"number": integer(0, 0)},
+    }
+
+
 def _tables() -> dict[str, Call]:
     table = np.outer([1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 0.5, 2.0, 1.5])
     file = Path(__file__).parents[2] / "src" / "dlngeo" / "data" / "fertility.csv"
     labels = Argument(
         ("a", "b"), foreign() | {"number": 3, "one text": "ab", "one of them": ("a",)}
     )
+    reading: Call = {
+        "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
+        "layout": choice("auto"),
+        "header": flag(True, none=True),
+        "labels": integer(2, 0, none=True),
+        "columns": Argument(None, foreign(none=True) | {"halves": (1.5, 2, 3), "two": ("a", "b")}),
+        "delimiter": text(None),
+        "decimal": choice("."),
+        "missing": Argument((), foreign(text=True) | {"numbers in it": (1, 2), "number": 3}),
+        "skip": integer(0, 0),
+    }
     return {
         "completion.complete": {
             "table": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
@@ -167,19 +217,8 @@ def _tables() -> dict[str, Call]:
             "progress": function(None, none=True),
         },
         "tables.dataset": {"name": text("fertility")},
-        "tables.read": {
-            "path": Argument(file, foreign(text=True) | {"number": 3.5, "list": ["a.csv"]}),
-            "layout": choice("auto"),
-            "header": flag(True, none=True),
-            "labels": integer(2, 0, none=True),
-            "columns": Argument(
-                None, foreign(none=True) | {"halves": (1.5, 2, 3), "two": ("a", "b")}
-            ),
-            "delimiter": text(None),
-            "decimal": choice("."),
-            "missing": Argument((), foreign(text=True) | {"numbers in it": (1, 2), "number": 3}),
-            "skip": integer(0, 0),
-        },
+        "tables.read": reading,
+        "tables.read_triplets": reading | {"progress": function(None, none=True)},
         "tables.from_matrix": {  # messages call it what the caller does
             "matrix": matrix(table, free=True, one=True, without=["nan in it", "masked"]),
             "name": text("matrix"),
@@ -229,7 +268,7 @@ def instances() -> dict[str, Any]:
     comparison = simulation.beside_flow(
         TARGET, W, depth=2, beta=2.0, dt=0.01, n_steps=2, n_paths=2, rng=0
     )
-    found: dict[str, Any] = {"simulation.Comparison": comparison}
+    found: dict[str, Any] = {"simulation.Comparison": comparison, "sweeps.Study": SWEEP}
     if "pymanopt" in MODULES:
         from dlngeo.interop.pymanopt import DeepLinearManifold
 
@@ -238,4 +277,4 @@ def instances() -> dict[str, Any]:
 
 
 def entries() -> dict[str, Call]:
-    return _learning() | _limits() | _tables() | _manifold()
+    return _learning() | _limits() | _sweeps() | _tables() | _manifold()

@@ -8,6 +8,7 @@ path, and on when it is looked at only in that its frames of singular vectors ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,7 +30,38 @@ class Plan(NamedTuple):
     energy: Any  # a compiled function of A, B, W, slope, value
     A: Array
     B: Array
-    asking: Any = None  # dlngeo._compiled.asking.Asked, where the energy is Python's
+    asking: Any  # dlngeo._compiled.asking.Asked, where the energy is Python's; else None
+    lanes: Callable[[Plan, Array, Array, Array | None, Array | None], Lanes]
+    """Lanes of a plan: first states (path, ...), which are followed, and what they keep.
+
+    Then the frames that a group before left; None where there was none.
+    """
+
+
+class Lanes(Protocol):
+    """All paths of a group, eight to a vector."""
+
+    paths: Any  # arrays rows (group, 8); alive, done, left (group,)
+
+    def advance(self, noise: Array, first: int, n_steps: int, before: int) -> None:
+        """Take all paths to the end of a block of noise, or to where one waits."""
+        ...
+
+    def taken(self, group: Array, lane: Array) -> Array:
+        """States (lane, ...) of some lanes that wait."""
+        ...
+
+    def put(self, group: Array, lane: Array, state: Array) -> None:
+        """States from outside; NaN where a path has ended."""
+        ...
+
+    def shown(self) -> Array:
+        """What is saved of all states (path, ...)."""
+        ...
+
+    def states(self) -> tuple[Array, Array]:
+        """All states (path, ...), and frames (path, ...) of singular vectors."""
+        ...
 
 
 @runtime_checkable
@@ -45,14 +77,10 @@ class CompiledGroup(Group):
     """Paths that run side by side, by compiled steps."""
 
     def _begin(self, first: Array, before: End | None) -> None:
-        from dlngeo._compiled.langevin.arrays import all_paths, room
-
         stepper: Any = self._stepper
         self._plan: Plan = stepper.on_lanes(self._run.dt)
-        self._d = self._plan.law.d
         frames = None if before is None else before.frames
-        self._paths = all_paths(self._d, first, self._rows, self._kept, frames)
-        self._room, self._held = room(self._d, self._stepper.noise_size)
+        self._lanes = self._plan.lanes(self._plan, first, self._rows, self._kept, frames)
         self._drawn = self._streams.places()
         self._block, self._at = np.empty((len(first), 0, self._stepper.noise_size)), 0
 
@@ -78,35 +106,29 @@ class CompiledGroup(Group):
         return self._drawn
 
     def _advance(self, count: int) -> None:
-        from dlngeo._compiled.langevin.steps import advance
-
-        plan, paths = self._plan, self._paths
+        asking, paths = self._plan.asking, self._lanes.paths
         paths.done[:] = 0
         before = self._run.before + self._step
         while True:
-            advance(
-                plan.law, plan.scheme, plan.energy, plan.A, plan.B, paths, self._room,
-                self._block, self._at, count, before,
-            )  # fmt: skip
-            if plan.asking is not None and plan.asking.error is not None:
-                raise plan.asking.error
+            self._lanes.advance(self._block, self._at, count, before)
+            if asking is not None and asking.error is not None:
+                raise asking.error
             if not paths.left.any():
                 return
             self._take_left()
 
     def _take_left(self) -> None:
         """The step that some lanes could not take whole, by NumPy."""
-        paths, d = self._paths, self._d
+        paths = self._lanes.paths
         group, lane = np.nonzero(paths.left[:, None] >> np.arange(_LANES) & 1)
         rows, step = paths.rows[group, lane], paths.done[group] - 1
-        state = paths.state[group, :, lane].reshape(-1, d, d)
+        state = self._lanes.taken(group, lane)
         here = Here.of(self._stepper, state, None if self._kept is None else self._kept[rows])
         normals, cut = self._block[rows, self._at + step], self._bridges.used
         there, followed = taken(self._stepper, here, normals, self._run.dt, self._bridges, rows)
         self._aside += len(rows) - (self._bridges.used - cut)
-        new = np.where(followed[:, None], there.state.reshape(-1, d * d), np.nan)
-        paths.state[group, :, lane] = new
-        np.bitwise_or.at(paths.fresh, group, 1 << lane)
+        gone = np.reshape(~followed, (-1,) + (1,) * (state.ndim - 1))
+        self._lanes.put(group, lane, np.where(gone, np.nan, there.state))
         if not followed.all():
             lost = ~followed
             self._reached[rows[lost]] = self._step + step[lost]
@@ -114,19 +136,10 @@ class CompiledGroup(Group):
             self._rows = np.setdiff1d(self._rows, rows[lost])
 
     def _shown(self) -> Array:
-        from dlngeo._compiled.langevin.arrays import by_path
-        from dlngeo._compiled.langevin.steps import all_end_to_end
-
-        W = np.empty(self._paths.state.shape)
-        all_end_to_end(self._plan.law, self._plan.scheme, self._paths, self._room, W.ctypes.data)
-        d = self._d
-        return by_path(W, len(self._reached)).reshape(-1, d, d)[self._rows]
+        return self._lanes.shown()[self._rows]
 
     def _states(self) -> tuple[Array, Array | None]:
-        from dlngeo._compiled.langevin.arrays import by_path
-
-        paths, d, count = self._paths, self._d, len(self._reached)
-        state = np.full((count, d, d), np.nan)
-        state[self._rows] = by_path(paths.state, count)[self._rows].reshape(-1, d, d)
-        frames = [by_path(part, count) for part in (paths.U, paths.lam, paths.V)]
-        return state, np.concatenate(frames, axis=1)
+        known, frames = self._lanes.states()
+        state = np.full(known.shape, np.nan)
+        state[self._rows] = known[self._rows]
+        return state, frames

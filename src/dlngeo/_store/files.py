@@ -18,6 +18,7 @@ from dlngeo._results.archive import replacing as replacing
 
 _LOCK = ".dlngeo-lock"
 GROUPS = "groups"  # the folder of a long run's parts (:mod:`dlngeo._store.groups`)
+SEALS = "seals"  # the folder of what says that parts are whole (:mod:`dlngeo._store.seals`)
 
 
 def require_folder(out: Path) -> None:
@@ -30,14 +31,14 @@ def require_folder(out: Path) -> None:
 @contextmanager
 def together(folder: Path, *, last: str) -> Iterator[Path]:
     """A folder beside the files' place; all that is written in it is moved there, ``last`` last."""
-    with _named(folder), tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
+    with named(folder), tempfile.TemporaryDirectory(dir=folder, prefix=DRAFT) as draft:
         yield Path(draft)
         for file in sorted(Path(draft).iterdir(), key=lambda file: file.name == last):
             file.replace(folder / file.name)
 
 
 @contextmanager
-def _named(place: Path) -> Iterator[None]:
+def named(place: Path) -> Iterator[None]:
     """An error of the system names a place; of a full disk it does not say which."""
     try:
         yield
@@ -64,7 +65,7 @@ def held(folder: Path) -> Iterator[None]:
     made = not folder.exists()
     lock = _locked(folder / _LOCK)
     try:
-        for room in (".", GROUPS):
+        for room in (".", GROUPS, SEALS):
             for stale in (folder / room).glob(f"{DRAFT}*"):  # of a run that was killed
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield
@@ -81,7 +82,7 @@ def _locked(file: Path) -> IO[str]:
     """The file, open and locked, with our name in it."""
     while (lock := _taken(file)) is None:
         pass
-    with _named(file):
+    with named(file):
         lock.truncate(0)
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
         lock.flush()

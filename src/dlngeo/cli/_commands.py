@@ -10,14 +10,19 @@ import typer
 
 from dlngeo import __version__
 from dlngeo._store.signals import Stopped, stoppable
-from dlngeo._study import Study
+from dlngeo._study import Mistakes, Study
 from dlngeo.cli._options import command
 from dlngeo.completion.study import Complete
+from dlngeo.landscapes.study import Landscapes
 from dlngeo.simulation.study import Simulate
+from dlngeo.sweeps.commands import Show, Sweep
 
 STUDIES: dict[str, type[Study]] = {
     "complete": Complete,
+    "landscape": Landscapes,
     "simulate": Simulate,
+    "sweep": Sweep,
+    "show": Show,
 }
 
 # What typer raises for an argument that it cannot parse; it has no public name there.
@@ -63,7 +68,10 @@ def main() -> None:
         code = _fail("interrupted", 130)
     except _UsageError as error:
         code = _fail(error.format_message(), 2)
-    except (ValueError, TypeError, OSError) as error:
+    except Mistakes as error:
+        for line in error.lines:
+            code = _fail(line, 2)
+    except (ValueError, TypeError, OSError, ImportError) as error:
         code = _fail(str(error), 2)
     except MemoryError:
         code = _fail("the matrix does not fit into memory", 2)

@@ -18,7 +18,7 @@ from dlngeo import _checks, _incomplete, weights
 from dlngeo._checks import Array, Weights
 from dlngeo._results.trajectory import Trajectory
 from dlngeo._threads import one_blas_thread
-from dlngeo.completion._training import Choice, Setting, choose_time, train
+from dlngeo.completion._training import Choice, Setting, choose_time, frames, train
 from dlngeo.completion.baselines import (
     Mask,
     Method,
@@ -170,13 +170,14 @@ def complete(
     report = progress or _unheard
     setting = Setting(standardised, start, tolerance, rtol, t_max, report)
     choice = choose_time(setting, split)
-    trajectory = train(setting, split.train, choice.time, "training")
+    trajectory = train(setting, split.train, choice.time, "training", frames(setting, choice))
     fitted = centre + spread * trajectory.W[-1]
     error, seconds = rmse(fitted, values, split.test), time.perf_counter() - begun
     chosen = f"t = {trajectory.t[-1]:.4g}"
     last, observed = trajectory, split.train | split.test
     if split.test.any():
-        last = train(setting, observed, choice.time_for(int(observed.sum())), "refitting")
+        t_end = choice.time_for(int(observed.sum()))
+        last = train(setting, observed, t_end, "refitting", [t_end or 1.0])
     return Completion(
         table=values,
         rows=rows,

@@ -27,6 +27,8 @@ from dlngeo.flows import gradient_flow
 
 _GROUPS = 10  # of the validation entries of one run, for the standard error
 _STEPS = 10_000  # of a run of validation, which ends there; training may take ten times as many
+_ROOM = 1 << 25  # numbers that the kept frames of a training run may take
+_FRAMES = 20  # of a training run, at least
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
 
 
@@ -92,8 +94,27 @@ def choose_time(setting: Setting, split: TrainTestSplit) -> Choice:
     return Choice(float(times[best]), entries, times, np.sqrt(mean), len(folds), doubt)
 
 
-def train(setting: Setting, mask: Mask, t_end: float, stage: str) -> Trajectory:
-    """The flow on the entries of ``mask`` until ``t_end``; the start alone where that is 0."""
+def frames(setting: Setting, choice: Choice) -> Array | None:
+    """The times of a training run to keep: None, all steps, where memory has room for that.
+
+    Else those of the run of validation, as many as there is room for, and the end.
+    """
+    size = setting.standardised.size + sum(W.size for W in setting.start)
+    inside = choice.times[choice.times < choice.time]
+    room = max(_FRAMES, _ROOM // size)
+    if inside.size < room or choice.time == 0:
+        return None
+    kept = np.unique(np.linspace(0, inside.size - 1, room - 1).round().astype(int))
+    return np.array([*inside[kept], choice.time])
+
+
+def train(
+    setting: Setting, mask: Mask, t_end: float, stage: str, t_eval: Array | list[float] | None
+) -> Trajectory:
+    """The flow on the entries of ``mask`` until ``t_end``; the start alone where that is 0.
+
+    ``t_eval`` are the times to keep; None: every step.
+    """
     stop_loss = None
     if t_end == 0:  # any bound above the energy of the start, which ends the run there
         first = float(_energy(setting, mask).value(weights.end_to_end(setting.start)))
@@ -104,6 +125,7 @@ def train(setting: Setting, mask: Mask, t_end: float, stage: str) -> Trajectory:
         t_end or 1.0,
         stop_loss=stop_loss,
         gtol=0.0,
+        t_eval=t_eval,
         callback=lambda t, W: setting.report(stage, t / t_end),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from dlngeo import observables
 from dlngeo.completion._complete import Completion
 from dlngeo.completion.baselines import Method
+from dlngeo.completion.factored import Factored
 
 
 def summary(result: Completion, extra: Sequence[tuple[str, object]] = ()) -> dict[str, object]:
@@ -94,10 +95,7 @@ def verdict(result: Completion) -> str:
     """How the network stands to both baselines, honestly, and what is in doubt."""
     sentences = ["Nothing was held out: there is no estimate of the error."]
     if result.split.test.any():
-        parts = [
-            _against(result.network, other) for other in (result.column_mean, result.truncated_svd)
-        ]
-        sentences = [f"The network's held-out error is {parts[0]} and {parts[1]}."]
+        sentences = [_compared(result.network, result.column_mean, result.truncated_svd)]
     if result.choice.doubt:
         sentences.append(f"How long to train is uncertain: {result.choice.doubt}.")
     energy = result.trajectory.energy
@@ -120,7 +118,19 @@ def gaps_left(result: Completion) -> str:
     return f"Left empty, having no data: {' and '.join(found)}." if found else ""
 
 
-def _against(ours: Method, other: Method) -> str:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def rmse(self) -> float: ...
+
+
+def _compared(network: _Named, one: _Named, other: _Named) -> str:
+    parts = [_against(network, method) for method in (one, other)]
+    return f"The network's held-out error is {parts[0]} and {parts[1]}."
+
+
+def _against(ours: _Named, other: _Named) -> str:
     name = f"the {other.name}'s"
     if ours.rmse == other.rmse:
         return f"equal to {name}"
@@ -131,3 +141,94 @@ def _against(ours: Method, other: Method) -> str:
     if other.rmse == 0:
         return f"above {name}, which is zero"
     return f"{ours.rmse / other.rmse:.2g} times {name}"
+
+
+# ---------------------------------------------------------------------------- the factored method
+
+
+def factored_summary(
+    result: Factored, extra: Sequence[tuple[str, object]] = ()
+) -> dict[str, object]:
+    """Everything that is reported, as plain numbers and strings for JSON."""
+    triplets, found = result.triplets, result.found
+    m, n = triplets.shape
+    return {
+        **dict(extra),
+        "shape": [m, n],
+        "observed": triplets.values.size,
+        "missing_share": 1 - triplets.values.size / (m * n),
+        "held_out": result.held_out,
+        "held_out_rmse": {
+            score.name: None if math.isnan(score.rmse) else score.rmse for score in result.scores
+        },
+        "network": {
+            "depth": result.depth,
+            **found.summary,
+            "uncertain": factored_doubt(result),
+            "mean": found.mean,
+            "limits": found.limits,
+            "effective_rank": _effective(result),
+            "singular_values": found.sigma[:20].tolist(),
+        },
+        "trials": {
+            name: {"validation_rmse": trial["error"], "time": trial["time"]}
+            for name, trial in result.trials.items()
+        },
+    }
+
+
+def factored_headline(result: Factored) -> str:
+    """What was read, and how much of it is there."""
+    triplets = result.triplets
+    m, n = triplets.shape
+    return (
+        f"{triplets.name}, read as {triplets.reading}: {m} × {n}, {triplets.values.size} entries "
+        f"observed, {100 - 100 * triplets.values.size / (m * n):.3g}% missing, "
+        f"{result.held_out} held out"
+    )
+
+
+FACTORED_COLUMNS = ("method", "held-out RMSE", "effective rank", "chosen")
+
+
+def factored_rows(result: Factored) -> list[tuple[str, ...]]:
+    """One line for each method, in the order of ``FACTORED_COLUMNS``."""
+    ranks = (f"{_effective(result):.2f}", "-", "-")
+    return [
+        (
+            score.name,
+            "-" if math.isnan(score.rmse) else f"{score.rmse:.4g}",
+            rank,
+            score.chosen or "-",
+        )
+        for score, rank in zip(result.scores, ranks, strict=True)
+    ]
+
+
+def factored_verdict(result: Factored) -> str:
+    """How the network stands to both baselines, and what is in doubt."""
+    sentences = ["Nothing was held out: there is no estimate of the error."]
+    if result.held_out:
+        sentences = [_compared(result.network, result.column_mean, result.biases)]
+    doubt = factored_doubt(result)
+    return " ".join([*sentences, *([f"The choice is uncertain: {doubt}."] if doubt else [])])
+
+
+def factored_doubt(result: Factored) -> str:
+    """Why another choice might predict better; empty if nothing says so."""
+    summary = result.found.summary
+    rank = summary["rank"]
+    if rank == 0:
+        return "mean and biases alone validated best, and no matrix of low rank is added"
+    if rank == max(result.ranks) > min(result.ranks):
+        return f"of the ranks tried the largest, {rank}, validated best; --rank tries a larger one"
+    best = min(result.trials.values(), key=lambda trial: trial["error"])
+    if best["time"] >= best["times"][-1]:
+        return "the validation error was least at the end of the run"
+    return ""
+
+
+def _effective(result: Factored) -> float:
+    """Effective rank (entropy) of the matrix of low rank, without mean and biases."""
+    sigma = result.found.sigma
+    return float(observables.effective_rank(sigma)) if sigma.size else 0.0

@@ -13,6 +13,7 @@ from dlngeo.energies._check import asked_slope as asked_slope
 from dlngeo.energies._check import asked_value as asked_value
 from dlngeo.energies._check import require_stacks as require_stacks
 from dlngeo.energies._completion import MatrixCompletion
+from dlngeo.energies._completion import checked_triplets as checked_triplets
 from dlngeo.energies._entries import SparseCompletion, SparseHuber, SparseLogistic
 from dlngeo.energies._kinds import KINDS, NamedEnergy, from_config
 from dlngeo.energies._least_squares import Quadratic

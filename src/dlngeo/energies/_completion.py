@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dlngeo import _checks, _incomplete, _plain
 from dlngeo._checks import Array
@@ -75,33 +75,10 @@ class MatrixCompletion(LeastSquares):
         cls, i: ArrayLike, j: ArrayLike, values: ArrayLike, shape: tuple[int, int]
     ) -> MatrixCompletion:
         """The energy that observes W[i, j] = values, each entry at most once (0-based indices)."""
-        if _checks.masked(i) or _checks.masked(j):
-            raise ValueError("i and j must not be masked; leave such triplets out")
-        rows, columns = (np.atleast_1d(_checks.any_array(x, n)) for x, n in ((i, "i"), (j, "j")))
-        values = np.atleast_1d(_checks.real_array(values, "values"))
-        if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
-            raise ValueError(
-                "i, j and values must be vectors of one length; "
-                f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
-            )
-        m, n = _checks.shape(shape)
-        for name, index, bound in (("i", rows, m), ("j", columns, n)):
-            if index.size and index.dtype.kind not in "iu":
-                raise TypeError(f"{name} must hold integers; its dtype is {index.dtype}")
-            if index.size and not (index.min() >= 0 and index.max() < bound):
-                raise ValueError(
-                    f"{name} must lie in 0..{bound - 1}; it runs from {index.min()} to "
-                    f"{index.max()}"
-                )
-        mask = np.zeros((m, n), dtype=bool)
-        observed = np.zeros((m, n))
-        mask[rows.astype(int), columns.astype(int)] = True
-        observed[rows.astype(int), columns.astype(int)] = values
-        if mask.sum() != values.size:
-            raise ValueError(
-                f"each entry may be observed once; {values.size} triplets name only "
-                f"{mask.sum()} entries"
-            )
+        rows, columns, values, size = checked_triplets(i, j, values, shape)
+        mask, observed = np.zeros(size, dtype=bool), np.zeros(size)
+        mask[rows, columns] = True
+        observed[rows, columns] = values
         return cls(observed, mask)
 
     @classmethod
@@ -182,3 +159,33 @@ def _of_triplets(triplets: Array, shape: tuple[int, int] | None) -> MatrixComple
         raise ValueError("energy.triplets must name each entry once")
     i, j = pairs.T.astype(int)
     return MatrixCompletion.from_triplets(i, j, triplets[:, 2], (m, n))
+
+
+def checked_triplets(
+    i: ArrayLike, j: ArrayLike, values: ArrayLike, shape: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, tuple[int, int]]:
+    """Indices, values and shape, if each entry is within the shape and is named once."""
+    if _checks.masked(i) or _checks.masked(j):
+        raise ValueError("i and j must not be masked; leave such triplets out")
+    rows, columns = (np.atleast_1d(_checks.any_array(x, n)) for x, n in ((i, "i"), (j, "j")))
+    values = np.atleast_1d(_checks.real_array(values, "values"))
+    if values.ndim != 1 or not (rows.shape == columns.shape == values.shape):
+        raise ValueError(
+            "i, j and values must be vectors of one length; "
+            f"their shapes are {rows.shape}, {columns.shape} and {values.shape}"
+        )
+    m, n = _checks.shape(shape)
+    for name, index, bound in (("i", rows, m), ("j", columns, n)):
+        if index.size and index.dtype.kind not in "iu":
+            raise TypeError(f"{name} must hold integers; its dtype is {index.dtype}")
+        if index.size and not (index.min() >= 0 and index.max() < bound):
+            raise ValueError(
+                f"{name} must lie in 0..{bound - 1}; it runs from {index.min()} to {index.max()}"
+            )
+    rows, columns = rows.astype(np.int64), columns.astype(np.int64)
+    entries = np.unique(rows * n + columns).size
+    if entries != values.size:
+        raise ValueError(
+            f"each entry may be observed once; {values.size} triplets name only {entries} entries"
+        )
+    return rows, columns, values, (m, n)

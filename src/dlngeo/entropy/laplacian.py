@@ -1,4 +1,4 @@
-r"""How steep the free energy is in g^N, and its Laplacian: |grad F|² and Δ_g F, square W.
+r"""The free energy in g^N: |grad F|², its Laplacian Δ_g F, and the Hessian of S; square W.
 
 With e = Uᵀ E′(W) V and the roots λ = σ^{1/N}, in whose √N-fold the radial part of g^N is flat,
 
@@ -22,6 +22,7 @@ of 1/N of it, with coordinates log σ in the place of λ. Derived; Menon, (4.15)
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,9 +79,19 @@ def squared_slope(
 
 def squared_slope_at(energy: Energy, state: State, beta: float, gamma: float) -> Array:
     """:func:`squared_slope` of a state, unchecked; NaN where it is infinite or has no limit."""
-    sigma, N = state.sigma, state.depth
-    K = table(sigma, N)
+    K = table(state.sigma, state.depth)
     e = transpose(state.U) @ energy.gradient(state.point) @ transpose(state.Vt)
+    total = squared_slope_in_frame(e, state.sigma, K, state.depth, beta, gamma)
+    return np.where(_too_singular(state, 0 if math.isinf(state.depth) else 1), np.nan, total)
+
+
+def squared_slope_in_frame(
+    e: Array, sigma: Array, K: Array, N: float, beta: float, gamma: float
+) -> Array:
+    """The same from e = Uᵀ E′(W) V and the eigenvalues K of 𝒜, at one zero singular value at most.
+
+    Zeros that a lower rank leaves out may be more: then it is that of the stratum.
+    """
     diagonal = np.arange(sigma.shape[-1])
     own = np.sqrt(K[..., diagonal, diagonal]) * e[..., diagonal, diagonal]
     force = total_force(signed_log_ratio(sigma[..., :, None], sigma[..., None, :]), N)
@@ -92,8 +103,7 @@ def squared_slope_at(energy: Energy, state: State, beta: float, gamma: float) ->
         radial = own - push / (beta * math.sqrt(N)) + gamma * math.sqrt(N) * root
     across = K * e**2
     across[..., diagonal, diagonal] = radial**2
-    total = across.sum(axis=(-2, -1))
-    return np.where(_too_singular(state, 0 if math.isinf(N) else 1), np.nan, total)
+    return np.asarray(across.sum(axis=(-2, -1)))
 
 
 def free_energy_laplacian(
@@ -209,6 +219,56 @@ def entropy_laplacian(sigma: Array, depth: float) -> Array:
     diagonal = np.arange(sigma.shape[-1])
     both[..., diagonal, diagonal] = 0.0
     return np.asarray(both.sum(axis=(-2, -1)))
+
+
+class EntropyHessian(NamedTuple):
+    """Hess S of g^N in the orthonormal basis √K_kl u_k v_lᵀ: forms on its coordinates q_kl."""
+
+    radial: Array  # (..., d, d): on the q_kk
+    own: Array  # (..., d, d): on each q_kl, k and l distinct
+    mixed: Array  # (..., d, d): between q_kl and q_lk
+
+
+def entropy_hessian(sigma: Array, depth: float) -> EntropyHessian:
+    r"""The Hessian of S relative to g^N at singular values (..., d); unchecked.
+
+    In √N λ the radial part of g^N is flat and totally geodesic; along the orbits the Hessian is
+    ½⟨grad S, grad |X|²⟩ for a field X of rotations:
+
+    .. math:: \mathrm{own}_{kl} = rac1Nrac{P_k-P_l}{\lambda_k^2-\lambda_l^2},\qquad
+       \mathrm{mixed}_{kl} = rac{\sigma_k\sigma_l}{\lambda_k^2K_{kl}}
+       \Big[N\,\mathrm{own}_{kl} - rac{P_l}{\lambda_l^2}\Big],\quad \lambda_l\le\lambda_k.
+
+    Zero singular values that a lower rank leaves out may be several; what stands for pairs of them
+    is then without meaning. Its trace is :func:`entropy_laplacian`.
+    """
+    zero = np.zeros((*sigma.shape, sigma.shape[-1]))
+    if depth == 1:
+        return EntropyHessian(zero, zero, zero)
+    a, b = sigma[..., :, None], sigma[..., None, :]
+    t = signed_log_ratio(a, b)
+    infinite, larger, smaller = math.isinf(depth), np.maximum(a, b), np.minimum(a, b)
+    K = table(sigma, depth)
+    fall = force_fall(t, t, np.zeros_like(t), depth)
+    second, own = _second(t, depth), _rise(t, depth)
+    diagonal = np.arange(sigma.shape[-1])
+    for part in (second, own):
+        part[..., diagonal, diagonal] = 0.0
+    share = a * b / np.where(K > 0, K, 1.0)
+    if infinite:
+        radial, mixed = -fall, own * share
+    else:
+        size = np.where(larger > 0, larger, 1.0) ** (-2 / depth)
+        second, own = second * size, own * size
+        with np.errstate(over="ignore", invalid="ignore"):
+            radial = np.where(fall > 0, -depth * fall * np.exp(np.abs(t) / depth) * size, 0.0)
+        force = total_force(t.copy(), depth)
+        weak = np.where(a <= b, force[..., :, None], force[..., None, :])
+        low = np.where(smaller > 0, smaller, 1.0) ** (-2 / depth)
+        mixed = share * size * (depth * own - weak * low)
+    mixed[..., diagonal, diagonal] = 0.0
+    radial[..., diagonal, diagonal] = second.sum(axis=-1)
+    return EntropyHessian(radial, own, mixed)
 
 
 def _second(t: Array, depth: float) -> Array:

@@ -23,11 +23,13 @@ from dlngeo import _checks
 from dlngeo._checks import Array, Weights
 from dlngeo._equation import Equation
 from dlngeo._linalg import frobenius, product, transpose
+from dlngeo._paths.compiled import Plan
 from dlngeo.balanced.charts import coordinates
 from dlngeo.balanced.retraction import nearest_coordinates, projection
 from dlngeo.balanced.tangent import TangentSplit
 from dlngeo.energies import Energy
 from dlngeo.langevin._submersion_sde import Tangential
+from dlngeo.langevin.engines import plan_upstairs
 from dlngeo.langevin.lipschitz import lipschitz, lipschitz_ahead, pole
 from dlngeo.langevin.root_chart import within_range
 from dlngeo.weights import flatten, gradient, unflatten
@@ -105,13 +107,14 @@ class Projection(Tangential):
 
     upstairs: ClassVar[bool] = True
     depths: ClassVar[str] = "whole"
+    kernel: ClassVar[str | None] = "LAYERS"  # it has compiled ones
 
     def __init__(self, equation: Equation, d: int) -> None:
         self.equation, depth = equation, int(equation.depth)
         space = BalancedWeights((d,) * (depth + 1))
         slope = lifted_gradient(equation.energy, space.widths, equation.weight_decay)
         super().__init__(space, equation.beta, equation.kappa, slope)
-        self._widths = space.widths
+        self._widths, self.shape = space.widths, (d, d)
 
     def keep(self, W: Array) -> None:
         """Nothing: the sign of det W is read off the layers."""
@@ -137,3 +140,14 @@ class Projection(Tangential):
         spread = math.sqrt(2 * equation.temperature / depth)
         rate = lipschitz_ahead(rate, lam[..., 0], depth, spread) + equation.weight_decay
         return rate + pole(lam, depth, equation.beta, equation.kappa), None
+
+    def on_lanes(self, dt: float) -> Plan:
+        """The scheme as the compiled kernels take it."""
+        return plan_upstairs(self.equation, self.shape[0], dt, self._frames)
+
+    def _frames(self, state: Array) -> Array:
+        """The columns of all frames as rows, and λ, of states as one row each."""
+        d = self.shape[0]
+        frames, lam = coordinates(unflatten(state, self._widths), d, tol=math.inf)
+        rows = [transpose(Q).reshape(len(state), d * d) for Q in frames]
+        return np.concatenate([*rows, lam], axis=-1)

@@ -17,7 +17,8 @@ Matrix Factorization" (2019), for completion.
 
 from __future__ import annotations
 
-from dlngeo.lowrank._completion import LowRankCompletion, complete
+from dlngeo.lowrank._completed import LowRankCompletion
+from dlngeo.lowrank._completion import complete
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
 from dlngeo.lowrank._polish import Polished, polish

@@ -3,86 +3,36 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
+from dlngeo._callbacks import Callback
 from dlngeo._checks import RNG, Array
 from dlngeo._engine import chosen as chosen_engine
-from dlngeo._results import archive
 from dlngeo.energies import SparseCompletion
+from dlngeo.lowrank._biases import Table, rmse
+from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
 from dlngeo.lowrank._flow import flow
 from dlngeo.lowrank._starts import spectral_start
+
+Progress = Callable[[str, float], None]
 
 _RANKS = (5, 10, 20, 40)
 _DECAYS = (0.0, 0.1, 0.2)  # times the mean number of entries of a row and a column together
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)  # entries that a bias of zero counts for
 _WORSE = 1.01  # times the least error, where training ends
+_GAIN = 0.999  # times the error, below which there is a gain worth waiting for
+_PATIENCE = 10  # times the time of the last gain, when training ends
+_IDLE = 20  # steps since then, at least, when it does
 _STEPS = 200  # of a trial, at most
 _LONG = 1e9  # a time that no trial comes to
 _SCALE = 0.02  # of the leading singular value of the residual
-
-
-@dataclass(frozen=True, eq=False)
-class LowRankCompletion:
-    """A table completed: mean, biases of rows and columns, and a matrix of low rank.
-
-    Attributes
-    ----------
-    U, sigma, V : (m, r), (r,) and (n, r) arrays
-        The matrix of low rank, as :class:`Factors` have it.
-    row_biases, column_biases : (m,) and (n,) arrays
-    mean : float
-    limits : tuple of two floats, or None
-        Predictions are clipped to them.
-    summary : dict
-        ``rank``, ``weight_decay``, ``time`` and ``shrinkage``, chosen or given; rank 0 where mean
-        and biases alone predict best;
-        ``validation_rmse``, and ``biases_rmse`` of mean and biases alone; ``trials``.
-    """
-
-    U: Array
-    sigma: Array
-    V: Array
-    row_biases: Array
-    column_biases: Array
-    mean: float
-    limits: tuple[float, float] | None = None
-    summary: dict[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        error = self.summary["validation_rmse"]
-        return f"LowRankCompletion({self.factors!r}, validation RMSE {error:.4g})"
-
-    @property
-    def factors(self) -> Factors:
-        """The matrix of low rank, without mean and biases."""
-        return Factors(self.U, self.sigma, self.V)
-
-    def predict(self, rows: ArrayLike, cols: ArrayLike) -> Array:
-        """What is expected at these places, counted from 0."""
-        found = self.factors.entries(rows, cols)
-        found += self.mean + self.row_biases[np.asarray(rows, dtype=np.intp)]
-        found += self.column_biases[np.asarray(cols, dtype=np.intp)]
-        return found if self.limits is None else np.clip(found, *self.limits)
-
-    def save(self, path: archive.File) -> None:
-        """Write the completion to a file, which :meth:`load` reads, as trajectories are."""
-        parts = {one.name: getattr(self, one.name) for one in fields(self)}
-        arrays = {name: parts.pop(name) for name in list(parts) if hasattr(parts[name], "dtype")}
-        archive.write(path, type(self).__name__, arrays, parts)
-
-    @classmethod
-    def load(cls, path: archive.File) -> LowRankCompletion:
-        """The completion that :meth:`save` wrote."""
-        arrays, about = archive.read(path, cls.__name__)
-        limits = about.pop("limits")
-        parts: dict[str, Any] = {**arrays, **about}
-        return cls(**parts, limits=None if limits is None else (limits[0], limits[1]))
 
 
 def complete(
@@ -100,6 +50,9 @@ def complete(
     clip: bool = False,
     rng: RNG = None,
     engine: str = "auto",
+    chosen: dict[str, Any] | None = None,
+    trials: MutableMapping[str, dict[str, Any]] | None = None,
+    progress: Progress | None = None,
 ) -> LowRankCompletion:
     """Complete a table from some of its entries, by a deep linear network of low rank.
 
@@ -114,7 +67,7 @@ def complete(
         As for :class:`dlngeo.energies.SparseCompletion`.
     depth : real number >= 1
     rank : int or None
-        None: chosen from 5, 10, 20, 40.
+        None: chosen from 5, 10, 20, 40, up to the first that predicts no better than those below.
     weight_decay : float >= 0, or None
         None: chosen from 0, 0.1 and 0.2 times the entries over m + n.
     biases : bool
@@ -128,6 +81,15 @@ def complete(
     rng : Generator, SeedSequence, integer or None
         Draws the entries held out.
     engine : "auto", "numpy" or "numba"
+    chosen : dict or None
+        The summary of a completion of some of the entries: its rank, weight decay, shrinkage and
+        time are taken, and nothing is held out.
+    trials : dict or None
+        What has been tried, by name, which is not tried again; what is tried now is added:
+        ``error`` and ``time`` where validation is best, ``times`` and ``errors`` along the path.
+        Kept in a file, they let a run that was interrupted go on: the result is the same.
+    progress : callable or None
+        ``progress(stage, fraction)`` after each step; stages are "choosing" and "training".
 
     Returns
     -------
@@ -155,10 +117,14 @@ def complete(
             f"{whole.values.size}"
         )
     chosen_engine(engine)  # refuses what is none
+    if trials is not None:
+        _checks.instance(trials, "trials", MutableMapping)
+    report = _unheard if progress is None else _checks.function(progress, "progress")
     number = _checks.depth(depth)
     if math.isinf(number):
         raise ValueError("depth must be finite: at inf the singular spaces do not move")
     m, n = whole.shape
+    taken = None if chosen is None else _chosen(chosen, min(m, n))
     ranks = [k for k in _RANKS if 2 * k <= min(m, n)] or [1]
     unit = whole.values.size / (m + n)
     settings = _Settings(
@@ -173,11 +139,34 @@ def complete(
     shrinkages = _SHRINKAGES if _checks.flag(biases, "biases") else (math.inf,)
     limits = (float(whole.values.min()), float(whole.values.max()))
     clipped = limits if _checks.flag(clip, "clip") else None
-    order = _checks.rng(rng).permutation(whole.values.size)
-    seen = _Table.of(whole, np.sort(order[held:]))
-    hidden = _Table.of(whole, np.sort(order[:held]))
-    chosen = _validated(seen, hidden, settings, shrinkages, clipped)
-    return _trained(_Table.of(whole, slice(None)), len(seen.values), settings, chosen, clipped)
+    everything, generator = Table.of(whole, slice(None)), _checks.rng(rng)
+    if taken is not None:
+        return _trained(everything, settings, taken, clipped, report)
+    order = generator.permutation(whole.values.size)
+    seen = Table.of(whole, np.sort(order[held:]))
+    hidden = Table.of(whole, np.sort(order[:held]))
+    done = {} if trials is None else trials
+    found = _validated(seen, hidden, settings, shrinkages, clipped, done, report)
+    return _trained(everything, settings, found, clipped, report)
+
+
+def _unheard(stage: str, fraction: float) -> None:
+    """Progress that nobody asked for."""
+
+
+def _chosen(summary: Any, largest: int) -> dict[str, Any]:
+    """A copy of the summary of another completion, once it says all that is to be taken."""
+    found = dict(_checks.instance(summary, "chosen", dict))
+    missing = {"rank", "weight_decay", "time", "shrinkage", "entries"} - found.keys()
+    if missing:
+        raise ValueError(f"chosen must be the summary of a completion; {min(missing)} is missing")
+    for name, least, most in (("rank", 0, largest), ("entries", 1, None)):
+        found[name] = _checks.integer(found[name], f"chosen[{name!r}]", least, most)
+    for name in ("weight_decay", "time", "shrinkage"):
+        number = _checks.real(found[name], f"chosen[{name!r}]")
+        if not (number >= 0 and (number < math.inf or name == "shrinkage")):
+            raise ValueError(f"chosen[{name!r}] must be >= 0, not {number:g}")
+    return found
 
 
 class _Settings(NamedTuple):
@@ -190,93 +179,86 @@ class _Settings(NamedTuple):
     engine: str
 
 
-class _Table(NamedTuple):
-    """Entries of a table."""
-
-    rows: Array
-    cols: Array
-    values: Array
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, energy: SparseCompletion, some: Any) -> _Table:
-        return cls(energy.rows[some], energy.cols[some], energy.values[some], energy.shape)
-
-    def biases(self, shrinkage: float) -> _Biases:
-        """Mean and biases by ridge regression, row and column biases in turn."""
-        m, n = self.shape
-        mean = float(self.values.mean())
-        b, c = np.zeros(m), np.zeros(n)
-        if shrinkage < math.inf:
-            of_rows = np.bincount(self.rows, minlength=m) + shrinkage
-            of_cols = np.bincount(self.cols, minlength=n) + shrinkage
-            for _ in range(20):
-                b = np.bincount(self.rows, self.values - mean - c[self.cols], m) / of_rows
-                c = np.bincount(self.cols, self.values - mean - b[self.rows], n) / of_cols
-        return _Biases(mean, b, c)
-
-    def residual(self, biases: _Biases) -> SparseCompletion:
-        rest = self.values - biases.at(self)
-        return SparseCompletion(self.rows, self.cols, rest, self.shape)
-
-
-class _Biases(NamedTuple):
-    mean: float
-    rows: Array
-    cols: Array
-
-    def at(self, table: _Table) -> Array:
-        return np.asarray(self.mean + self.rows[table.rows] + self.cols[table.cols])
-
-
-def _rmse(predicted: Array, table: _Table, limits: tuple[float, float] | None) -> float:
-    if limits is not None:
-        predicted = np.clip(predicted, *limits)
-    return float(np.sqrt(np.mean((predicted - table.values) ** 2)))
-
-
 def _validated(
-    seen: _Table,
-    hidden: _Table,
+    seen: Table,
+    hidden: Table,
     settings: _Settings,
     shrinkages: tuple[float, ...],
     limits: tuple[float, float] | None,
+    done: MutableMapping[str, dict[str, Any]],
+    report: Progress,
 ) -> dict[str, Any]:
     """The choice that predicts the hidden entries best."""
-    found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
+    found = [(rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
     alone, shrinkage = min(found)
     biases = seen.biases(shrinkage)
     energy, expected = seen.residual(biases), biases.at(hidden)
     best: dict[str, Any] = {
         "validation_rmse": alone, "time": 0.0, "rank": 0, "weight_decay": 0.0,
     }  # fmt: skip
-    for rank in settings.ranks:
-        start = _start(energy, rank, settings)
-        if start is None:
-            continue
-        for decay in settings.decays:
-            trial = _Trial(hidden, expected, limits)
-            _flow(energy, start, decay, settings, look=trial)
-            if trial.error < best["validation_rmse"]:
-                best = {"validation_rmse": trial.error, "time": trial.time}
-                best |= {"rank": rank, "weight_decay": decay}
-    trials = len(settings.ranks) * len(settings.decays)
-    return best | {"shrinkage": shrinkage, "biases_rmse": alone, "trials": trials}
+    tries = [(rank, decay) for rank in settings.ranks for decay in settings.decays]
+    cost, total, tried = 0, sum(rank for rank, _ in tries), 0
+    starts: dict[int, Factors | None] = {}
+    for rank, decay in tries:
+        if tried and decay == settings.decays[0] and best["rank"] != tries[tried - 1][0]:
+            break  # the rank before was no better than those below it
+        name = f"rank {rank}, weight decay {decay:.6g}"
+        if name not in done:
+            if rank not in starts:
+                starts = {rank: _start(energy, rank, settings)}
+            start = starts[rank]
+            look = _Trial(hidden, expected, limits, partial(_tell, report, cost, rank, total))
+            if start is not None:
+                _flow(energy, start, decay, settings, look=look)
+            done[name] = look.outcome()
+        cost, tried = cost + rank, tried + 1
+        report("choosing", cost / total)
+        if done[name]["error"] < best["validation_rmse"]:
+            best = {"validation_rmse": done[name]["error"], "time": done[name]["time"]}
+            best |= {"rank": rank, "weight_decay": decay}
+    best |= {"shrinkage": shrinkage, "biases_rmse": alone, "entries": len(seen.values)}
+    report("choosing", 1.0)
+    return best | {"trials": tried}
+
+
+def _tell(report: Progress, done: int, rank: int, total: int, steps: int) -> None:
+    """How far it is with the trials; a trial does not know how many steps it will take."""
+    report("choosing", (done + (1 - 0.8**steps) * rank) / total)
 
 
 class _Trial:
     """Looks at the hidden entries after each step, and ends the run where they get worse."""
 
-    def __init__(self, hidden: _Table, expected: Array, limits: tuple[float, float] | None) -> None:
+    def __init__(
+        self,
+        hidden: Table,
+        expected: Array,
+        limits: tuple[float, float] | None,
+        report: Callable[[int], None],
+    ) -> None:
         self._hidden, self._expected, self._limits = hidden, expected, limits
+        self._report = report
         self.error, self.time = math.inf, 0.0
+        self._last = math.inf, 0.0  # error and time of the last gain worth waiting for
+        self._idle = 0  # steps since then
+        self._path: list[tuple[float, float]] = []
+
+    def outcome(self) -> dict[str, Any]:
+        times, errors = ([step[k] for step in self._path] for k in (0, 1))
+        return {"error": self.error, "time": self.time, "times": times, "errors": errors}
 
     def __call__(self, t: float, W: Factors) -> None:
         places = self._hidden.rows, self._hidden.cols
-        error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
+        error = rmse(self._expected + W.entries(*places), self._hidden, self._limits)
+        self._path.append((t, error))
+        self._report(len(self._path))
         if error < self.error:
             self.error, self.time = error, t
-        elif error > _WORSE * self.error or t > 10 * self.time:
+        if error < _GAIN * self._last[0]:
+            self._last, self._idle = (error, t), -1
+        self._idle += 1
+        waited = self._idle >= _IDLE and t > _PATIENCE * self._last[1]
+        if waited or error > _WORSE * self.error:
             raise StopIteration
 
 
@@ -296,29 +278,35 @@ def _flow(
     decay: float,
     settings: _Settings,
     time: float = _LONG,
-    look: _Trial | None = None,
+    look: _Trial | Callback | None = None,
 ) -> Factors:
     run = flow(
         energy, start, (0, time), depth=settings.depth, weight_decay=decay, rtol=1e-4,
-        max_steps=_STEPS if look else 10 * _STEPS, callback=look, engine=settings.engine,
+        max_steps=_STEPS if time == _LONG else 10 * _STEPS, callback=look, engine=settings.engine,
     )  # fmt: skip
     return run.factors()
 
 
 def _trained(
-    table: _Table,
-    seen: int,
+    table: Table,
     settings: _Settings,
     chosen: dict[str, Any],
     limits: tuple[float, float] | None,
+    report: Progress,
 ) -> LowRankCompletion:
     """With all entries, as far as the choice says: E is a sum, so that more of them go faster."""
     biases = table.biases(chosen["shrinkage"])
-    chosen["time"] *= seen / len(table.values)
+    chosen["time"] *= chosen["entries"] / len(table.values)
+    chosen["entries"] = len(table.values)
     energy, (m, n) = table.residual(biases), table.shape
     start = _start(energy, chosen["rank"], settings) if chosen["rank"] else None
     if start is None:  # mean and biases say it all
         W = Factors(np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0)))
     else:
-        W = _flow(energy, start, chosen["weight_decay"], settings, chosen["time"])
+        time = chosen["time"]
+
+        def tell(t: float, W: Factors) -> None:
+            report("training", t / time)
+
+        W = _flow(energy, start, chosen["weight_decay"], settings, time, tell)
     return LowRankCompletion(*W, biases.rows, biases.cols, biases.mean, limits, chosen)

@@ -33,6 +33,7 @@ widths : (d_0, ..., d_N) or None
 
 from __future__ import annotations
 
+from dlngeo.metric._connection import connection_form as connection_form
 from dlngeo.metric._connection import riemannian_hessian as riemannian_hessian
 from dlngeo.metric._distance import Connection, NoGeodesicWarning, connect, distance, log
 from dlngeo.metric._geodesics import exp, geodesic

@@ -22,7 +22,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +34,13 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._engine import ENGINES
 from dlngeo._equation import Equation
-from dlngeo._plain import number, rows, shown
+from dlngeo._plain import fields, from_file, number, rows, shown
 from dlngeo.energies import NamedEnergy, from_config
 from dlngeo.langevin.engines import engine_for
 from dlngeo.langevin.schemes import SCHEMES, chosen
 
 _INTEGERS = {"steps": 1, "paths": 1, "seed": 0, "save_every": 1}
 _MOST = 2**63 - 1  # what TOML promises to hold
-_LONGEST = 2**26  # bytes of a configuration
 _NUMBERS = ("depth", "beta", "kappa", "weight_decay", "dt")
 
 
@@ -176,38 +174,12 @@ def read(path: str | Path) -> Config:
     OSError
         If there is no such file.
     """
-    path = Path(_checks.instance(path, "path", str, os.PathLike))
-    try:
-        with path.open("rb") as file:  # which may be a device without an end
-            content = file.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise ValueError(f"must be at most {_LONGEST >> 20} MiB long")
-        return from_toml(content.decode("utf-8-sig"))
-    except TypeError as error:
-        raise TypeError(f"{path.name}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not text in UTF-8 (byte {error.start})") from None
-    except ValueError as error:  # also of tomllib, with the line
-        raise ValueError(f"{path.name}: {error}") from None
-    except RecursionError:
-        raise ValueError(f"{path.name}: lists are nested too deeply") from None
+    return from_file(path, from_toml)
 
 
 def from_toml(text: str) -> Config:
     """The configuration written in TOML."""
-    table = tomllib.loads(text)
-    fields = {field.name: field for field in dataclasses.fields(Config)}
-    unknown = [key for key in table if key not in fields]
-    if unknown:
-        raise ValueError(f"unknown key {shown(unknown[0])}; the keys are {', '.join(fields)}")
-    missing = [
-        name
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and name not in table
-    ]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} must be given")
-    return Config(**table)
+    return fields(tomllib.loads(text), Config)
 
 
 def to_toml(config: Config) -> str:

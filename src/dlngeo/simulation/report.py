@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from dlngeo import statistics
 from dlngeo._checks import Array
+from dlngeo._plain import jsonable
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.simulation._beside import Comparison, Observable, is_hyperbola, on_hyperbola
 from dlngeo.simulation.config import Config
@@ -48,7 +48,7 @@ def summary(
     }
     if is_hyperbola(config.build_energy()):
         report["hyperbola"] = hyperbola(result)
-    return {key: _plain(value) for key, value in report.items()}
+    return {key: jsonable(value) for key, value in report.items()}
 
 
 def headline(name: str, config: Config) -> str:
@@ -153,16 +153,3 @@ def _distribution(values: Array) -> dict[str, object]:
 
 def _with_error(mean: float | Array, error: float | Array) -> str:
     return f"{float(mean):.4g}" + (f" ± {float(error):.2g}" if math.isfinite(error) else "")
-
-
-def _plain(value: Any) -> object:
-    """The same in Python's own types."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

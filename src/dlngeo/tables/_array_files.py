@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from dlngeo._checks import Array
-from dlngeo.energies import MatrixCompletion
+from dlngeo.energies import checked_triplets
 from dlngeo.tables._layouts import NARROW, Arranged
+from dlngeo.tables._lists import Listed
 from dlngeo.tables._triplets import from_labels
 
 # What NumPy and SciPy raise for a damaged file.
@@ -25,13 +26,16 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def read(path: Path, layout: str) -> Arranged:
-    """The matrix of a file; ``layout`` is "auto", "table" or "triplets"."""
+def read(path: Path, layout: str, dense: bool) -> Arranged | Listed:
+    """What a file holds; ``layout`` is "auto", "table" or "triplets".
+
+    ``dense`` says whether a matrix is to be made of it, which then has to fit into memory.
+    """
     name, arrays = str(path), _load(path)
     if path.suffix.lower() == ".npz":
         if "" in arrays:
             raise ValueError(f"{name}: must be an archive; it is an .npy file")
-        return _from_npz(path, arrays, layout)
+        return _from_npz(path, arrays, layout, dense)
     if "" not in arrays:
         raise ValueError(f"{name}: must hold one array; it is an .npz archive")
     return _from_array(arrays[""], name, layout)
@@ -50,7 +54,7 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
             raise ValueError(f"{path}: not a NumPy file of numbers ({error})") from None
 
 
-def _from_array(array: NDArray[np.generic], name: str, layout: str) -> Arranged:
+def _from_array(array: NDArray[np.generic], name: str, layout: str) -> Arranged | Listed:
     if array.dtype.kind not in "buif" or array.ndim != 2 or 0 in array.shape:
         raise ValueError(
             f"{name}: must hold a real matrix, not {array.dtype} of shape {array.shape}"
@@ -79,11 +83,16 @@ def _may_be_triplets(matrix: Array) -> bool:
 
 
 def _unlabelled(matrix: Array, reading: str) -> Arranged:
-    rows, columns = (tuple(map(str, range(d))) for d in matrix.shape)
-    return Arranged(matrix, rows, columns, reading)
+    return Arranged(matrix, *_numbers(matrix.shape), reading)
 
 
-def _from_npz(path: Path, arrays: dict[str, NDArray[np.generic]], layout: str) -> Arranged:
+def _numbers(shape: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(map(str, range(shape[0]))), tuple(map(str, range(shape[1])))
+
+
+def _from_npz(
+    path: Path, arrays: dict[str, NDArray[np.generic]], layout: str, dense: bool
+) -> Arranged | Listed:
     name = str(path)
     keys = set(arrays)
     if {"format", "shape", "data"} <= keys:
@@ -96,8 +105,8 @@ def _from_npz(path: Path, arrays: dict[str, NDArray[np.generic]], layout: str) -
                 f"{name}: must be a sparse matrix of format coo, csr or csc; {matrix.format} does "
                 "not tell entries that are zero from gaps"
             )
-        entries = matrix.tocoo()
-        return _scatter(entries.row, entries.col, entries.data, np.array(entries.shape), name)
+        seen = matrix.tocoo()
+        return _scatter(seen.row, seen.col, seen.data, np.array(seen.shape), name, dense)
     if {"i", "j", "values"} <= keys:
         if keys - {"i", "j", "values", "shape"}:
             raise ValueError(f"{name}: must hold i, j, values (and shape), not {sorted(keys)}")
@@ -105,7 +114,7 @@ def _from_npz(path: Path, arrays: dict[str, NDArray[np.generic]], layout: str) -
         if any(index.dtype.kind not in "iu" for index in (i, j)):
             raise ValueError(f"{name}: i and j must hold integers, not {i.dtype} and {j.dtype}")
         guess = np.array([int(index.max(initial=0)) + 1 for index in (i, j)])
-        return _scatter(i, j, values, arrays.get("shape", guess), name)
+        return _scatter(i, j, values, arrays.get("shape", guess), name, dense)
     if len(keys) == 1:
         return _from_array(next(iter(arrays.values())), name, layout)
     raise ValueError(
@@ -120,14 +129,16 @@ def _scatter(
     values: NDArray[np.generic],
     shape: NDArray[np.generic],
     name: str,
-) -> Arranged:
+    dense: bool,
+) -> Listed:
     if shape.shape != (2,) or shape.dtype.kind not in "iu":
         raise ValueError(f"{name}: shape must hold two integers, not {shape.tolist()}")
     try:
-        energy = MatrixCompletion.from_triplets(i, j, values, tuple(shape.tolist()))
+        rows, columns, entries, (m, n) = checked_triplets(i, j, values, tuple(shape.tolist()))
+        if dense:
+            np.empty((m, n))
     except MemoryError:
         raise ValueError(f"{name}: shape {shape.tolist()} does not fit into memory") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from None
-    matrix = np.where(energy.mask, energy.observed, np.nan)
-    return _unlabelled(matrix, "triplets")
+    return Listed(rows, columns, entries, *_numbers((m, n)), "triplets")

@@ -8,12 +8,17 @@ holds none.
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import os
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
+_OFTEN = 1 << 14  # lines between two reports of progress
 _NAMED = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "blank": " "}
 _SHOWN = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 
@@ -25,20 +30,52 @@ class Record(NamedTuple):
     cells: list[str]
 
 
-def records(path: Path, delimiter: str | None, decimal: str, skip: int) -> Iterator[Record]:
+def records(
+    path: Path,
+    delimiter: str | None,
+    decimal: str,
+    skip: int,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Record]:
     """The lines below the first ``skip`` that are not blank, as cells without outer blanks.
 
-    Of a text of one column a blank line between others is an empty cell.
+    Of a text of one column a blank line between others is an empty cell. ``progress`` is told now
+    and then how much of the file has been read.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open("rb") as raw:
         try:
-            yield from _records(file, path, delimiter, decimal, skip)
+            file = io.TextIOWrapper(_plain(raw, path), encoding="utf-8-sig", newline="")
+            lines = file if progress is None else _told(file, raw, progress)
+            yield from _records(lines, path, delimiter, decimal, skip)
         except UnicodeDecodeError:
             raise ValueError(_not_utf8(path)) from None
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: not a whole gzip file ({error})") from None
+
+
+def _plain(raw: BinaryIO, path: Path) -> BinaryIO:
+    """The bytes of the text, unpacked where the name ends in .gz."""
+    if path.suffix.lower() != ".gz":
+        return raw
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+
+
+def _told(file: TextIO, raw: BinaryIO, progress: Callable[[float], None]) -> Iterator[str]:
+    size = max(1, os.fstat(raw.fileno()).st_size)
+    for number, line in enumerate(file):
+        if number % _OFTEN == 0:
+            progress(raw.tell() / size)
+        yield line
+    progress(1.0)
+
+
+def inner_suffix(path: Path) -> str:
+    """What the name of a text ends in, but for .gz."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
 def _records(
-    file: TextIO, path: Path, delimiter: str | None, decimal: str, skip: int
+    file: Iterable[str], path: Path, delimiter: str | None, decimal: str, skip: int
 ) -> Iterator[Record]:
     lines = _text(islice(file, skip, None), path)
     before = []  # blank lines above the first
@@ -104,7 +141,7 @@ def _separator(line: str, path: Path, given: str | None, decimal: str, number: i
         if not separator or any(c in separator for c in '"\r\n') or separator == decimal:
             raise ValueError(f"--delimiter must separate cells; {given!r} cannot")
         return separator
-    if path.suffix.lower() == ".tsv":
+    if inner_suffix(path) == ".tsv":
         return "\t"
     if line.lower().startswith("sep="):
         raise ValueError(
@@ -122,8 +159,8 @@ def _separator(line: str, path: Path, given: str | None, decimal: str, number: i
 
 
 def _not_utf8(path: Path) -> str:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    with path.open("rb") as raw:
+        for number, line in enumerate(_plain(raw, path), start=1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:

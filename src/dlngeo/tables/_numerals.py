@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 MISSING = (
     "", "NaN", "NA", "N/A", "#N/A", "#NA", "<NA>", "n.a.", "null", "none", ".", "..", "...", "?",
@@ -12,6 +15,7 @@ MISSING = (
 )  # fmt: skip
 
 
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 _DISGUISED = re.compile(r"[-+−]?[$€£¥]?\s*[-+−]?\d[\d.,'’_\s]*([eE][-+]?\d+)?\s*[%$€£¥]?")
 
 
@@ -78,3 +82,10 @@ def shown(cell: str) -> str:
 def whole(number: float | None) -> bool:
     """Whether a cell holds a whole number, as years and identifiers are."""
     return number is not None and number.is_integer()
+
+
+def label_order(labels: Sequence[str]) -> NDArray[np.int64]:
+    """The order of labels: by size where all are whole numbers, else alphabetical."""
+    if all(map(_WHOLE.fullmatch, labels)):
+        return np.array(sorted(range(len(labels)), key=lambda k: float(labels[k])), dtype=np.int64)
+    return np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.int64)

@@ -8,29 +8,27 @@ decide is refused with the option that does.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dlngeo import _checks, _incomplete
 from dlngeo._checks import Array
-from dlngeo.tables import _array_files, _layouts, _triplets
-from dlngeo.tables._delimited import records
-from dlngeo.tables._layouts import Arranged, Lines, Options
-from dlngeo.tables._numerals import Numerals
+from dlngeo.tables import _triplets
+from dlngeo.tables._layouts import Arranged
+from dlngeo.tables._lists import Listed, of_matrix
+from dlngeo.tables._reading import Reading, opened
 
 DATASETS = {
     "fertility": "Total fertility rate, 219 countries x 1960-2013. Source: World Bank, World "
     "Development Indicators SP.DYN.TFRT.IN (CC BY 4.0)",
 }
 Layout = Literal["auto", "table", "triplets"]
-_TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,64 @@ class Table:
             raise ValueError(f"{self.name}: entries must be finite or missing, some are infinite")
         if not np.isfinite(self.values).any():
             raise ValueError(f"{self.name}: no entry is observed")
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Observed entries with the labels of rows and columns, of a table that may be too large.
+
+    Attributes
+    ----------
+    name : str
+    i, j : (k,) arrays of int
+        Row and column of each entry, counted from 0.
+    values : (k,) array
+    rows, columns : tuple of str
+        Labels of the m rows and n columns.
+    source, layout, reading : str
+        As of a :class:`Table`.
+    titles : tuple of two str, or None
+        What a file's header calls the columns that name rows and columns.
+    """
+
+    name: str
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    values: Array
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    source: str = ""
+    layout: str = "triplets"
+    reading: str = "triplets"
+    titles: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        m, n = self.shape
+        seen = self.values.size
+        return f"Triplets({self.name!r}, {m} × {n}, {seen} entries observed, {self.reading})"
+
+    def __post_init__(self) -> None:
+        if not self.values.size:
+            raise ValueError(f"{self.name}: no entry is observed")
+        if not np.isfinite(self.values).all():
+            raise ValueError(f"{self.name}: entries must be finite or missing, some are infinite")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        return len(self.rows), len(self.columns)
+
+    def table(self) -> Table:
+        """The same as a matrix of m × n numbers."""
+        one = Listed(self.i, self.j, self.values, self.rows, self.columns, self.reading)
+        found = _table(self.name, one.arranged(self.name))
+        return replace(found, source=self.source, layout=self.layout)
+
+
+def triplets_of(table: Table) -> Triplets:
+    """The observed entries of a table."""
+    found = of_matrix(Arranged(table.values, table.rows, table.columns, table.reading))
+    return Triplets(table.name, *found[:5], table.source, table.layout, table.reading)
 
 
 def dataset(name: str) -> Table:
@@ -147,7 +203,7 @@ def read(
 
     Parameters
     ----------
-    path : path of a text file, ``.npy`` or ``.npz``
+    path : path of a text file, also packed as ``.gz``, ``.npy`` or ``.npz``
         An ``.npz`` holds one array, or ``i``, ``j``, ``values`` and maybe ``shape``, or a matrix
         that ``scipy.sparse.save_npz`` wrote. A file of any other name is text if a delimiter is
         given.
@@ -185,59 +241,67 @@ def read(
     >>> table.rows, table.columns, table.values.tolist()
     (('ann', 'bob'), ('jam', 'tea'), [[4.0, 5.0], [3.0, nan]])
     """
-    _checks.choice(layout, "layout", ("auto", "table", "triplets"))
-    _checks.instance(path, "path", str, os.PathLike)
-    options = _options(layout, header, labels, columns)
-    numerals = Numerals(_checks.text(decimal, "decimal"), _words(missing))
-    if delimiter is not None:
-        _checks.text(delimiter, "delimiter")
-    path, skip = Path(path), _checks.integer(skip, "skip", 0)
-    suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz") and delimiter is None:
-        plain = options._replace(layout="auto") == Options() and not (skip or _words(missing))
-        if not plain or decimal != ".":
-            raise ValueError(f"{path}: only --layout belongs to NumPy files, other options to text")
-        return _table(str(path), _array_files.read(path, layout))
-    if suffix not in _TEXT and delimiter is None:
-        raise ValueError(
-            f"{path}: must be a {', '.join(_TEXT)}, .npy or .npz file; other names are read as "
-            "text where --delimiter is given"
-        )
-    lines = Lines(str(path), records(path, delimiter, decimal, skip), numerals, options)
-    found = None if options.layout == "triplets" else _layouts.table(lines, options)
-    return _table(str(path), _triplets.read(lines, options) if found is None else found)
+    reading = Reading.of(layout, header, labels, columns, delimiter, decimal, missing, skip)
+    name, found = opened(path, reading, dense=True)
+    return _table(name, found)
 
 
-def _options(
-    layout: str,
-    header: bool | None,
-    labels: int | None,
-    columns: str | Sequence[str | int] | None,
-) -> Options:
-    """What is said of how lines and columns are laid out, once it is of the right kinds."""
-    if header is not None:
-        _checks.flag(header, "header")
-    if labels is not None:
-        labels = _checks.integer(labels, "labels", 0)
-    if columns is None:
-        return Options(layout, header, labels, None)
-    if layout == "table" or labels is not None:
-        raise ValueError("--columns are those of triplets: not with --layout table, nor --labels")
-    if isinstance(columns, str):
-        columns = columns.split(",")
-    names = []
-    for k, column in enumerate(_checks.sequence(columns, "columns", "names or numbers")):
-        names.append(str(_checks.instance(column, f"columns[{k}]", str, int)).strip())
-    return Options("triplets", header, None, tuple(names))
+def read_triplets(
+    path: str | Path,
+    layout: Layout = "auto",
+    *,
+    header: bool | None = None,
+    labels: int | None = None,
+    columns: str | Sequence[str | int] | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    missing: Sequence[str] = (),
+    skip: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Triplets:
+    r"""Read the observed entries of a file, without a matrix: for ratings, and all that is large.
+
+    Where ``layout`` or ``columns`` say that the file is of triplets it is read line by line, and
+    only labels, indices and values are kept.
+
+    Parameters
+    ----------
+    path, layout, header, labels, columns, delimiter, decimal, missing, skip
+        As for :func:`read`.
+    progress : callable or None
+        ``progress(fraction)`` now and then while a text is read.
+
+    Raises
+    ------
+    ValueError, OSError
+        As :func:`read` does.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import dlngeo as dln
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "ratings.csv"
+    ...     _ = file.write_text("user,item,rating\nann,tea,5\nbob,jam,3\nann,jam,4\n")
+    ...     found = dln.tables.read_triplets(file, columns="user,item,rating")
+    >>> found.rows, found.columns, found.shape
+    (('ann', 'bob'), ('jam', 'tea'), (2, 2))
+    >>> found.i.tolist(), found.j.tolist(), found.values.tolist()
+    ([0, 1, 0], [1, 0, 0], [5.0, 3.0, 4.0])
+    """
+    reading = Reading.of(layout, header, labels, columns, delimiter, decimal, missing, skip)
+    if progress is not None:
+        _checks.function(progress, "progress")
+    name, found = opened(path, reading, dense=False, progress=progress)
+    layout = "triplets" if found.reading.startswith("triplets") else "table"
+    if isinstance(found, Arranged):
+        found = of_matrix(found)
+    return Triplets(name, *found[:5], "", layout, found.reading, found.titles)
 
 
-def _words(missing: str | Sequence[str]) -> tuple[str, ...]:
-    if isinstance(missing, str):
-        return (missing,)
-    words = _checks.sequence(missing, "missing", "a sequence of strings")
-    return tuple(_checks.text(word, f"missing[{k}]") for k, word in enumerate(words))
-
-
-def _table(name: str, found: Arranged) -> Table:
+def _table(name: str, found: Arranged | Listed) -> Table:
+    if isinstance(found, Listed):
+        found = found.arranged(name)
     layout = "triplets" if found.reading.startswith("triplets") else "table"
     return Table(name, found.values, found.rows, found.columns, "", layout, found.reading)

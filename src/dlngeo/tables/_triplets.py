@@ -1,24 +1,23 @@
-"""Lists of (row label, column label, value), as matrices."""
+"""Lists of (row label, column label, value)."""
 
 from __future__ import annotations
 
 import math
-import re
 from array import array
 from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dlngeo._checks import Array
 from dlngeo.tables._delimited import Record
-from dlngeo.tables._layouts import Arranged, Lines, Options
+from dlngeo.tables._layouts import Lines, Options
+from dlngeo.tables._lists import Listed, listed, repeated
 
 Places = tuple[int, int, int]  # of row, column and value among the cells of a line
 
 
-def read(lines: Lines, options: Options) -> Arranged:
+def read(lines: Lines, options: Options) -> Listed:
     """Read the lines one by one; only labels, indices and values are kept.
 
     The first line is a header where columns are chosen by name, or where a word stands for the
@@ -60,16 +59,17 @@ def read(lines: Lines, options: Options) -> Arranged:
             f"line {first.number} may be a header or data, neither of its names stands below "
             f"({', '.join(title)}): say --header or --no-header"
         )
-    twice = _repeated(np.array(i), np.array(j))
+    indices = np.array(i), np.array(j)
+    twice = repeated(*indices)
     if twice is not None:
         a, b = twice
         pair = f"({list(rows)[i[a]]}, {list(columns)[j[a]]})"
         raise lines.error(f"the entry {pair} occurs twice, in lines {numbers[a]} and {numbers[b]}")
-    found = _scatter(
-        list(rows), list(columns), np.array(i), np.array(j), np.array(values), lines.name
-    )
     names = ", ".join(lines.column(k, header) for k in places)
-    return found._replace(reading=f"triplets of {names}")
+    titles = (title[0], title[1]) if header and title[0] and title[1] else None
+    return listed(
+        list(rows), list(columns), *indices, np.array(values), f"triplets of {names}", titles
+    )
 
 
 def _places(lines: Lines, options: Options) -> tuple[Places, bool]:
@@ -127,18 +127,8 @@ def _label(lines: Lines, record: Record, k: int, header: bool) -> str:
     return label
 
 
-def _repeated(i: NDArray[np.int64], j: NDArray[np.int64]) -> tuple[int, int] | None:
-    """The first two places of an entry that is listed more than once."""
-    order = np.lexsort((j, i))
-    same = (np.diff(i[order]) == 0) & (np.diff(j[order]) == 0)
-    if not same.any():
-        return None
-    k = int(same.argmax())  # lexsort is stable: the earlier place comes first
-    return int(order[k]), int(order[k + 1])
-
-
-def from_labels(rows: Sequence[str], columns: Sequence[str], values: Array, name: str) -> Arranged:
-    """The matrix of vectors of labels and values; NaN is a gap."""
+def from_labels(rows: Sequence[str], columns: Sequence[str], values: Array, name: str) -> Listed:
+    """The entries of vectors of labels and values; NaN is a gap."""
     if not len(rows) == len(columns) == len(values):
         raise ValueError(
             f"{name}: rows, columns and values must be of one length, not {len(rows)}, "
@@ -148,43 +138,10 @@ def from_labels(rows: Sequence[str], columns: Sequence[str], values: Array, name
     of_column = {label: k for k, label in enumerate(dict.fromkeys(columns))}
     i = np.array([of_row[label] for label in rows], dtype=np.int64)
     j = np.array([of_column[label] for label in columns], dtype=np.int64)
-    twice = _repeated(i, j)
+    twice = repeated(i, j)
     if twice is not None:
         a, b = twice
         raise ValueError(
             f"{name}: the entry ({rows[a]}, {columns[a]}) occurs twice, at {a} and {b}"
         )
-    return _scatter(list(of_row), list(of_column), i, j, values, name)
-
-
-def _scatter(
-    rows: Sequence[str],
-    columns: Sequence[str],
-    i: NDArray[np.int64],
-    j: NDArray[np.int64],
-    values: Array,
-    name: str,
-) -> Arranged:
-    """The matrix with values at (i, j), its rows and columns in the order of their labels.
-
-    Labels that are all whole numbers are ordered by size, others alphabetically.
-    """
-    shape = (len(rows), len(columns))
-    try:
-        matrix = np.full(shape, np.nan)
-    except MemoryError:
-        raise ValueError(f"{name}: a matrix of shape {shape} does not fit into memory") from None
-    row_order, column_order = _order(rows), _order(columns)
-    matrix[np.argsort(row_order)[i], np.argsort(column_order)[j]] = values
-    return Arranged(
-        matrix,
-        tuple(rows[k] for k in row_order.tolist()),
-        tuple(columns[k] for k in column_order.tolist()),
-        "triplets",
-    )
-
-
-def _order(labels: Sequence[str]) -> NDArray[np.int64]:
-    if all(re.fullmatch(r"[+-]?\d+(\.0*)?", label) for label in labels):
-        return np.array(sorted(range(len(labels)), key=lambda k: float(labels[k])), dtype=np.int64)
-    return np.array(sorted(range(len(labels)), key=labels.__getitem__), dtype=np.int64)
+    return listed(list(of_row), list(of_column), i, j, values)

@@ -41,6 +41,7 @@ from dlngeo._compiled.langevin.chart import (
 from dlngeo._compiled.langevin.entries import increment, layer_size
 from dlngeo._compiled.langevin.heed import (
     ENTRIES,
+    TURN,
     WEAK_TWO,
     farthest,
     graded,
@@ -55,7 +56,6 @@ _STAGES = (
     (1 / 3, _ROOT2, 11 / 6, 9 / 4, -3 / _ROOT2),
     (1 / 9, 2 * _ROOT2, -1.0, -9 / 4, 4.5 / _ROOT2),
 )
-_TURN = 4.0  # a step may lead to where the drift turns this fast, in units of 1/dt
 _AFRESH = 16  # steps after which V is made orthogonal again
 
 
@@ -120,7 +120,7 @@ def advance(
             if law.bounded:
                 keep_sign(here, room.there, at(paths.kept, g), room.tables.half, law.d)
             there_top, there_steep = _look(law, scheme, energy, A, B, room.there, room)
-            good &= whole & bits(slow(law, scheme, there_top, there_steep, _TURN))
+            good &= whole & bits(slow(law, scheme, there_top, there_steep, TURN))
             mask = mask_of(good)
             _move(here, room.there, good, law.d)
             top, steep = choose(mask, there_top, top), choose(mask, there_steep, steep)

@@ -12,17 +12,6 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
 
-__all__ = [
-    "effective_rank",
-    "nuclear_norm",
-    "schatten_norm",
-    "singular_values",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
-
 
 def singular_values(W: ArrayLike) -> Array:
     """Singular values of W ``(..., m, n)``, decreasing: ``(..., min(m, n))``."""

@@ -1,0 +1,289 @@
+"""Figures of a landscape: contours, surfaces and profiles, and what is drawn on them.
+
+Every function takes and returns ``Axes``. Colours grow lighter with the value, so that figures can
+be read in grey; what is NaN is hatched, and where det W = 0 there is a dashed line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from dlngeo import _checks
+from dlngeo._checks import Array
+from dlngeo.landscapes._landscape import Landscape, one_number, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_KINDS = ("contour", "surface", "profile")
+_LOGARITHMIC = ("slope", "density")
+_LABELS = {
+    "E": "$E$", "S": "$S$", "F": r"$F_\beta$", "slope": r"$|\mathrm{grad}\,F_\beta|$",
+    "curvature": r"least eigenvalue of $\mathrm{Hess}\,F_\beta$", "density": "Gibbs density",
+}  # fmt: skip
+_SYMBOLS = {"depth": "N", "beta": "β", "weight_decay": "γ", "kappa": "κ"}
+_STROKES = ("-", "--", "-.", ":", (0, (1, 4)), (0, (6, 2, 1, 2, 1, 2)))
+_MARKS: dict[str, dict[str, Any]] = {
+    "minimiser": {"marker": "*", "s": 130},
+    "minimum": {"marker": "o", "s": 36},
+    "saddle": {"marker": "X", "s": 50},
+    "maximum": {"marker": "^", "s": 45},
+    "flat": {"marker": "s", "s": 16},
+}
+
+
+def plot(
+    landscape: Landscape,
+    quantity: str = "F",
+    ax: Axes | None = None,
+    *,
+    kind: str | None = None,
+    points: bool = False,
+    colorbar: bool = True,
+) -> Axes:
+    """Draw one quantity of a landscape.
+
+    Parameters
+    ----------
+    landscape : Landscape
+        On a plane: of one depth, β, weight decay and κ (:meth:`Landscape.select`).
+    quantity : str
+        One that it has.
+    ax : matplotlib Axes or None
+        None: of a new figure, ``ax.figure``. A surface needs axes with ``projection="3d"``.
+    kind : "contour", "surface", "profile" or None
+        None: contours of a plane, the profile of a line.
+    points : bool
+        Whether :attr:`Landscape.points` are drawn too (:func:`draw_points`).
+    colorbar : bool
+        Whether contours have one.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Notes
+    -----
+    The outermost hundredth of the values at either end has the colour of the outermost level.
+    Slopes and densities have logarithmic levels. On a profile dashed lines stand where det W = 0,
+    dotted ones where singular values meet.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dlngeo as dln
+    >>> energy = dln.energies.MatrixCompletion.from_nan([[1, np.nan], [np.nan, 1]])
+    >>> landscape = dln.landscapes.plane(energy, depth=3, beta=20, extent=2, n=30)
+    >>> ax = dln.landscapes.plot(landscape, "F")
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('$W_{12}$', '$W_{21}$')
+    """
+    _checks.instance(landscape, "landscape", Landscape)
+    _checks.choice(quantity, "quantity", tuple(landscape.values))
+    for value, name in ((points, "points"), (colorbar, "colorbar")):
+        _checks.flag(value, name)
+    line = len(landscape.coordinates) == 1
+    kind = (
+        ("profile" if line else "contour") if kind is None else _checks.choice(kind, "kind", _KINDS)
+    )
+    if (kind == "profile") != line:
+        raise ValueError(f"a {kind} is drawn of a {'plane' if line else 'line'}")
+    if not line:
+        for name in landscape.dimensions(quantity)[:-2]:
+            one_number(landscape, name)  # refuses
+    axes = axes_of(ax, kind)
+    if kind == "contour":
+        _contour(axes, landscape, quantity, colorbar)
+    else:
+        (_surface if kind == "surface" else _profile)(axes, landscape, quantity)
+    if points and kind != "surface":
+        draw_points(axes, landscape, quantity=quantity)
+    return axes
+
+
+def axes_of(ax: Any, kind: str) -> Any:
+    """The axes given, or those of a new figure."""
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.4, 4.4), layout="constrained")
+        return figure.add_subplot(projection="3d" if kind == "surface" else None)
+    if not hasattr(ax, "plot_surface" if kind == "surface" else "contourf"):
+        wanted = 'Axes with projection="3d"' if kind == "surface" else "matplotlib Axes"
+        raise TypeError(f"ax must be {wanted}, not {_checks.shown(ax)}")
+    return ax
+
+
+# ------------------------------------------------------------------------------- the kinds
+
+
+def _levels(values: Array, quantity: str) -> Array:
+    """The levels of the contours."""
+    finite = values[np.isfinite(values)]
+    if quantity in _LOGARITHMIC:
+        finite = finite[finite > 0]
+    if not finite.size:
+        raise ValueError(f"{quantity} has no value anywhere in the window")
+    low, high = np.quantile(finite, (0.01, 0.99))
+    if not high - low > 1e-12 * max(abs(low), abs(high)):
+        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+    if quantity in _LOGARITHMIC:
+        return np.geomspace(max(low, 1e-6 * high), high, 21)
+    return np.linspace(low, high, 21)
+
+
+def _contour(axes: Axes, landscape: Landscape, quantity: str, colorbar: bool) -> None:
+    x, y = landscape.coordinates.values()
+    values = landscape.values[quantity].T
+    levels = _levels(values, quantity)
+    axes.patch.set(facecolor="0.85", edgecolor="0.6", hatch="xxx")  # shows where nothing is drawn
+    masked = np.ma.masked_invalid(np.clip(values, levels[0], levels[-1]))
+    norm = "log" if quantity in _LOGARITHMIC else None
+    drawn = axes.contourf(x, y, masked, levels, cmap="viridis", norm=norm)
+    axes.contour(x, y, masked, levels[::2], colors="black", linewidths=0.4, alpha=0.5)
+    if quantity == "curvature" and levels[0] < 0 < levels[-1]:
+        axes.contour(x, y, masked, [0.0], colors="white", linewidths=1.2)
+    _edges(axes, landscape)
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    if colorbar:
+        figure: Any = axes.figure
+        bar = figure.colorbar(drawn, ax=axes, shrink=0.9, ticks=levels[::4], format="%.3g")
+        bar.ax.minorticks_off()
+        bar.set_label(_LABELS[quantity])
+
+
+def _surface(axes: Any, landscape: Landscape, quantity: str) -> None:
+    x, y = np.meshgrid(*landscape.coordinates.values(), indexing="ij")
+    levels = _levels(landscape.values[quantity], quantity)
+    values = np.clip(landscape.values[quantity], levels[0], levels[-1])
+    label = _LABELS[quantity]
+    if quantity in _LOGARITHMIC:
+        values, label = np.log10(values), rf"$\log_{{10}}$ of {label}"
+    axes.plot_surface(x, y, values, cmap="viridis", rcount=80, ccount=80, linewidth=0)
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    axes.set_zlabel(label, labelpad=12)
+
+
+def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
+    (x,) = landscape.coordinates.values()
+    names = landscape.dimensions(quantity)[:-1]
+    values = landscape.values[quantity]
+    for count, at in enumerate(np.ndindex(values.shape[:-1])):
+        said = ", ".join(
+            f"{_SYMBOLS[name]} = {shown(landscape.sequences[name][i])}"
+            for name, i in zip(names, at, strict=True)
+        )
+        style: dict[str, Any] = {
+            "color": str(0.55 * (count % 4) / 3),
+            "linestyle": _STROKES[count % len(_STROKES)],
+        }
+        axes.plot(x, values[at], label=said or None, linewidth=1.4, **style)
+    finite = values[np.isfinite(values)]
+    if finite.size:
+        low, high = np.quantile(finite, (0.005, 0.995))
+        if quantity in _LOGARITHMIC and low > 0 and high > 100 * low:
+            axes.set_yscale("log")
+        elif high > low:
+            axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+    for places, stroke in ((_crossings(landscape), "--"), (_meetings(landscape), ":")):
+        for place in places:
+            axes.axvline(place, color="0.5", linewidth=0.9, linestyle=stroke, zorder=0)
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_LABELS[quantity])
+    axes.margins(x=0)
+    if names:
+        axes.legend(frameon=False, fontsize=8)
+
+
+def _determinants(landscape: Landscape) -> Array:
+    grid = np.meshgrid(*landscape.coordinates.values(), indexing="ij")
+    return np.asarray(np.linalg.det(landscape.section.points(np.stack(grid, axis=-1))))
+
+
+def _crossings(landscape: Landscape) -> Array:
+    """Where det W changes its sign along a line, by linear interpolation."""
+    (x,) = landscape.coordinates.values()
+    det = _determinants(landscape)
+    i = np.flatnonzero(np.diff((det >= 0).astype(int)))
+    return np.asarray(x[i] - det[i] * (x[i + 1] - x[i]) / (det[i + 1] - det[i]))
+
+
+def _meetings(landscape: Landscape) -> list[float]:
+    """Where two singular values meet along a line."""
+    (x,) = landscape.coordinates.values()
+
+    def gap(at: Array) -> Array:
+        sigma = np.linalg.svd(landscape.section.points(at[:, None]), compute_uv=False)
+        return np.asarray(-np.diff(sigma).max(axis=-1) / sigma[:, 0].max(initial=1e-300))
+
+    if len(landscape.section.base) < 2:
+        return []
+    gaps = gap(x)
+    inner = (gaps[1:-1] <= gaps[:-2]) & (gaps[1:-1] <= gaps[2:])
+    found = []
+    for i in np.flatnonzero(inner) + 1:
+        ends = (float(x[i - 1]), float(x[i + 1]))
+        best: Any = minimize_scalar(
+            lambda s: float(gap(np.array([s]))[0]), bounds=ends, method="bounded",
+            options={"xatol": 1e-9 * (ends[1] - ends[0])},
+        )  # fmt: skip
+        if best.fun < 1e-6:
+            found.append(float(best.x))
+    return found
+
+
+def _edges(axes: Axes, landscape: Landscape) -> None:
+    """The curve det W = 0."""
+    det = _determinants(landscape)
+    if det.min() < 0 < det.max():
+        x, y = landscape.coordinates.values()
+        axes.contour(x, y, det.T, [0.0], colors="white", linewidths=1.0, linestyles="--")
+
+
+def _coordinate(landscape: Landscape, axis: int) -> str:
+    """A coordinate's name as Matplotlib sets it."""
+    name = landscape.section.names[axis]
+    head, _, index = name.partition("_")
+    if not index:
+        return f"${name}$" if name.isalpha() and len(name) == 1 else name
+    return rf"$\sigma_{{{index}}}$" if head == "sigma" else f"${head}_{{{index}}}$"
+
+
+# ------------------------------------------------------------------------------- points on it
+
+
+def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
+    """Mark the minimisers of F and its critical points on the section, by kind and rank.
+
+    Full marks have full rank, open ones a lower rank; minimisers off the section are left out.
+    ``quantity`` tells the height on a profile.
+    """
+    _checks.instance(landscape, "landscape", Landscape)
+    _checks.choice(quantity, "quantity", tuple(landscape.values))
+    ax, found = axes_of(ax, "contour"), landscape.points
+    spans = [(x[0], x[-1]) for x in landscape.coordinates.values()]
+    seen = found.distance <= 1e-6 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
+    for axis, (low, high) in enumerate(spans):
+        seen &= (low <= found.coordinates[:, axis]) & (found.coordinates[:, axis] <= high)
+    d = len(landscape.section.base)
+    groups = sorted({(kind, int(r)) for kind, r in zip(found.kind, found.rank, strict=True)})
+    for kind, rank in groups:
+        which = seen & (np.array(found.kind) == kind) & (found.rank == rank)
+        if not which.any():
+            continue
+        x = found.coordinates[which]
+        if len(spans) == 1:
+            (grid,) = landscape.coordinates.values()
+            height = np.interp(x[:, 0], grid, np.nan_to_num(landscape.values[quantity]))
+            x = np.column_stack([x[:, 0], height])
+        colour: dict[str, Any] = (
+            {"color": "black"} if rank == d else {"facecolor": "white", "edgecolor": "black"}
+        )
+        ax.scatter(
+            x[:, 0], x[:, 1], **_MARKS[kind], **colour, zorder=5, label=f"{kind}, rank {rank}"
+        )
+    if seen.any():
+        ax.legend(fontsize=7, framealpha=0.9)
+    return ax

@@ -1,0 +1,145 @@
+"""What moves across a landscape, flow lines and other paths; and a panel for each quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlngeo import _checks, flows
+from dlngeo._checks import Array
+from dlngeo._results.ensemble import Ensemble
+from dlngeo._results.trajectory import Trajectory
+from dlngeo.landscapes._drawing import axes_of, draw_points, plot
+from dlngeo.landscapes._landscape import QUANTITIES, Landscape, one_number
+from dlngeo.landscapes._quantities import Quantities, Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw_paths(
+    ax: Axes,
+    landscape: Landscape,
+    paths: Trajectory | Ensemble | ArrayLike | Iterable[Trajectory],
+    **style: Any,
+) -> Axes:
+    """Draw flows, geodesics or Langevin paths, each by its nearest points of the plane.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    landscape : Landscape
+        On a plane.
+    paths : Trajectory, Ensemble, or array (time, ..., d, d), as of ``metric.geodesic``; or several
+    style
+        Of the lines, as ``Axes.plot`` takes it.
+    """
+    _checks.instance(landscape, "landscape", Landscape)
+    ax = axes_of(ax, "contour")
+    if len(landscape.coordinates) != 2:
+        raise ValueError("paths are drawn on planes; the landscape is on a line")
+    look: dict[str, Any] = {"color": "white", "linewidth": 0.9, "zorder": 3} | style
+    limits = ax.get_xlim(), ax.get_ylim()
+    for W in _matrices(paths):
+        x = landscape.section.coordinates(W).reshape(len(W), -1, 2)
+        ax.plot(x[..., 0], x[..., 1], **look)
+    ax.set(xlim=limits[0], ylim=limits[1])
+    return ax
+
+
+def _matrices(paths: Any) -> list[Array]:
+    """Arrays (time, ..., d, d)."""
+    if isinstance(paths, Trajectory):
+        return [paths.W]
+    if isinstance(paths, Ensemble):
+        return [np.moveaxis(paths.W, 0, 1)]
+    if isinstance(paths, list | tuple) and paths and isinstance(paths[0], Trajectory | Ensemble):
+        return [W for path in paths for W in _matrices(path)]
+    W = _checks.matrix(paths, "paths")
+    if W.ndim < 3:
+        raise ValueError(f"paths must have shape (time, ..., d, d); its shape is {W.shape}")
+    return [W]
+
+
+def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = None) -> Trajectory:
+    """The gradient flow of F from a coarse grid of points of a plane, as one stack.
+
+    Flows leave the plane unless it is invariant; :func:`draw_paths` draws them projected.
+
+    Parameters
+    ----------
+    landscape : Landscape
+        On a plane, of one depth, β and weight decay.
+    count : int
+        Starts along each axis.
+    time : float > 0 or None
+        How long; None: what the steepest quarter of the window needs for its range of F, ten times.
+    """
+    _checks.instance(landscape, "landscape", Landscape)
+    count = _checks.integer(count, "count", 1)
+    if len(landscape.coordinates) != 2:
+        raise ValueError("flow lines are those of a plane; the landscape is on a line")
+    depth, beta, decay = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
+    lines = [
+        x[0] + (np.arange(count) + 0.5) / count * (x[-1] - x[0])
+        for x in landscape.coordinates.values()
+    ]
+    W = landscape.section.points(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1))
+    W = W.reshape(-1, *W.shape[-2:])
+    sigma = np.linalg.svd(W, compute_uv=False)
+    W = W[sigma[:, -1] > 1e-3 * sigma[:, 0]]  # the flow does not leave the boundary
+    if not len(W):
+        raise ValueError("no start of full rank; take another count")
+    end = _lasting(landscape, W) if time is None else _checks.positive(time, "time")
+    moments = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, 200)])
+    common: dict[str, Any] = {"depth": depth, "weight_decay": decay, "t_eval": moments}
+    if np.isinf(beta):
+        return flows.gradient_flow(landscape.energy, W, (0.0, end), **common)
+    return flows.free_energy_flow(landscape.energy, W, (0.0, end), beta=beta, **common)
+
+
+def _lasting(landscape: Landscape, W: Array) -> float:
+    """The time in which F falls by ten times its range, at the steepest quarter of the starts."""
+    numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
+    sheet = Sheet.of(landscape.energy, W, W.shape[-1], False)
+    here = Quantities(sheet, *numbers)
+    F, rate = here.free_energy(), float(np.quantile(here.slope(), 0.75)) ** 2
+    range_ = float(np.ptp(F)) or abs(float(F[0])) or 1.0
+    return float(np.clip(10 * range_ / rate if rate > 0 else 1.0, 1e-6, 1e6))
+
+
+# --------------------------------------------------------------------- the figure of a study
+
+
+def landscape_figure(
+    landscape: Landscape, title: str, *, flow: int = 0, points: bool = True
+) -> Figure:
+    """All quantities of a plane or a line; flow lines and points are drawn on F."""
+    names = list(landscape.values)
+    columns = min(3, len(names)) if len(names) != 4 else 2
+    rows = math.ceil(len(names) / columns)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4 * columns, 3.7 * rows + 0.4), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        plot(landscape, name, axes)
+        axes.set_title(_title(name), fontsize=10)
+        if name == "F" and flow and len(landscape.coordinates) == 2:
+            draw_paths(axes, landscape, flow_lines(landscape, flow))
+        if name == "F" and points:
+            draw_points(axes, landscape)
+    for axes in panels[len(names) :]:
+        axes.remove()
+    figure.suptitle(title, parse_math=False, fontsize=11)
+    return figure
+
+
+def _title(name: str) -> str:
+    words = QUANTITIES[name][0].replace("g^N", "$g^N$")
+    return words[0].upper() + words[1:]

@@ -1,0 +1,173 @@
+"""``dlngeo landscape``: a landscape is computed, and written as arrays and a figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from dlngeo._environment import numerics
+from dlngeo._plain import jsonable
+from dlngeo._store.files import held, require_folder, together, write_json
+from dlngeo._study import Argument, Option, Progress, Report
+from dlngeo.landscapes._landscape import QUANTITIES, Landscape, headline
+from dlngeo.landscapes._points import Points
+from dlngeo.landscapes.config import PRESETS, Config, preset, read, to_toml
+
+_SHOWN = 12  # points in the table
+
+
+@dataclass(frozen=True)
+class Landscapes:
+    """Draw energy, entropy and free energy on a plane or a line through matrix space.
+
+    Options replace what CONFIG or the preset says. Exit codes: 0; 2 for arguments and files that
+    cannot be used.
+    """
+
+    FOLDER: ClassVar[str] = "Folder for the results; by default dlngeo- and the name of the run."
+    FILES: ClassVar[tuple[str, ...]] = (
+        "landscape.png", "landscape.npz", "summary.json", "config.toml",
+    )  # fmt: skip
+
+    config: Annotated[
+        Path | None,
+        Argument("A TOML file: energy, depth, extent and the like. Without it, --preset."),
+    ] = None
+    preset: Annotated[
+        str | None, Option(f"One of {', '.join(PRESETS)}; hyperbola where neither is given.")
+    ] = None
+    depth: Annotated[list[float] | None, Option("Number of layers; may be given again.")] = None
+    beta: Annotated[list[float] | None, Option("Inverse temperature; may be given again.")] = None
+    weight_decay: Annotated[
+        list[float] | None, Option("Strength of weight decay; may be given again.")
+    ] = None
+    kappa: Annotated[
+        list[float] | None, Option("Noise in W relative to noise in the gauge; of the density.")
+    ] = None
+    n: Annotated[int | None, Option("Points along an axis.")] = None
+    quantities: Annotated[
+        list[str] | None, Option(f"One of {', '.join(QUANTITIES)}; may be given again.")
+    ] = None
+
+    @property
+    def name(self) -> str:
+        """Of the run: its file's or its preset's."""
+        return self.config.stem if self.config is not None else self.preset or "hyperbola"
+
+    @property
+    def folder(self) -> Path:
+        """One for each name."""
+        return Path(f"dlngeo-{self.name}-landscape")
+
+    def run(self, out: Path, progress: Progress) -> Report:
+        """Compute the landscape, and write it, a summary and a figure."""
+        config = self._configuration()
+        require_folder(out)
+        begun = time.perf_counter()
+        landscape = config.landscape()
+        progress("landscape", 0.5)
+        single = not landscape.sequences
+        points = landscape.points if config.points and single else None
+        progress("landscape", 0.8)
+        title = f"{self.name}: {headline(landscape)}"
+        with held(out):
+            self._write(config, landscape, points, title, out, begun)
+        progress("landscape", 1.0)
+        return Report(
+            above=[title],
+            columns=("point", "rank", *landscape.section.names, "F", "distance"),
+            rows=_rows(points),
+            below=[_verdict(landscape, points)],
+            files=self.FILES,
+        )
+
+    def _configuration(self) -> Config:
+        """What CONFIG or the preset says, where no option replaces it."""
+        if self.config is not None and self.preset is not None:
+            raise ValueError("give CONFIG or --preset, not both")
+        config = read(self.config) if self.config is not None else preset(self.name)
+        several: dict[str, Any] = {
+            name: getattr(self, name) or None
+            for name in ("depth", "beta", "weight_decay", "kappa", "quantities")
+        }
+        for name, value in several.items():
+            if name != "quantities" and value is not None and len(value) == 1:
+                several[name] = value[0]
+        return config.replaced(n=self.n, **several)
+
+    def _write(
+        self,
+        config: Config,
+        landscape: Landscape,
+        points: Points | None,
+        title: str,
+        out: Path,
+        begun: float,
+    ) -> None:
+        from dlngeo._figures import save
+        from dlngeo.landscapes.figures import landscape_figure  # and Matplotlib
+
+        single = not landscape.sequences
+        flow = config.flow_lines if single else 0
+        figure = landscape_figure(landscape, title, flow=flow, points=points is not None)
+        with together(out, last="summary.json") as draft:
+            save(figure, draft / "landscape.png")
+            arrays = {**landscape.coordinates, **landscape.sequences, **landscape.values}
+            np.savez(draft / "landscape.npz", **arrays)  # type: ignore[arg-type]
+            (draft / "config.toml").write_text(to_toml(config), encoding="utf-8")
+            write_json(
+                draft / "summary.json", _summary(self.name, config, landscape, points, begun)
+            )
+
+
+def _summary(
+    name: str, config: Config, landscape: Landscape, points: Points | None, begun: float
+) -> dict[str, object]:
+    """What is reported, ready for JSON; NaN and infinity become strings."""
+    ranges = {
+        quantity: {
+            "least": float(np.nanmin(values)) if np.isfinite(values).any() else "nan",
+            "largest": float(np.nanmax(values)) if np.isfinite(values).any() else "nan",
+            "nan": int(np.isnan(values).sum()),
+            "dimensions": list(landscape.dimensions(quantity)),
+        }
+        for quantity, values in landscape.values.items()
+    }
+    report: dict[str, object] = {**numerics(), "run": name, "config": dataclasses.asdict(config)}
+    report["quantities"] = ranges
+    if points is not None:
+        report["minimisers"] = points.message
+        report["points"] = [
+            {
+                "kind": kind, "rank": int(points.rank[i]), "W": points.W[i],
+                "coordinates": points.coordinates[i], "F": points.value[i],
+                "distance": points.distance[i], "stationary": bool(points.stationary[i]),
+            }
+            for i, kind in enumerate(points.kind)
+        ]  # fmt: skip
+    report["total_seconds"] = time.perf_counter() - begun
+    return {key: jsonable(value) for key, value in report.items()}
+
+
+def _rows(points: Points | None) -> list[list[str]]:
+    if points is None:
+        return []
+    return [
+        [
+            kind, str(points.rank[i]), *(f"{x:.6g}" for x in points.coordinates[i]),
+            f"{points.value[i]:.8g}", f"{points.distance[i]:.2g}",
+        ]
+        for i, kind in enumerate(points.kind[:_SHOWN])
+    ]  # fmt: skip
+
+
+def _verdict(landscape: Landscape, points: Points | None) -> str:
+    if points is None:
+        return "No points were looked for."
+    more = len(points.kind) - _SHOWN
+    return points.message + (f"; {more} more points in summary.json" if more > 0 else "")

@@ -1,0 +1,146 @@
+"""One chunk of a study: consecutive runs, cell by cell, as any process computes them."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlngeo import _engine
+from dlngeo._environment import numerics
+from dlngeo._store.runs import Variable
+from dlngeo._threads import one_blas_thread
+from dlngeo.sweeps import dynamics, observables, starts
+from dlngeo.sweeps.study import Cell, Study
+
+_LONG, _SHORT = 4.0, 1.0  # seconds that a chunk should take at most, and at least
+_PROBE = 0.025  # seconds that tell what a run takes
+_BYTES = 2**26  # of a chunk at most
+
+
+class Chunk(NamedTuple):
+    """The observables of some runs, and how they were made."""
+
+    variables: dict[str, Variable]
+    record: dict[str, Any]
+
+
+@one_blas_thread
+def compute(study: Study, first: int, last: int) -> Chunk:
+    """The runs ``first`` to ``last`` of a study, the paths of a cell in one ensemble."""
+    begun, integrators, parts = time.perf_counter(), 0.0, []
+    for cell, paths in spans(study, first, last):
+        try:
+            energy = starts.energy_of(study, cell)
+            runs = dynamics.run(study, cell, energy, paths)
+            series = study.series.get("observables", [])
+            parts.append(observables.read(runs, study.observables, series, study.folder))
+        except Exception as error:
+            raise RuntimeError(
+                f"{cell!r}, paths {paths[0]} to {paths[-1]}: {type(error).__name__}: {error}"
+            ) from None
+        integrators += runs.seconds
+    seconds = {"seconds": time.perf_counter() - begun, "integrators": integrators}
+    return Chunk(_joined(parts), seconds | {"environment": environment(study)})
+
+
+def spans(study: Study, first: int, last: int) -> list[tuple[Cell, range]]:
+    """The cells of some runs, with their paths."""
+    found = []
+    for number in range(first // study.paths, last // study.paths + 1):
+        start, stop = (run - number * study.paths for run in (first, last + 1))
+        found.append((study.cell(number), range(max(0, start), min(study.paths, stop))))
+    return found
+
+
+def environment(study: Study) -> dict[str, str]:
+    """On what the last bits depend."""
+    engine = _engine.chosen(study.dynamics.get("engine", "auto"))
+    return numerics() | {"engine": _engine.recorded(engine)}
+
+
+def _joined(parts: list[dict[str, Variable]]) -> dict[str, Variable]:
+    """All cells' observables, those of smaller matrices filled up with NaN."""
+    joined = {}
+    for name, one in parts[0].items():
+        arrays = [part[name].values for part in parts]
+        inner = {array.shape[1:] for array in arrays}
+        if len(inner) > 1:
+            arrays = [_filled(array, tuple(map(max, zip(*inner, strict=True)))) for array in arrays]
+        joined[name] = Variable(one.dimensions, np.concatenate(arrays))
+    return joined
+
+
+def _filled(array: Any, inner: tuple[int, ...]) -> Any:
+    pads = [(0, size - there) for size, there in zip(inner, array.shape[1:], strict=True)]
+    if not any(size for _, size in pads):
+        return array
+    return np.pad(array, [(0, 0), *pads], constant_values=np.nan)
+
+
+def filled(variables: dict[str, Variable], shape: tuple[int, int]) -> dict[str, Variable]:
+    """Observables of W as those of W of a larger shape, the same in all chunks."""
+    sizes = {"row": shape[0], "column": shape[1], "index": min(shape)}
+    return {
+        name: Variable(
+            one.dimensions,
+            _filled(
+                one.values,
+                tuple(
+                    sizes.get(dimension, size)
+                    for dimension, size in zip(one.dimensions, one.values.shape[1:], strict=True)
+                ),
+            ),
+        )
+        for name, one in variables.items()
+    }
+
+
+def largest(study: Study) -> tuple[int, int]:
+    """The shape that holds W of every cell."""
+    known: dict[str, tuple[int, int]] = {}
+    for cell in study.cells():
+        key = repr((cell.energy, cell.start if cell.start["law"] == "matrix" else ""))
+        if key not in known:
+            known[key] = starts.shape_of(starts.energy_of(study, cell), cell)
+    rows, columns = zip(*known.values(), strict=True)
+    return max(rows), max(columns)
+
+
+def chunk_size(study: Study, workers: int) -> int:
+    """Runs that take a good while by the clock, and some for each worker if there are enough.
+
+    Paths of one cell take some time together and some time each; both are told by more and more
+    paths of the first cell, and two other cells say how much it differs.
+    """
+    compute(study, 0, 0)  # compiled, read and imported once for all
+    count, now, size = 1, *_timed(study, 0, 1)
+    fewer, before = 0, 0.0
+    while now < _PROBE and count < study.paths:
+        fewer, before, count = count, now, min(4 * count, study.paths)
+        now, size = _timed(study, 0, count)
+    each = max((now - before) / (count - fewer), now / count / 50)
+    cells = study.runs // study.paths
+    others = [study.paths * k for k in sorted({cells // 2, cells - 1} - {0})]
+    factor = (now + sum(_timed(study, run, count)[0] for run in others)) / now / (1 + len(others))
+    each, together = factor * each, factor * max(0.0, now - count * each)
+
+    def runs(seconds: float) -> int:
+        cell = together + each * study.paths
+        if cell <= seconds:
+            return study.paths * int(seconds / cell)
+        return max(1, int((seconds - together) / each))
+
+    fair = math.ceil(study.runs / (4 * workers))
+    most = max(1, _BYTES * count // size)
+    return min(most, runs(_LONG), max(runs(_SHORT), fair))
+
+
+def _timed(study: Study, first: int, count: int) -> tuple[float, int]:
+    """Seconds that some runs took, and bytes that their observables have."""
+    begun = time.perf_counter()
+    chunk = compute(study, first, first + count - 1)
+    size = sum(one.values.nbytes for one in chunk.variables.values())
+    return time.perf_counter() - begun, size
