@@ -20,7 +20,6 @@ from benchmarks.peers.langevin import Problem
 PATHS = 1000
 STEPS = {2: 400, 5: 120, 10: 45, 20: 15}
 METHODS = ("weak2", "root", "euler")
-SLOWER = {"weak2": 3, "projection": 6}  # fewer steps of them
 FEW = 100  # paths, where NumPy goes upstairs
 ENGINES = ("numpy", "numba")
 BESIDE_SVD = {2: (1 / 9, 1.0), 5: (1 / 6, 1.3), 10: (1 / 3.5, 2.1), 20: (1 / 1.9, 3.9)}
@@ -79,7 +78,7 @@ def contenders(d: int, n: int) -> list[Contender]:
     starts = np.broadcast_to(problem.start(), (PATHS, d, d))
 
     def own(method: str, engine: str, paths: int = PATHS) -> Contender:
-        steps = max(1, n // SLOWER.get(method, 1))
+        steps = max(1, n // (3 if method == "weak2" or paths == FEW else 1))
         name = f"{method}, {engine}"
         return Contender(name, lambda: ours(d, steps, paths, method, engine), steps * paths)
 

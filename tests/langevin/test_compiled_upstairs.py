@@ -176,6 +176,23 @@ def test_reflection_keeps_the_sign_of_the_determinant(d, depth, dt):
     assert (apart(one, two) < 1e-8).sum() >= 38
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("depth", "d", "dt"), [(2, 2, 0.02), (3, 2, 0.1), (3, 3, 0.01),
+                                                (2, 5, 0.03), (4, 3, 0.01)])  # fmt: skip
+def test_steps_through_the_boundary_lead_to_the_same_weights(depth, d, dt):
+    """One step from 4000 starts beside it: which layers turn round is decided alike."""
+    rng = np.random.default_rng(1)
+    frames = [np.linalg.qr(rng.standard_normal((4000, d, d)))[0] for _ in range(depth + 1)]
+    lam = 0.3 + rng.random((4000, d))
+    lam[:, -1] = 0.001 + 0.1 * rng.random(4000)
+    changes = {"start": balanced.from_svd(frames, lam), "depth": None, "n_paths": 4000}
+    changes |= {"n_steps": 1, "dt": dt, "beta": 4.0, "energy": energies.Quadratic(np.eye(d))}
+    one, two = (run(engine, d, **changes) for engine in ENGINES)
+    signs = np.sign(np.linalg.det(np.stack(two.weights)))
+    assert (signs[:, :, 0] != signs[:, :, 1]).any(axis=0).sum() > 400
+    assert (apart(one, two) > 1e-9).sum() <= 2
+
+
 def test_steps_in_parts_are_taken_alike():
     changes = {"dt": 0.05, "n_steps": 30, "beta": 3.0, "save_every": 1, "n_paths": 30}
     one, two = (run(e, 2, **changes) for e in ENGINES)

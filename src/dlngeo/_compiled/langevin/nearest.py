@@ -23,6 +23,7 @@ from dlngeo._compiled.lanes import (
     mask_of,
     mul_add,
     put,
+    root,
     splat,
 )
 from dlngeo._compiled.lanes import size as magnitude
@@ -38,7 +39,9 @@ from dlngeo._compiled.langevin.tangent import (
 )
 
 _ITERATIONS = 60
+_AGAIN = 5  # iterations after which H is made diagonal again, where the search goes on
 _ROUNDING = 1e-17
+_STEPS = 8  # of Newton and Schulz, where a step is long
 
 
 class Search(NamedTuple):
@@ -64,7 +67,7 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
     """
     d, rows, depth = law.d, law.d * law.d, law.whole
     before, scale, askew = _along(law, lam, room)
-    good = _diagonalise(law, room, True) & bits((scale > 1e-120) & (scale < 1e120))
+    good = ~_diagonalise(law, -1, True, room) & bits((scale > 1e-120) & (scale < 1e120))
     going, found, turned = -1, 0, splat(1.0)
     for count in range(_ITERATIONS):
         for s in range(1, depth + 1):
@@ -82,7 +85,9 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
         before = size
         if going & good == 0:
             break
-    return found & good & _diagonalise(law, room, False), turned
+        if count % _AGAIN == _AGAIN - 1:
+            good &= ~_diagonalise(law, going, True, room)
+    return found & good & ~_diagonalise(law, -1, False, room), turned
 
 
 @part
@@ -109,7 +114,29 @@ def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes, Lanes]:
         scale = mul_add(at(room.Y, k), at(room.Y, k), scale)
     for s in range(depth + 1):
         _identity(block(room.G, s, rows), d)
-    return size, scale, _rotate_all(law, -1, angle, room)
+    return size, scale, _first_turn(law, angle, room)
+
+
+@part
+def _first_turn(law: Law, angle: Lanes, room: Search) -> Lanes:
+    """I + A, made orthogonal; how far from it each GᵀG is at most. ``angle`` is the square of A."""
+    rows, long = law.d * law.d, angle > 0.5
+    most = 0.5 * angle  # the square of the norm of A, whose values come in pairs
+    factor = choose(long, 1.0 / root(1.0 + most), 1.0)
+    for s in range(1, law.whole + 1):
+        A, G = block(room.turns, s - 1, rows), block(room.G, s, rows)
+        for k in range(rows):
+            put(G, k, factor * (at(G, k) - at(A, k)))
+    askew = choose(long, most / (1.0 + most), most)
+    for count in range(_STEPS):
+        crooked = bits(askew > (_ROUNDING if count == 0 else 0.01))
+        if crooked == 0:
+            break
+        mask = mask_of(crooked)
+        for s in range(1, law.whole + 1):
+            _make_orthogonal(block(room.G, s, rows), mask, room, law.d)
+        askew = choose(mask, askew * askew, askew)
+    return askew
 
 
 @part
@@ -151,27 +178,28 @@ def _make_orthogonal(G: int, mask: Any, room: Search, d: int) -> None:
 
 
 @part
-def _diagonalise(law: Law, room: Search, signs: bool) -> int:
-    """Turn all frames to where H is diagonal; the lanes, as bits, in which that was possible.
+def _diagonalise(law: Law, lanes: int, signs: bool, room: Search) -> int:
+    """Turn all frames to where H is diagonal, in some lanes; those, as bits, that could not be.
 
-    With ``signs`` H may have negative eigenvalues.
+    With ``signs`` H may have negative eigenvalues, which become positive ones of another X.
     """
-    d, rows = law.d, law.d * law.d
+    d, rows, mask = law.d, law.d * law.d, mask_of(lanes)
     _identity(room.R, d)
-    good = ~svd(room.H, room.U, room.lam, room.R, d)
+    bad = svd(room.H, room.U, room.lam, room.R, d)
+    for p in range(d):
+        along = splat(0.0)
+        for q in range(d):
+            k, one = p * d + q, 1.0 if p == q else 0.0
+            along = mul_add(at(room.U, k), at(room.R, k), along)
+            put(room.R, k, choose(mask, at(room.R, k), one))
+            put(room.H, k, choose(mask, one * at(room.lam, p), at(room.H, k)))
+        if not signs:
+            bad |= ~bits(along > 0.5)
     for s in range(law.whole + 1):
         G = block(room.G, s, rows)
         product(room.R, d, 1, G, 1, d, room.half, d)
         copy(room.half, G, rows)
-    zero(room.H, rows)
-    for p in range(d):
-        put(room.H, p * d + p, at(room.lam, p))
-        if not signs:
-            along = splat(0.0)
-            for k in range(p * d, p * d + d):
-                along = mul_add(at(room.U, k), at(room.R, k), along)
-            good &= bits(along > 0.5)
-    return good
+    return bad & lanes
 
 
 @part
