@@ -47,7 +47,7 @@ def cube_root(x: Lanes) -> Lanes:
     there = (x > 1e-290) & (x < 1e300)
     a = choose(there, x, 1.0)
     y = near_cube_root(a)
-    for _ in range(3):
+    for _ in range(2):  # 6 %, 1e-4, 1e-12
         cube = y * y * y
         y = y * ((cube + (a + a)) / (cube + cube + a))
     square = y * y
