@@ -176,6 +176,21 @@ def test_either_method_may_be_asked_for_and_answers_pairs(call, tmp_path, capsys
     assert sorted(path.name for path in out.iterdir()) == sorted(files)
 
 
+def test_a_table_may_be_completed_in_factored_form(call, tmp_path):
+    table = np.outer(np.arange(1.0, 31), np.linspace(1, 2, 20))
+    table[::3, ::2] = np.nan
+    np.save(tmp_path / "table.npy", table)
+    (tmp_path / "pairs.csv").write_text("0,0\n29,19\n")  # labels count from 0
+    options = ["--method", "factored", "--rank", "1", "--predict", tmp_path / "pairs.csv"]
+    assert call("complete", tmp_path / "table.npy", *options, "--out", tmp_path / "out") == 0
+    head, *answers = read(tmp_path / "out" / "predictions.csv")
+    assert head == ["row", "column", "prediction", "known"]
+    # the rest of the table says what they are; biases do not
+    assert_allclose([float(line[2]) for line in answers], [1.0, 60.0], atol=2.0)
+    (title, *_), *_ = read(tmp_path / "out" / "rows.csv")
+    assert title == "row"
+
+
 def test_pairs_without_a_header_where_data_have_none(call, tmp_path, capsys):
     path, pairs = tmp_path / "r.csv", tmp_path / "pairs.csv"
     rng = np.random.default_rng(0)
@@ -333,6 +348,26 @@ def test_bad_options_are_one_line(call, ratings, tmp_path, capsys, options, want
     assert call("complete", ratings, *options, "--out", tmp_path / "out") == 2
     assert wanted in only_line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "columns.csv", "predictions.csv", "completed.csv"])
+@pytest.mark.parametrize("what", ["DATA", "--predict"])
+def test_what_is_read_is_not_written_over(call, ratings, tmp_path, capsys, name, what):
+    data, pairs = ratings, tmp_path / name
+    if what == "DATA":
+        data, pairs = ratings.rename(tmp_path / name), tmp_path / "pairs.csv"
+    pairs.write_text("user,item\nu1,i1\n")
+    assert call("complete", data, *QUICK, "--predict", pairs, "--out", tmp_path) == 2
+    assert f"would overwrite {what}, " in only_line(capsys)
+
+
+def test_labels_that_repeat_are_no_places(call, tmp_path, capsys):
+    path, pairs = tmp_path / "t.csv", tmp_path / "pairs.csv"
+    path.write_text("x,a,a\nu,1.5,2\nv,2,3.5\n")
+    pairs.write_text("u,a\n")
+    options = ["--header", "--labels", "1", "--predict", pairs, "--out", tmp_path / "out"]
+    assert call("complete", path, *options) == 2
+    assert "--predict: the label 'a' names more than one column of DATA" in only_line(capsys)
 
 
 @pytest.mark.parametrize(

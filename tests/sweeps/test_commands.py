@@ -35,9 +35,9 @@ def test_sweep_prints_a_row_a_cell_and_goes_on(call, file, capsys):
     assert f"{mean:.4g} ± {error:.2g}" in row
     assert call("sweep", file) == 0
     assert capsys.readouterr().out == said
-    file.write_text(study(paths=11).to_toml())
+    file.write_text(study(seed=11).to_toml())
     assert call("sweep", file) == 2
-    assert "paths = 10, not 11" in only_line(capsys)
+    assert "seed = 0, not 11" in only_line(capsys)
 
 
 def test_show_draws_means_or_the_study_s_own_figure(call, file, capsys, tmp_path):
@@ -54,9 +54,9 @@ def test_show_draws_means_or_the_study_s_own_figure(call, file, capsys, tmp_path
         "    return figure\n"
     )
     file.write_text(study(figure="drawing:draw", folder=str(tmp_path)).to_toml())
-    (tmp_path / "store" / "seals" / "000000.json").unlink()
+    (tmp_path / "store" / "seals" / "0-0-0.json").unlink()
     assert call("sweep", file, "--out", "store") == 0
-    (tmp_path / "store" / "seals" / "000003.json").unlink()
+    (tmp_path / "store" / "seals" / "1-1-0.json").unlink()
     assert call("show", "store", "--out", "pictures") == 0
     assert "store: 30 of 40 runs" in capsys.readouterr().out
     own = (tmp_path / "pictures" / "figure.png").read_bytes()

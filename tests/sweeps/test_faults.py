@@ -11,9 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+import zarr
 
 from dlngeo import sweeps
+from dlngeo._store import runs
 from dlngeo._store.files import held
+from dlngeo.sweeps import executors, running
 from swept import study, values
 
 # An observable that takes its time and writes down which paths it saw.
@@ -38,9 +41,10 @@ PROCESSES = ["--executor", "processes", "--workers", "2"]
 @pytest.fixture
 def slow(tmp_path, monkeypatch):
     """A study of 20 chunks that is slow enough to be killed, and its file."""
-    (tmp_path / "slowly.py").write_text(SLOW)
+    module = f"slowly_{tmp_path.name}"  # one of a name is loaded once
+    (tmp_path / f"{module}.py").write_text(SLOW)
     monkeypatch.setenv("TALLY", str(tmp_path / "tally"))
-    one = study(observables=["W", "status", "slowly:tally"], folder=str(tmp_path),
+    one = study(observables=["W", "status", f"{module}:tally"], folder=str(tmp_path),
                 grid={"depth": [1, 2], "scale": [1.0]}, paths=100)  # fmt: skip
     (tmp_path / "a.toml").write_text(one.to_toml())
     return one
@@ -120,7 +124,7 @@ def _alive(pid):
 
 
 def test_a_worker_that_dies_is_told_and_the_rest_is_kept(slow, tmp_path):
-    one = study(observables=["W", "slowly:dies"], folder=str(tmp_path))
+    one = study(observables=["W", f"slowly_{tmp_path.name}:dies"], folder=str(tmp_path))
     sweep = lambda out, **how: sweeps.run(one, tmp_path / out, chunk=10, **how)  # noqa: E731
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
@@ -195,7 +199,7 @@ def test_a_damaged_chunk_is_named_refused_and_computed_anew(how, tmp_path):
     store = tmp_path / "store"
     whole = values(sweeps.run(study(), store, chunk=10).load())
     part = store / "runs.zarr" / "W" / "c" / "1" / "0" / "0" / "0" / "0"
-    file = store / "seals" / "000002.json" if how == "seal" else part
+    file = store / "seals" / "1-0-0.json" if how == "seal" else part
     content = bytearray(file.read_bytes())
     if how == "removed":
         file.unlink()
@@ -216,7 +220,7 @@ def test_a_damaged_chunk_is_named_refused_and_computed_anew(how, tmp_path):
 def test_what_was_half_written_is_not_reported(tmp_path):
     store = tmp_path / "store"
     whole = values(sweeps.run(study(), store, chunk=10).load())
-    (store / "seals" / "000003.json").unlink()  # killed before its seal
+    (store / "seals" / "1-1-0.json").unlink()  # killed before its seal
     (store / "runs.zarr" / "W" / "c" / ".123.partial").write_bytes(b"half")
     there = sweeps.load(store)
     assert there.attrs["finished"] == 30
@@ -250,9 +254,44 @@ def test_a_changed_study_is_refused_with_the_difference(tmp_path):
         sweeps.run(changed, tmp_path)
 
 
+def test_killed_while_the_store_grows(tmp_path, monkeypatch):
+    sweeps.run(study(paths=3), tmp_path, chunk=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs.Runs, "fit", _interrupted)
+        patch.setattr(running, "found", lambda out: runs.Runs(out, _group(out)))
+        sweeps.run(study(paths=5), tmp_path)
+    there = sweeps.load(tmp_path)
+    assert dict(there.sizes)["path"] == 5
+    assert there.attrs["finished"] == 8  # the chunks of two
+    whole = sweeps.run(study(paths=5), tmp_path / "whole")
+    assert values(sweeps.run(study(paths=5), tmp_path)) == values(whole)
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def _group(out):
+    return zarr.open_group(out / "runs.zarr", mode="r+")
+
+
+def test_more_paths_begin_with_those_that_are_there(tmp_path):
+    few = sweeps.run(study(paths=15), tmp_path / "store", chunk=4).load()
+    told = []
+    more = sweeps.run(study(paths=30), tmp_path / "store", progress=told.append)
+    assert told[0] == 4 * 12  # the last chunk of each cell had three paths, of four
+    assert values(more) == values(sweeps.run(study(paths=30), tmp_path / "whole"))
+    assert values(more.isel(path=slice(15))) == values(few)
+    with pytest.raises(ValueError, match="paths = 30, not 20"):
+        sweeps.run(study(paths=20), tmp_path / "store")
+    sweeps.run(study(), tmp_path / "flat", chunk=20)
+    with pytest.raises(ValueError, match="to which none can be added"):
+        sweeps.run(study(paths=11), tmp_path / "flat")
+
+
 def test_another_environment_is_refused_unless_asked_for(tmp_path, monkeypatch):
     sweeps.run(study(), tmp_path, chunk=10)
-    (tmp_path / "seals" / "000001.json").unlink()
+    (tmp_path / "seals" / "0-1-0.json").unlink()
     from dlngeo.sweeps import work
 
     now = work.environment(study())
@@ -293,9 +332,11 @@ def test_a_dask_cluster_over_tcp_survives_a_killed_worker(slow, tmp_path):
             if runs == 50:
                 os.kill(victim, signal.SIGKILL)
 
-        data = sweeps.run(
-            slow, tmp_path / "store", executor=client.get_executor(pure=False), workers=2,
-            chunk=10, progress=kill,
-        )  # fmt: skip
+        address = cluster.scheduler_address.replace("tcp", "dask")
+        with executors.opened(address, None) as (executor, workers):
+            assert workers == 2
+            data = sweeps.run(
+                slow, tmp_path / "store", executor=executor, workers=2, chunk=10, progress=kill
+            )
         assert data.attrs["finished"] == 200
     assert values(data) == values(sweeps.run(slow, tmp_path / "whole", chunk=200))

@@ -264,6 +264,8 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
     _checks.choice(quantity, "quantity", tuple(landscape.values))
     ax, found = axes_of(ax, "contour"), landscape.points
     spans = [(x[0], x[-1]) for x in landscape.coordinates.values()]
+    for name in landscape.dimensions(quantity)[: -len(spans)]:
+        one_number(landscape, name)  # refuses
     seen = found.distance <= 1e-6 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
     for axis, (low, high) in enumerate(spans):
         seen &= (low <= found.coordinates[:, axis]) & (found.coordinates[:, axis] <= high)
@@ -278,12 +280,9 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
             (grid,) = landscape.coordinates.values()
             height = np.interp(x[:, 0], grid, np.nan_to_num(landscape.values[quantity]))
             x = np.column_stack([x[:, 0], height])
-        colour: dict[str, Any] = (
-            {"color": "black"} if rank == d else {"facecolor": "white", "edgecolor": "black"}
-        )
-        ax.scatter(
-            x[:, 0], x[:, 1], **_MARKS[kind], **colour, zorder=5, label=f"{kind}, rank {rank}"
-        )
+        inside, edge = ("black", "white") if rank == d else ("white", "black")
+        look = _MARKS[kind] | {"facecolor": inside, "edgecolor": edge, "zorder": 5}
+        ax.scatter(x[:, 0], x[:, 1], label=f"{kind}, rank {rank}", **look)
     if seen.any():
-        ax.legend(fontsize=7, framealpha=0.9)
+        ax.legend(fontsize=7, framealpha=0.9, loc="upper left")
     return ax

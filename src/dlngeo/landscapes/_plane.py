@@ -20,7 +20,7 @@ from dlngeo.landscapes._landscape import QUANTITIES, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
 from dlngeo.landscapes._sections import Section, section_of
 
-_BLOCK = 2**16  # numbers of d⁴ a point at once: what stays in the cache
+_BLOCK = 2**16  # numbers at once, d⁴ a point of the Hessian: what stays in the cache
 
 Numbers = float | Sequence[float] | Array
 
@@ -66,7 +66,7 @@ def plane(
         "E"; "S", :func:`dlngeo.entropy.boltzmann`; "F", E - S/β + weight decay; "slope", the length
         of grad F in g^N; "curvature", the least eigenvalue of the Hessian of F, of the Levi-Civita
         connection of g^N and relative to g^N; "density", the Gibbs density
-        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against Lebesgue measure there.
+        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against dx dy in its coordinates.
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
         are those of the stratum.
@@ -140,7 +140,7 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
         name: np.empty((*(each[key].size for key in QUANTITIES[name][1]), len(flat)))
         for name in names
     }
-    size = max(16, _BLOCK // d**4)
+    size = max(1, _BLOCK // (d**4 if "curvature" in names else d**2))
     with np.errstate(over="ignore"):
         for start in range(0, len(flat), size):
             part = slice(start, start + size)

@@ -218,6 +218,7 @@ class Restriction(NamedTuple):
         parts = [self.slope_of(W, rank) for W in blocks]
         return Slope(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
+    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def slope_of(self, W: Array, rank: int) -> Slope:
         """:meth:`slope` at matrices (p, d, d), which need not lie in the section."""
         d = self.d
@@ -227,8 +228,7 @@ class Restriction(NamedTuple):
             sigma = np.where(kept, sigma, 0.0)
             W = svd_product(U, sigma, Vt)
         e = transpose(U) @ self.energy.gradient(W) @ transpose(Vt)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            push, pull = self._forces(sigma, rank)
+        push, pull = self._forces(sigma, rank)
         total = e.copy()
         k = np.arange(d)
         total[:, k, k] += pull - push
@@ -273,6 +273,7 @@ class Restriction(NamedTuple):
         if self.depth == 1:
             bend = bend + self.gamma * D
         else:
-            curvature = thermal_curvature(state, self.beta, self.gamma)
-            bend = bend + apply_curvature(curvature, state, D)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                curvature = thermal_curvature(state, self.beta, self.gamma)
+                bend = bend + apply_curvature(curvature, state, D)
         return np.einsum("kij,plij->pkl", D, bend)

@@ -29,7 +29,7 @@ from dlngeo.sweeps import work
 from dlngeo.sweeps.executors import Inline
 from dlngeo.sweeps.observables import variable
 from dlngeo.sweeps.reading import recorded
-from dlngeo.sweeps.study import Study, differences
+from dlngeo.sweeps.study import Study, differences, replaced_paths
 
 if TYPE_CHECKING:
     import xarray
@@ -169,6 +169,8 @@ def opened(out: Path) -> tuple[Runs, State]:
 
 def study_in(store: Runs) -> Study:
     """The study that a store was made for."""
+    if "study" not in store.attributes:
+        raise ValueError(f"{store.out} holds paths of dlngeo simulate, no runs of a study")
     return recorded(str(store.attributes["study"]), str(store.attributes["folder"]))
 
 
@@ -218,12 +220,16 @@ def _opened(study: Study, out: Path, workers: int, chunk: int | None) -> tuple[R
         return store, State({}, {})
     for file in leftovers(out):
         file.unlink()
-    differ = differences(study_in(store), study)
+    there = study_in(store)
+    more = study.paths > there.paths
+    differ = differences(replaced_paths(there, study.paths) if more else there, study)
     if differ:
         raise ValueError(
             f"{out} holds runs of another study: {'; '.join(differ)}; give the study as it was, or "
             "another folder"
         )
+    if store.grid["path"] < study.paths:
+        store.grow(study.coordinates, study=study.to_toml())
     store.label(study.coordinates)
     store.change(study=study.to_toml(), folder=study.folder)  # the figure may be another
     return store, store.state()

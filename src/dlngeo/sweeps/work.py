@@ -16,7 +16,7 @@ from dlngeo.sweeps import dynamics, observables, starts
 from dlngeo.sweeps.study import Cell, Study
 
 _LONG, _SHORT = 4.0, 1.0  # seconds that a chunk should take at most, and at least
-_PROBE = 0.025  # seconds that tell what a run takes
+_PROBE, _ENOUGH = 0.025, 0.5  # seconds that tell what runs take, at least and at most
 _BYTES = 2**26  # of a chunk at most
 
 
@@ -117,8 +117,9 @@ def chunk_size(study: Study, workers: int) -> int:
     """
     compute(study, 0, 0)  # compiled, read and imported once for all
     count, now, size = 1, *_timed(study, 0, 1)
-    fewer, before = 0, 0.0
-    while now < _PROBE and count < study.paths:
+    fewer, before, one = 0, 0.0, now
+    # Until it shows what paths take each: what they take together is the most of it for a few.
+    while now < max(_PROBE, min(2 * one, _ENOUGH)) and count < study.paths:
         fewer, before, count = count, now, min(4 * count, study.paths)
         now, size = _timed(study, 0, count)
     each = max((now - before) / (count - fewer), now / count / 50)
