@@ -8,6 +8,7 @@ from benchmarks.rows import (
     ensembles,
     geometry,
     imputation,
+    landscapes,
     langevin_precision,
     langevin_steps,
     lowrank,
@@ -25,6 +26,7 @@ MODULES = (
     lowrank,
     imputation,
     geometry,
+    landscapes,
     scaling,
     startup,
 )
