@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 import dlngeo as dln
 
-COLUMNS = ("count", "rank", "log_a", "diagonal", "miss", "excess")
+COLUMNS = ("count", "rank", "log_a", "diagonal", "miss")
 
 
 def threshold(depth: float) -> float:
@@ -38,7 +38,7 @@ def minimiser(depth: float, beta: float, decay: float) -> Any:
 
 
 def minimisers(runs: Any) -> Any:
-    """How many, their rank, |log |a||, W_11; the distance from the formula; F(end of flow) - F."""
+    """How many, their rank, |log |a||, W_11; the distance from the formula."""
     beta, decay = runs.cell["beta"], runs.cell["weight_decay"]
     found = dln.entropy.minimise_free_energy(runs.energy, runs.depth, beta, decay)
     W = found.points[0]
@@ -51,8 +51,7 @@ def minimisers(runs: Any) -> Any:
         W[0, 0],
         np.abs(alike).max(),
     ]
-    value = dln.entropy.free_energy(runs.energy, runs.W, runs.depth, beta, decay)
-    return np.column_stack([np.tile(row, (len(runs.W), 1)), value - found.value])
+    return np.tile(row, (len(runs.W), 1))
 
 
 def measured_threshold(energy: Any, depth: float, beta: float, step: float = 1e-3) -> float:
@@ -101,8 +100,7 @@ def report(ds: Any) -> None:
         some = rows[members]
         print(
             f"{name}: {len(some)} cells, counts {np.unique(some[:, 0])}, ranks "
-            f"{np.unique(some[:, 1])}, worst miss {some[:, 4].max():.2g}, flow's end above the "
-            f"minimum by {some[:, 5].min():.2g} to {some[:, 5].max():.2g}"
+            f"{np.unique(some[:, 1])}, worst miss {some[:, 4].max():.2g}"
         )
     energy = dln.energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
     for N in ds.depth.values:
