@@ -7,6 +7,8 @@ from benchmarks.rows import (
     completion,
     ensembles,
     geometry,
+    imputation,
+    landscapes,
     langevin_precision,
     langevin_steps,
     lowrank,
@@ -22,7 +24,9 @@ MODULES = (
     completion,
     ensembles,
     lowrank,
+    imputation,
     geometry,
+    landscapes,
     scaling,
     startup,
 )

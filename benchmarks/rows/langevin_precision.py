@@ -89,6 +89,7 @@ def contenders(law: Law, quick: bool) -> list[Contender]:
         add(f"root, {engine}", ours, faster, "ours", "root", engine)
         add(f"euler, {engine}", ours, faster, "ours", "euler", engine)
     add("projection, numpy", ours, 1 / 40, "ours", "projection", "numpy")
+    add("projection, numba", ours, 1, "ours", "projection", "numba")
     add("JAX scan, Euler", peer, 1, PEER, peers.jax_scan)
     add("sdeint itoEuler", sdeint, 1, PEER)
     return found

@@ -1,7 +1,8 @@
 """What a path-step of the Langevin equation costs: 1000 paths at once, from end to end.
 
 Depth 3, β = 10, a quadratic energy, dt = 1e-3. Ours is :func:`dlngeo.langevin.simulate` with noise,
-cutting and reflection; the bound is the bare decomposition of such a stack, or moving it once.
+cutting and reflection, `projection` upstairs; the bound is the bare decomposition of such a stack,
+of one matrix a path, or moving it once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.peers.langevin import Problem
 PATHS = 1000
 STEPS = {2: 400, 5: 120, 10: 45, 20: 15}
 METHODS = ("weak2", "root", "euler")
+FEW = 100  # paths, where NumPy goes upstairs
 ENGINES = ("numpy", "numba")
 BESIDE_SVD = {2: (1 / 9, 1.0), 5: (1 / 6, 1.3), 10: (1 / 3.5, 2.1), 20: (1 / 1.9, 3.9)}
 BESIDE_JAX = {2: 1 / 10, 5: 1 / 8, 10: 1 / 4, 20: 1 / 2}
@@ -44,7 +46,8 @@ def ours(d: int, steps: int, paths: int, method: str, engine: str) -> Callable[[
     def run() -> None:
         langevin.simulate(
             energy, start, depth=problem.depth, beta=problem.beta, dt=problem.dt, n_steps=steps,
-            n_paths=paths, rng=0, save_every=steps, method=method, **options,
+            n_paths=paths, rng=0, save_every=steps, method=method, upstairs=method == "projection",
+            **options,
         )  # fmt: skip
 
     return run
@@ -74,10 +77,10 @@ def contenders(d: int, n: int) -> list[Contender]:
     problem = Problem(d)
     starts = np.broadcast_to(problem.start(), (PATHS, d, d))
 
-    def own(method: str, engine: str) -> Contender:
-        steps = max(1, n // (3 if method == "weak2" else 1))
+    def own(method: str, engine: str, paths: int = PATHS) -> Contender:
+        steps = max(1, n // (3 if method == "weak2" or paths == FEW else 1))
         name = f"{method}, {engine}"
-        return Contender(name, lambda: ours(d, steps, PATHS, method, engine), steps * PATHS)
+        return Contender(name, lambda: ours(d, steps, paths, method, engine), steps * paths)
 
     def many(name: str, run: Callable[..., Any]) -> Contender:
         return Contender(name, lambda: run(problem, n, starts), n * PATHS, PEER)
@@ -88,6 +91,8 @@ def contenders(d: int, n: int) -> list[Contender]:
     return [
         Contender("bare svd", lambda: bare_svd(d), PATHS, BOUND),
         *(own(method, engine) for engine in ENGINES for method in METHODS),
+        own("projection", "numpy", FEW),
+        own("projection", "numba"),
         many("NumPy, batched Euler", peers.plain_numpy),
         many("JAX scan, Euler", peers.jax_scan),
         many("diffrax, Euler", peers.diffrax_euler),

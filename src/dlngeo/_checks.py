@@ -32,12 +32,17 @@ def real_array(value: ArrayLike, name: str, *, finite: bool = True) -> Array:
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array of real numbers; its dtype is {array.dtype}")
     array = np.asarray(array, dtype=np.float64)
-    if finite and not np.isfinite(array).all():
+    if finite and not all_finite(array):
         bad = int(array.size - np.isfinite(array).sum())
         raise ValueError(
             f"{name} must be finite; {bad} of its {array.size} entries are NaN or infinite"
         )
     return array
+
+
+def all_finite(array: Array) -> bool:
+    """Whether all floats are finite: where their squares have a sum, that says it sooner."""
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def any_array(value: ArrayLike, name: str) -> Array:
@@ -312,17 +317,6 @@ def weights(value: Sequence[ArrayLike] | Array, name: str = "weights") -> Weight
             f"{name} must share their leading dimensions; they have {sorted(map(str, stacks))}"
         )
     return arrays
-
-
-def common_stack(arrays: Sequence[Array], name: str) -> tuple[int, ...]:
-    """The leading dimensions of matrices that broadcast against each other."""
-    try:
-        return np.broadcast_shapes(*(A.shape[:-2] for A in arrays))
-    except ValueError:
-        raise ValueError(
-            f"{name} must have leading dimensions that broadcast; the shapes are "
-            f"{[A.shape for A in arrays]}"
-        ) from None
 
 
 def rank(

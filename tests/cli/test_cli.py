@@ -303,7 +303,8 @@ def test_program_completes_a_table(small, tmp_path, monkeypatch):
     monkeypatch.setattr(baselines, "_FOLDS", 10)
     run = program("complete", small, *QUICK, "--out", tmp_path / "out")
     expected = completion.complete(tables.read(small).values, rtol=1e-2)
-    assert (run.returncode, run.stderr) == (0, "")
+    assert run.returncode == 0
+    assert all(" %/s, " in line for line in run.stderr.splitlines())  # progress, where it is slow
     said = " ".join(run.stdout.split())  # lines may break anywhere
     assert f"12 × 8, {np.isfinite(expected.table).sum()} entries observed" in said
     assert f"{expected.network.rmse:.4g}" in said

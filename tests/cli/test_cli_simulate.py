@@ -23,7 +23,9 @@ from dlngeo.simulation.config import PRESETS, preset, to_toml
 from environments import other_kernel
 
 __all__ = ["call"]  # a fixture
-SIMULATED = ["config.toml", "groups", "paths.npz", "simulation.png", "summary.json"]
+SIMULATED = [
+    "config.toml", "paths.npz", "runs.zarr", "seals", "simulation.png", "summary.json",
+]  # fmt: skip
 SHORT = ["--paths", "5", "--steps", "6"]
 
 
@@ -193,13 +195,14 @@ def test_folder_must_be_named(call, tmp_path, monkeypatch, capsys, command, name
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04", bytes(range(256))])
-@pytest.mark.parametrize("name", ["groups/000000-000003.npz", "groups/x.npz", "config.toml"])
+@pytest.mark.parametrize("name", ["groups/x.npz", "runs.zarr/zarr.json", "config.toml"])
 def test_damaged_files_are_one_line_and_exit_code_2(call, config, tmp_path, capsys, name, content):
     out = tmp_path / "out"
-    (out / "groups").mkdir(parents=True)
+    (out / name).parent.mkdir(parents=True)
     (out / name).write_bytes(content)
     assert call("simulate", config, "--out", out) == 2
-    assert str(out / name) in only_line(capsys)
+    there = out / name if name == "config.toml" else (out / name).parent
+    assert str(there) in only_line(capsys)
     assert (out / name).read_bytes() == content
     assert not (out / "paths.npz").exists()
 
@@ -381,14 +384,14 @@ def test_killed_at_any_moment_nothing_that_was_kept_is_lost(tmp_path, whole, eno
         command = [sys.executable, "-c", SLOW, "0.02", *options]
         with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as run:
             deadline = time.monotonic() + 60
-            while len(list(out.glob("groups/*.npz"))) == len(before):
+            while len(list(out.glob("seals/*.json"))) == len(before):
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
             time.sleep(draw.uniform(0, 0.06))
             run.send_signal(how)
             _, said = run.communicate(timeout=60)
         assert run.returncode == codes[how]
-        kept = {path: path.read_bytes() for path in out.glob("groups/*.npz")}
+        kept = {path: path.read_bytes() for path in out.glob("seals/*.json")}
         assert before == {path: kept[path] for path in before}
         assert len(before) < len(kept) < 80
         if how != signal.SIGKILL:
@@ -401,7 +404,7 @@ def test_killed_at_any_moment_nothing_that_was_kept_is_lost(tmp_path, whole, eno
     with np.load(out / "paths.npz") as written:
         np.testing.assert_array_equal(written["W"], whole)
     assert sorted(path.name for path in out.iterdir()) == SIMULATED
-    assert len(list((out / "groups").iterdir())) == 80
+    assert len(list((out / "seals").iterdir())) == 80
 
 
 def test_two_runs_into_one_folder_are_not_mixed(tmp_path):

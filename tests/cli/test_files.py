@@ -139,14 +139,14 @@ def test_folder_made_for_nothing_is_gone_again(tmp_path):
 
 
 def test_drafts_of_a_killed_run_are_cleared_away(tmp_path):
-    (tmp_path / "groups").mkdir()
-    (tmp_path / "groups" / f"{files.DRAFT}1-a.part").write_text("half")
+    (tmp_path / "seals").mkdir()
+    (tmp_path / "seals" / f"{files.DRAFT}1-a.part").write_text("half")
     (tmp_path / f"{files.DRAFT}xyz").mkdir()
     (tmp_path / f"{files.DRAFT}xyz" / "paths.npz").write_text("half")
     (tmp_path / ".mine").write_text("kept")
     with files.held(tmp_path):
         left = sorted(path.name for path in tmp_path.rglob("*"))
-    assert left == [files._LOCK, ".mine", "groups"]
+    assert left == [files._LOCK, ".mine", "seals"]
 
 
 def test_where_the_system_knows_no_locks_the_folder_is_used(tmp_path, monkeypatch):

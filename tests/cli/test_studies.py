@@ -1,5 +1,6 @@
 """The socket: a study becomes a command, its fields the options, its docstring the help."""
 
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -12,6 +13,7 @@ from commands import call, program
 from dlngeo import cli
 from dlngeo._study import Argument, Option, Report, Study
 from dlngeo.cli._options import command
+from dlngeo.cli._terminal import Lines
 from dlngeo.completion.study import Complete
 from dlngeo.simulation.study import Simulate
 
@@ -83,7 +85,7 @@ def test_help_is_the_docstring_and_what_the_fields_say(count, capsys):
 
 def test_every_study_is_a_command_with_an_option_for_each_field(call, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert list(cli.STUDIES) == ["complete", "simulate", "sweep", "show"]
+    assert list(cli.STUDIES) == ["complete", "landscape", "simulate", "sweep", "show"]
     for name, study in cli.STUDIES.items():
         assert call(name, "--help") == 0
         said = capsys.readouterr().out
@@ -116,3 +118,29 @@ def test_version_is_said(call, capsys):
 def test_module_is_the_command():
     run = program("--version")
     assert (run.returncode, run.stdout) == (0, f"dlngeo {dlngeo.__version__}\n")
+
+
+def test_progress_is_lines_where_there_is_no_terminal():
+    now, stream = [0.0], io.StringIO()
+    progress = Lines(stream, lambda: now[0])
+    for second in range(61):
+        now[0] = second
+        progress("counting", 0.25 + 0.0125 * second)  # a quarter was there before
+    assert stream.getvalue().splitlines()[0] == "counting: 31 %, 1.2 %/s, 0:55 left"
+    assert stream.getvalue().splitlines()[1:3] == [
+        "counting: 38 %, 1.2 %/s, 0:50 left",
+        "counting: 44 %, 1.2 %/s, 0:45 left",
+    ]
+    now[0] = 10_000.0
+    progress("measuring", 0.0)
+    now[0] = 10_010.0
+    progress("measuring", 0.001)
+    assert stream.getvalue().splitlines()[-1] == "measuring: 0 %, 0.01 %/s, 2:46:30 left"
+
+
+def test_a_quick_run_has_no_lines():
+    stream = io.StringIO()
+    progress = Lines(stream, lambda: 0.0)
+    progress("counting", 0.0)
+    progress("counting", 1.0)
+    assert stream.getvalue() == ""

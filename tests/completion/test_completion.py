@@ -463,3 +463,15 @@ def test_validation_of_a_deep_network_ends(monkeypatch):
     table = np.outer([1.0, 2.0, 3.0, 1.5], [1.0, 0.5, 2.0])
     found = completion.complete(table, depth=8, holdout=0)
     assert np.isfinite(found.completed).all() and found.choice.doubt
+
+
+def test_a_large_table_keeps_the_frames_that_there_is_room_for(table, result, monkeypatch):
+    monkeypatch.setattr(_training, "_ROOM", 25 * (table.size + 15 * 20 + 2 * 15 * 15))
+    few = completion.complete(table, **QUICK)
+    assert 20 <= few.trajectory.t.size <= 26 < result.trajectory.t.size
+    # the run is the same, and so is all that comes of it
+    assert few.trajectory.t[-1] == result.trajectory.t[-1]
+    for name in ("table", "completed"):
+        assert_array_equal(getattr(few, name), getattr(result, name))
+    assert_array_equal(few.trajectory.W[-1], result.trajectory.W[-1])
+    assert few.network.rmse == result.network.rmse

@@ -383,3 +383,57 @@ def test_without_parts_little_is_said():
     answer = equilibrium.normalisable(bare, shape=(2, 2), depth=2, beta=1.0)
     assert answer.finite is None and "neither" in answer.reason
     assert weights.gradient(bare, LAYERS)[0].shape == (2, 2)
+
+
+# ------------------------------------------------------------------- answers that come too late
+
+
+class Late(Mine):
+    """Answers as it should until W has come near to the target, then with something else."""
+
+    def __init__(self, gradient=None, value=None):
+        self._late = {"gradient": gradient, "value": value}
+
+    def _answer(self, name, W, right):
+        late = self._late[name]
+        near = np.abs(np.asarray(W) - TARGET).max() < 0.3
+        return right if late is None or not near else late(np.asarray(right))
+
+    def gradient(self, W):
+        return self._answer("gradient", W, super().gradient(W))
+
+    def value(self, W):
+        return self._answer("value", W, super().value(W))
+
+
+LATE_RUNS = {
+    "upstairs": lambda e: flows.gradient_flow(e, LAYERS, (0, 9)),
+    "downstairs": lambda e: flows.gradient_flow(e, W, (0, 9), depth=3),
+    "ensemble": lambda e: flows.ensemble(e, np.stack([W, W]), (0, 9), depth=2),
+    "descent": lambda e: flows.gradient_descent(e, LAYERS, 0.1, 200),
+}
+
+
+@pytest.mark.parametrize("run", LATE_RUNS.values(), ids=LATE_RUNS)
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        ({"gradient": lambda G: G[..., :1]}, "energy.gradient must give shape"),
+        ({"gradient": lambda G: G.sum()}, "energy.gradient must give shape"),
+        ({"gradient": lambda G: [[1.0], [2.0, 3.0]]}, "rows of one length"),
+        ({"gradient": lambda G: G + 1j}, "energy.gradient must give real numbers"),
+        ({"value": lambda E: np.append(E, 1.0)}, "energy.value must give shape"),
+    ],
+    ids=["columns", "number", "ragged", "complex", "two values"],
+)
+def test_what_is_refused_at_first_is_refused_later_in_the_same_words(run, late, words):
+    with pytest.raises(ValueError, match=words):
+        run(Late(**late))
+
+
+@pytest.mark.parametrize("run", LATE_RUNS.values(), ids=LATE_RUNS)
+def test_nested_lists_are_matrices(run):
+    lists = run(mine(gradient=lambda W: (W - TARGET).tolist()))
+    arrays = run(Mine())
+    name = "W_end" if hasattr(arrays, "W_end") else "W"
+    assert np.array_equal(getattr(lists, name), getattr(arrays, name))

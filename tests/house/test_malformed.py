@@ -17,11 +17,19 @@ from typing import Any
 
 import pytest
 
-from malformed import dynamics, equilibrium, geometry, landscape, lowrank, studies
+from malformed import (
+    dynamics,
+    equilibrium,
+    geometry,
+    landscape,
+    landscapes,
+    lowrank,
+    studies,
+)
 from malformed.geometry import Call
 from malformed.public import callables, parameters
 
-FILES = (geometry, landscape, dynamics, lowrank, equilibrium, studies)
+FILES = (geometry, landscape, landscapes, dynamics, lowrank, equilibrium, studies)
 PATIENCE = 5.0  # seconds of processor time for one refusal
 
 

@@ -42,7 +42,9 @@ def rmse(found, X, gaps):
 @parametrize_with_checks(
     [
         DeepLinearImputer(random_state=0),
-        DeepLinearImputer(rank=1, depth=2.5, biases=False, clip=True, random_state=0),
+        DeepLinearImputer(
+            rank=1, depth=2.5, weight_decay=0.1, biases=False, clip=True, random_state=0
+        ),
     ]
 )
 def test_what_scikit_learn_asks_of_an_estimator(estimator, check):
@@ -155,7 +157,7 @@ def test_columns_of_different_units_in_a_pipeline():
 def test_a_grid_over_depth_by_a_regressor_downstream():
     X, gaps = table()
     target = X[:, :3].sum(axis=1)
-    pipeline = make_pipeline(DeepLinearImputer(rank=2, random_state=0), Ridge())
+    pipeline = make_pipeline(DeepLinearImputer(rank=2, weight_decay=0.01, random_state=0), Ridge())
     search = GridSearchCV(pipeline, {"deeplinearimputer__depth": [2, 3]}, cv=3)
     search.fit(gaps, target)
     assert search.best_params_["deeplinearimputer__depth"] in (2, 3)
@@ -172,7 +174,9 @@ def test_a_grid_over_depth_by_entries_hidden_from_it():
         return -float(np.sqrt(np.mean(missed**2)))
 
     grid = {"depth": [2, 3], "rank": [1, 4]}
-    search = GridSearchCV(DeepLinearImputer(random_state=0), grid, scoring=hidden, cv=3)
+    search = GridSearchCV(
+        DeepLinearImputer(weight_decay=0.01, random_state=0), grid, scoring=hidden, cv=3
+    )
     search.fit(gaps)
     assert search.best_params_["rank"] == 4
     assert -0.2 < search.best_score_ < -0.1

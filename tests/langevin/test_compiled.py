@@ -260,9 +260,6 @@ def test_auto_takes_numba_where_it_serves():
         assert run("auto", d, energy=energy).provenance["engine"].startswith(name)
     with pytest.raises(ValueError, match="engine='numba' needs an energy with"):
         run("numba", energy=Plain())
-    assert run("auto", upstairs=True).provenance["engine"].startswith("numpy ")
-    with pytest.raises(ValueError, match="engine='numba' needs a scheme that it knows"):
-        run("numba", upstairs=True)
     with pytest.raises(ValueError, match="engine must be"):
         run("fortran")
 

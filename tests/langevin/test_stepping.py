@@ -52,7 +52,7 @@ def test_frames_are_the_steps_asked_for():
 def test_the_network_is_an_instance_of_the_driver():
     layers = balanced.lift(START, 3, rng=0)
     options = {"beta": 3.0, "kappa": 0.4, "dt": 0.01, "n_steps": 5, "n_paths": 3, "rng": 2}
-    run = langevin.simulate(ENERGY, layers, save_every=1, **options)
+    run = langevin.simulate(ENERGY, layers, save_every=1, engine="numpy", **options)
     space = langevin.BalancedWeights((2, 2, 2, 2))
     paths = langevin.submersion_sde(
         space,

@@ -42,7 +42,7 @@ def test_with_noise_it_stops_before_it_fits_the_noise():
     fitted = found.predict(*seen[:2]) - seen[2]
     assert np.sqrt(np.mean(fitted**2)) > 0.6
     assert missed(found, W, *seen[:2]) < 0.75
-    assert found.summary["trials"] == 12
+    assert 5 <= found.summary["trials"] <= 40
 
 
 def test_validation_error_is_one_of_entries_not_seen():

@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 from scipy.optimize import brentq
 
-from dlngeo import balanced, entropy, flows, langevin, metric, submersion
+from dlngeo import balanced, entropy, flows, landscapes, langevin, metric, submersion
 from dlngeo import weights as networks
 from menon.material import (
     COMPLETION,
@@ -156,7 +156,7 @@ def _():
 
 @row(
     "section 14.2",
-    "entropy.minimise_free_energy",
+    "entropy.minimise_free_energy landscapes.plane",
     tol=1e-9,
     note="without weight decay F is unbounded below; with it, for N ≥ 3, rank one; see (6.9)",
 )
@@ -172,6 +172,14 @@ def _():
     found = entropy.minimise_free_energy(COMPLETION, N, beta, gamma, starts=6)
     order = np.argsort(found.points[:, 0, 1])
     yield gap(found.points[order], [[[m, -m], [-m, m]], [[m, m], [m, m]]])
+    a, beta = 1.8, 20.0  # below it four, of rank one: a, 1/a, -a, -1/a
+    gamma = (N - 1) / (N * beta * (a + 1 / a) ** (2 / N))
+    landscape = landscapes.plane(
+        COMPLETION, depth=N, beta=beta, weight_decay=gamma, extent=2.5, n=20, quantities=("F",)
+    )
+    points = landscape.points
+    ends = points.coordinates[[kind == "minimiser" for kind in points.kind]]
+    yield gap(np.sort(ends[:, 0]), [-a, -1 / a, 1 / a, a])
     for N in (2, 3):
         nowhere = entropy.minimise_free_energy(COMPLETION, N, beta)
         yield float(nowhere.family != "none")

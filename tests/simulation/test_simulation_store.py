@@ -1,16 +1,17 @@
 """Groups of paths on disk: interrupted or not, the numbers are those of one run, to the bit."""
 
-import io
+import errno
+import os
 import shutil
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from dlngeo import _environment, _random, langevin
+from dlngeo import _environment, _random, langevin, sweeps
 from dlngeo._results import ensemble
-from dlngeo._store import sealed
 from dlngeo.simulation import config, store
+from swept import study
 
 SIMULATE = langevin.simulate
 SETTINGS = config.preset("hyperbola").replaced(paths=5, steps=8)
@@ -46,7 +47,13 @@ def calls(monkeypatch):
 
 
 def names(folder):
-    return sorted(path.name for path in (folder / "groups").iterdir())
+    return sorted(path.name for path in (folder / "seals").iterdir())
+
+
+def contents(folder):
+    """All files of the store."""
+    files = [file for part in ("runs.zarr", "seals") for file in (folder / part).rglob("*")]
+    return {file: file.read_bytes() for file in files if file.is_file()}
 
 
 @pytest.mark.parametrize(("upstairs", "depth"), [(False, 2.5), (True, 3), (True, 11)])
@@ -55,7 +62,7 @@ def test_groups_are_one_run_in_parts(tmp_path, upstairs, depth):
     result = store.run(settings, tmp_path, progress=reports.append).ensemble
     wanted = whole(settings)
     assert reports == [2, 4, 5]
-    assert names(tmp_path) == ["000000-000001.npz", "000002-000003.npz", "000004-000004.npz"]
+    assert names(tmp_path) == ["0.json", "1.json", "2.json"]
     for name in ("t", "W", "energy", "singular_values", "effective_rank"):
         assert_array_equal(getattr(result, name), getattr(wanted, name))
     assert (result.weights is None) == (wanted.weights is None)
@@ -78,17 +85,17 @@ def test_interrupted_run_goes_on_and_nothing_is_run_twice(tmp_path, calls, monke
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(langevin, "simulate", interrupted)
         store.run(SETTINGS, tmp_path)
-    assert names(tmp_path) == ["000000-000001.npz"]
+    assert names(tmp_path) == ["0.json"]
     result = store.run(SETTINGS, tmp_path)
     assert calls == [0, 2, 4]
     assert_array_equal(result.ensemble.W, whole(SETTINGS).W)
 
 
 def test_more_paths_begin_with_those_that_are_there(tmp_path, calls):
-    store.run(SETTINGS.replaced(paths=4), tmp_path)
+    store.run(SETTINGS, tmp_path)
     more = SETTINGS.replaced(paths=7)
     result = store.run(more, tmp_path)
-    assert calls == [0, 2, 4, 6]
+    assert calls == [0, 2, 4, 4, 6]  # the third group had one path, of two
     del calls[:]
     fewer = store.run(SETTINGS.replaced(paths=2), tmp_path)
     assert calls == []
@@ -98,12 +105,12 @@ def test_more_paths_begin_with_those_that_are_there(tmp_path, calls):
 
 def test_write_that_fails_leaves_no_group(tmp_path, monkeypatch):
     def full(*args, **kwargs):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(np, "savez", full)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=f"no space .*{tmp_path}"):
+        patch.setattr(os, "fsync", full)
         store.run(SETTINGS, tmp_path)
-    assert names(tmp_path) == []
+    assert not (tmp_path / "seals").exists()
     assert_array_equal(store.run(SETTINGS, tmp_path).ensemble.W, whole(SETTINGS).W)
 
 
@@ -118,10 +125,10 @@ def test_write_that_fails_leaves_no_group(tmp_path, monkeypatch):
 )
 def test_folder_of_another_run_is_refused_and_left_alone(tmp_path, changes, wanted):
     store.run(SETTINGS, tmp_path)
-    before = {path.name: path.read_bytes() for path in (tmp_path / "groups").iterdir()}
+    before = contents(tmp_path)
     with pytest.raises(ValueError, match=wanted):
         store.run(SETTINGS.replaced(**changes), tmp_path)
-    assert before == {path.name: path.read_bytes() for path in (tmp_path / "groups").iterdir()}
+    assert before == contents(tmp_path)
 
 
 def test_refused_start_leaves_nothing(tmp_path):
@@ -208,7 +215,7 @@ def test_paths_of_an_unfinished_run_are_enough_for_a_smaller_one(tmp_path):
 
 def test_result_of_another_run_is_not_overwritten(tmp_path):
     store.save(SETTINGS, store.run(SETTINGS, tmp_path), tmp_path)
-    shutil.rmtree(tmp_path / "groups")
+    shutil.rmtree(tmp_path / "runs.zarr")
     with pytest.raises(ValueError, match=r"the result of another run, with beta = 60\.0, not beta"):
         store.run(SETTINGS.replaced(beta=2.0), tmp_path)
     assert_array_equal(store.run(SETTINGS, tmp_path).ensemble.W, whole(SETTINGS).W)
@@ -225,39 +232,33 @@ def test_long_values_that_differ_are_named_only(tmp_path):
     assert len(str(caught.value)) < 300
 
 
-OLD = """start = [[0.2, 0.9], [0.04, 0.2]]
-depth = 3.0
-beta = 60.0
-dt = 0.05
-steps = 8
-kappa = 1.0
-weight_decay = 0.05
-paths = 1
-seed = 0
-upstairs = false
-
-[energy]
-kind = "completion"
-triplets = [[0, 0, 1], [1, 1, 1.0]]
-"""
+def test_paths_of_version_0_1_are_refused_with_what_to_do(tmp_path, calls):
+    (tmp_path / "groups").mkdir()
+    (tmp_path / "groups" / "000000-000001.npz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"groups holds paths as version 0\.1 kept them") as caught:
+        store.run(SETTINGS, tmp_path)
+    assert "choose another folder, or remove it, and they are simulated again" in str(caught.value)
+    assert calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["groups"]
 
 
-def test_run_of_version_0_1_is_gone_on_with(tmp_path, calls):
-    # its groups call their configuration "told", and its TOML was written in another hand
+def test_a_configuration_written_in_another_hand_is_the_same(tmp_path, calls):
     energy = {"kind": "completion", "triplets": [[0, 0, 1.0], [1, 1, 1]]}
-    settings = SETTINGS.replaced(energy=energy)
-    store.save(settings, store.run(settings.replaced(paths=4), tmp_path), tmp_path)
-    (tmp_path / "config.toml").write_text(OLD.replace("paths = 1", "paths = 4"))
-    for file in (tmp_path / "groups").iterdir():
-        arrays = sealed.read(file, "group")
-        del arrays["config"]
-        sealed.write(file, {"told": OLD, **arrays})
-    before = {file: file.read_bytes() for file in (tmp_path / "groups").iterdir()}
-    assert_array_equal(store.run(settings, tmp_path).ensemble.W, whole(settings).W)
+    store.run(SETTINGS.replaced(paths=4), tmp_path)
+    assert_array_equal(store.run(SETTINGS.replaced(energy=energy), tmp_path).ensemble.W,
+                       whole(SETTINGS).W)  # fmt: skip
     assert calls == [0, 2, 4]
-    assert before == {file: file.read_bytes() for file in before}
-    with pytest.raises(ValueError, match=r"another run, with beta = 60\.0, not beta = 7\.0"):
-        store.run(settings.replaced(beta=7.0), tmp_path)
+
+
+def test_runs_of_a_sweep_are_refused(tmp_path):
+    sweeps.run(study(), tmp_path)
+    with pytest.raises(ValueError, match="holds runs of dlngeo sweep"):
+        store.run(SETTINGS, tmp_path)
+    store.run(SETTINGS, tmp_path / "paths")
+    with pytest.raises(ValueError, match="holds paths of dlngeo simulate"):
+        sweeps.run(study(), tmp_path / "paths")
+    with pytest.raises(ValueError, match="holds paths of dlngeo simulate"):
+        sweeps.load(tmp_path / "paths")
 
 
 # ------------------------------------------------------------------------------------ environments
@@ -311,7 +312,7 @@ def sound(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "GROUP", 2)
         store.run(SETTINGS, folder)
-    return folder / "groups"
+    return folder
 
 
 @pytest.fixture
@@ -322,126 +323,83 @@ def groups(sound, tmp_path, monkeypatch):
         raise AssertionError("simulated")
 
     monkeypatch.setattr(langevin, "simulate", never)
-    shutil.copytree(sound, tmp_path / "groups")
-    return tmp_path / "groups"
+    shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def refusal(groups):
     """The one line with which the groups are refused."""
     with pytest.raises(ValueError) as caught:
-        store.run(SETTINGS, groups.parent)
+        store.run(SETTINGS, groups)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def forged(file, arrays):
-    """A file of these arrays with a good seal, as no accident makes it."""
-    sealed.write(file, arrays)
-
-
-FIRST, SECOND, THIRD = "000000-000001.npz", "000002-000003.npz", "000004-000004.npz"
+SEAL = ("seals", "1.json")
+PARTS = [("runs.zarr", "W", "c", "1", "0", "0", "0"), ("runs.zarr", "ends", "c", "1"), SEAL]
 
 
 def test_sound_groups_are_read(groups):
-    assert_array_equal(store.run(SETTINGS, groups.parent).ensemble.W, whole(SETTINGS).W)
+    assert_array_equal(store.run(SETTINGS, groups).ensemble.W, whole(SETTINGS).W)
 
 
-def test_no_byte_can_be_flipped(groups, rng):
-    file = groups / SECOND
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part[-2])
+def test_no_byte_can_be_flipped(groups, rng, part):
+    file = groups.joinpath(*part)
     good = file.read_bytes()
-    for place in [0, len(good) - 1, *rng.integers(len(good), size=200)]:
+    for place in [0, len(good) - 1, *rng.integers(len(good), size=40)]:
         bad = bytearray(good)
         bad[place] ^= 1 << rng.integers(8)
         file.write_bytes(bad)
-        assert f"{SECOND} is damaged" in refusal(groups)
+        said = refusal(groups)
+        assert said == f"{file} is damaged; remove {groups.joinpath(*SEAL)}, and its paths are " \
+                       "simulated again"  # fmt: skip
 
 
-def test_no_file_can_be_cut_or_grown(groups, rng):
-    file = groups / SECOND
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part[-2])
+def test_no_file_can_be_cut_or_grown(groups, rng, part):
+    file = groups.joinpath(*part)
     good = file.read_bytes()
-    for size in [0, 1, 63, 64, 65, len(good) - 1, *rng.integers(len(good), size=60)]:
+    for size in [0, 1, len(good) - 1, *rng.integers(len(good), size=10)]:
         file.write_bytes(good[:size])
-        assert f"{SECOND} is damaged" in refusal(groups)
+        assert f"{file} is damaged" in refusal(groups)
     file.write_bytes(good + b"\0")
-    assert f"{SECOND} is damaged" in refusal(groups)
+    assert f"{file} is damaged" in refusal(groups)
 
 
-def npy(array, **options):
-    stream = io.BytesIO()
-    np.save(stream, array, **options)
-    return stream.getvalue()
+@pytest.mark.parametrize("content", [b"", b"junk", b"{}\n", bytes(range(256)) * 40])
+def test_what_is_no_seal_is_named(groups, content):
+    groups.joinpath(*SEAL).write_bytes(content)
+    assert "1.json is damaged; remove" in refusal(groups)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"junk",
-        b"PK\x03\x04",
-        b"PK\x05\x06" + bytes(18),  # an empty archive
-        npy(np.eye(3)),
-        npy(np.array([None, "x"]), allow_pickle=True),
-        bytes(range(256)) * 40,
-    ],
-)
-def test_file_that_is_no_group_is_named(groups, content):
-    (groups / FIRST).write_bytes(content)
-    assert f"{FIRST} is damaged, or no group of paths; remove it" in refusal(groups)
+def test_groups_cannot_be_swapped_or_doubled(groups, monkeypatch):
+    first, second = groups / "seals" / "0.json", groups.joinpath(*SEAL)
+    shutil.copy(first, second)  # of other paths: it says nothing of these
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "GROUP", 2)
+    assert_array_equal(store.run(SETTINGS, groups).ensemble.W, whole(SETTINGS).W)
+    parts = groups / "runs.zarr" / "ends" / "c", groups / "runs.zarr" / "W" / "c"
+    for part in parts[1:]:
+        (part / "0").rename(part / "x")
+        (part / "1").rename(part / "0")
+        (part / "x").rename(part / "1")
+    assert "is damaged; remove" in refusal(groups)
 
 
-def test_archive_without_seal_is_no_group(groups):
-    with np.load(groups / FIRST) as kept:
-        np.savez(groups / FIRST, **kept)
-    assert f"{FIRST} is damaged, or no group of paths; remove it" in refusal(groups)
+def test_what_is_removed_is_simulated_again_as_the_refusal_says(groups, monkeypatch):
+    groups.joinpath(*PARTS[0]).unlink()
+    assert "is missing; remove" in refusal(groups)
+    groups.joinpath(*SEAL).unlink()
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "GROUP", 2)
+    assert_array_equal(store.run(SETTINGS, groups).ensemble.W, whole(SETTINGS).W)
 
 
-def test_groups_cannot_be_swapped_renamed_or_doubled(groups):
-    (groups / FIRST).rename(groups / "x")
-    (groups / SECOND).rename(groups / FIRST)
-    assert f"{FIRST} holds the paths 2 to 3" in refusal(groups)
-    (groups / "x").rename(groups / SECOND)
-    (groups / FIRST).unlink()
-    assert f"{SECOND} holds the paths 0 to 1" in refusal(groups)
-    (groups / SECOND).rename(groups / FIRST)
-    shutil.copy(groups / THIRD, groups / SECOND)
-    assert f"{SECOND} holds the paths 4 to 4" in refusal(groups)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({name: None} for name in ("config", "paths", "t", "W", "ends", "provenance", "seconds")),
-        {"W": np.zeros((1, 9, 2, 2))},
-        {"W": np.zeros(3)},
-        {"W": "text"},
-        {"t": np.zeros(3)},
-        {"t": 0.0},
-        {"ends": np.zeros(3)},
-        {"paths": [0]},
-        {"paths": "01"},
-        {"config": 3.0},
-        {"config": np.array([SETTINGS, None], dtype=object)},  # a pickle
-        {"seconds": np.zeros(2)},
-        {"provenance": "{"},
-        {"provenance": "[]"},
-        {"provenance": "{}"},
-        {"provenance": "[" * 10_000},
-        {"provenance": '{"versions": {}, "cut": ' + "9" * 5000 + "}"},
-    ],
-)
-def test_group_of_other_content_is_refused(groups, change):
-    with np.load(groups / FIRST) as kept:
-        arrays = {**kept, **change}
-    forged(groups / FIRST, {name: x for name, x in arrays.items() if x is not None})
-    said = refusal(groups)
-    assert f"{FIRST} is no group of paths (" in said or "holds paths of another run, with" in said
-
-
-def test_folder_in_the_place_of_a_group_is_refused(groups):
-    (groups / FIRST).unlink()
-    (groups / FIRST).mkdir()
-    with pytest.raises(OSError, match=FIRST):
-        store.run(SETTINGS, groups.parent)
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"zarr_format": 3}'])
+def test_a_store_that_is_none_is_refused(groups, content):
+    (groups / "runs.zarr" / "zarr.json").write_text(content)
+    assert "is no store of runs (" in refusal(groups)
 
 
 @pytest.mark.parametrize(
@@ -449,19 +407,5 @@ def test_folder_in_the_place_of_a_group_is_refused(groups):
     [b"", b"\x00", b"\xff\xfe", b"beta = 1e999", b"[" * 5000, b"beta = " + b"9" * 5000, b"a = [["],
 )
 def test_damaged_configuration_of_the_result_is_refused(groups, content):
-    (groups.parent / "config.toml").write_bytes(content)
+    (groups / "config.toml").write_bytes(content)
     assert "config.toml is no configuration of a run; remove it" in refusal(groups)
-
-
-def test_group_that_another_process_put_there_is_not_taken(tmp_path, monkeypatch):
-    # it writes after our look at the folder: the group that is read is not the one that was written
-    write, other = sealed.write, SETTINGS.replaced(seed=1)
-    theirs = store._group(other, range(2))
-
-    def overtaken(file, arrays):
-        write(file, arrays)
-        write(file, theirs)
-
-    monkeypatch.setattr(sealed, "write", overtaken)
-    with pytest.raises(ValueError, match="holds paths of another run, with seed = 1, not seed = 0"):
-        store.run(SETTINGS, tmp_path)

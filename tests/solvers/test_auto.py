@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import DOP853, solve_ivp
 
-from dlngeo.solvers import Auto, _dop853
+from dlngeo.solvers import ROCK4, Auto, _dop853
 
 
 def rational(t, y):
@@ -121,3 +121,51 @@ def test_it_follows_the_stiff_van_der_pol_oscillator():
     exact = solve_ivp(fun, (0, 200), [2.0, 0.0], method="Radau", rtol=1e-9, atol=1e-11)
     ours = solve_ivp(fun, (0, 200), [2.0, 0.0], method=Auto, rtol=1e-7, atol=1e-9)
     assert_allclose(ours.y[:, -1], exact.y[:, -1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rtol", "most"), [(1e-4, 1e4), (1e-6, 3e4)])
+@pytest.mark.parametrize("start", [(0.5, 0.25), (2.0, 0.0)])
+def test_along_a_stiff_parabola_it_keeps_to_the_tolerance(rtol, most, start):
+    # the gradient flow of 5000 (y - x²)² + (x - 2)²/2 + y²/20: ROCK4's long steps blow up off the
+    # parabola, and its short ones miss 1e-4 by a factor of 200
+    def fun(t, z):
+        x, y = z
+        apart = 1e4 * (y - x * x)
+        return np.array([2 * x * apart - (x - 2), -apart - 0.1 * y])
+
+    t = np.linspace(0, 5, 11)
+    exact = solve_ivp(fun, (0, 5), start, method="Radau", rtol=1e-10, atol=1e-12, t_eval=t)
+    ours = solve_ivp(fun, (0, 5), start, method=Auto, rtol=rtol, atol=1e-3 * rtol, t_eval=t)
+    assert np.abs(ours.y - exact.y).max() < 6 * rtol and ours.nfev < most
+
+
+def test_where_rock4_is_the_cheaper_one_rkc_is_not_taken_up():
+    n = 60  # the heat equation: linear, of rates up to 4 n²
+    L = (n + 1) ** 2 * (np.eye(n, k=1) + np.eye(n, k=-1) - 2 * np.eye(n))
+    start = np.random.default_rng(0).standard_normal(n)
+    for rtol in (1e-4, 1e-6):
+        solver = follow(lambda t, y: L @ y, start, 0.3, rtol=rtol, atol=1e-3 * rtol)
+        assert solver.taken["RKC"] == 0 and solver.taken["ROCK4"] > 0
+        values, vectors = np.linalg.eigh(L)
+        exact = vectors @ (np.exp(0.3 * values) * (vectors.T @ start))
+        assert_allclose(solver.y, exact, rtol=0, atol=10 * rtol * np.abs(exact).max())
+
+
+def test_where_rkc_is_the_cheaper_one_it_is():
+    fun, cost = prothero(1e3, 0.01), {}
+    for method in (Auto, ROCK4):
+        solver = method(fun, 0.0, [2.0], 100.0, rtol=1e-4, atol=1e-4)
+        while solver.status == "running":
+            solver.step()
+        cost[method] = solver.nfev
+    assert cost[Auto] < 0.4 * cost[ROCK4]
+
+
+@pytest.mark.parametrize("rate", [1e300, 1e200, 1e100, 1e-100, 1e-300])
+@pytest.mark.parametrize("size", [1.0, 1e-5])
+def test_any_unit_of_time(rate, size):
+    run = solve_ivp(
+        lambda t, y: -rate * y, (0, 1 / rate), [size], method=Auto, rtol=1e-6, atol=1e-9 * size
+    )
+    assert run.success and run.nfev < 100
+    assert_allclose(run.y[0, -1], size * np.exp(-1), rtol=1e-6)

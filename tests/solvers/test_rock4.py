@@ -6,9 +6,10 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from dlngeo.solvers import ROCK4, _rock4_coefficients
+from dlngeo.solvers import ROCK4, Auto, _rock4_coefficients
 from dlngeo.solvers._rock4 import rock4_step
 from dlngeo.solvers._rock4_coefficients import OFFERED, coefficients, reach, stages_for
+from dlngeo.solvers._step_control import MidpointOutput
 
 SOME = (5, 6, 7, 8, 12, 15, 25, 57, 135, 289)
 
@@ -135,3 +136,42 @@ def test_a_right_hand_side_may_reuse_its_array():
 
     run = solve_ivp(fun, (0, 1), np.ones(3), method=ROCK4, rtol=1e-6, atol=1e-9)
     assert_allclose(run.y[:, -1], np.exp([-1.0, -20.0, -400.0]), atol=1e-5)
+
+
+def test_the_polynomial_between_ends_and_middle_is_exact_to_degree_five(rng):
+    p = np.polynomial.Polynomial(rng.standard_normal(6))
+    ends, slope = (0.5, 2.0), p.deriv()
+    given = [np.array([f(x)]) for f in (p, slope) for x in ends]
+    middle = [np.array([f(1.25)]) for f in (p, slope)]
+    output = MidpointOutput(*ends, *given, *middle)
+    t = np.linspace(*ends, 9)
+    assert_allclose(output(t)[0], p(t), rtol=1e-13, atol=1e-13)
+    assert_allclose(output(t[2]), [p(t[2])], rtol=1e-13)
+
+
+@pytest.mark.parametrize("method", [ROCK4, Auto])
+@pytest.mark.parametrize("writes", [False, True])
+def test_states_within_a_step_are_as_exact_as_its_end(method, writes):
+    # y' = -λ (y - sin t) + cos t, of solution sin t from 0: stiff for ROCK4, not for the other
+    rates, room = np.array([1.0, 1e3 if method is ROCK4 else 3.0]), np.empty(2)
+
+    def fun(t, y):
+        found = -rates * (y - np.sin(t)) + np.cos(t)
+        if writes:
+            room[:] = found
+            return room
+        return found
+
+    solver = method(fun, 0.0, np.zeros(2), 3.0, rtol=1e-6, atol=1e-8)
+    worst = {"end": 0.0, "state": 0.0, "dense": 0.0}
+    while solver.status == "running":
+        solver.step()
+        t = solver.t_old + 0.7 * (solver.t - solver.t_old)
+        dense = solver.dense_output()(t)
+        for name, at, y in (
+            ("end", solver.t, solver.y),
+            ("state", t, solver.state(t)),
+            ("dense", t, dense),
+        ):
+            worst[name] = max(worst[name], np.abs(y - np.sin(at)).max())
+    assert worst["end"] < 3e-6 and worst["state"] < 3e-6 and worst["dense"] < 3e-5

@@ -10,7 +10,7 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._lockstep.members import Members, joined
 from dlngeo._lockstep.methods import REFRESH, Method, Pair, Stabilised
-from dlngeo._lockstep.motion import Motion
+from dlngeo._lockstep.motion import Limits, Motion
 from dlngeo._lockstep.side_steps import SideSteps
 
 REASONS = (
@@ -134,6 +134,7 @@ class _Group:
         while True:
             while fresh and len(members) <= self._motion.group // 2 and self._waiting < self._count:
                 members = joined([members, self._begin(self._motion.group - len(members))])
+            method.coast(members, self._limits(members))
             members, h, final = self._next(members, method)
             if not len(members):
                 break
@@ -147,6 +148,14 @@ class _Group:
         for part in parting:
             part.direction = part.direction[:, :0]
         return joined(parting)
+
+    def _limits(self, members: Members) -> Limits:
+        """Up to where a step of each member is no more than that."""
+        rules = self._rules
+        frames = np.append(rules.times, np.inf)
+        after = np.searchsorted(rules.times, members.t, side="right")
+        most = EVALUATIONS * rules.max_steps
+        return Limits(rules.t1, rules.bound, rules.max_steps, most, _LEAST, frames[after])
 
     def _next(self, members: Members, method: Method) -> tuple[Members, Array, Array]:
         """Who may take a step, how long it is, and whether it is the last of the time span."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._lockstep.members import Members
-from dlngeo._lockstep.motion import STAGES, Motion, Step
+from dlngeo._lockstep.motion import STAGES, Limits, Motion, PairControl, StableControl, Step
 from dlngeo.solvers import OFFERED, reach
 
 EDGE = 6.0  # of the pair's stability on the negative axis, to which its steps are held
@@ -21,13 +21,16 @@ NEAR = 4.0  # h·ρ that is near it
 REFRESH = 25  # steps between estimates of the spectral radius
 PATIENCE = 15  # steps near the edge before the pair gives way; doubled at each return
 _EPS = float(np.finfo(float).eps)
-_ROUNDS = 50  # of the power method
 _STAGES = np.array([5, 6, 8, 10, *OFFERED[OFFERED.index(12) + 1 :: 4]])  # few: they go together
 _REACHES = np.array([reach(s) for s in _STAGES.tolist()])
 
 
 class Method(Protocol):
     """A method with its control of the step."""
+
+    def coast(self, members: Members, limits: Limits) -> None:
+        """Take the steps that are no more than steps, where the motion can by itself."""
+        ...
 
     def longest(self, members: Members) -> Array:
         """The step that each member tries."""
@@ -47,6 +50,9 @@ class Pair:
 
     def __init__(self, motion: Motion) -> None:
         self._motion = motion
+
+    def coast(self, members: Members, limits: Limits) -> None:
+        self._motion.coast_pair(members, limits, PairControl(NEAR, EDGE, PATIENCE))
 
     def longest(self, members: Members) -> Array:
         return members.h
@@ -78,13 +84,17 @@ class Stabilised:
         most = min(1.6 * (motion.rtol / _EPS) ** 0.35, 1.2e4)  # rounding stays below the tolerance
         self._most = max(_REACHES[0], most)
 
+    def coast(self, members: Members, limits: Limits) -> None:
+        control = StableControl(_STAGES, _REACHES, self._most, STAGES / EDGE, REFRESH, PATIENCE)
+        self._motion.coast_stabilised(members, limits, control)
+
     def longest(self, members: Members) -> Array:
         if not members.direction.size:
             members.direction = members.f.copy()
         old = np.flatnonzero(members.age >= REFRESH)
         if old.size:
             part = members.take(old)
-            radius, direction, count = _spectral_radius(self._motion, part)
+            radius, direction, count = self._motion.radii(part.y, part.f, part.direction)
             members.radius[old], members.direction[old] = radius, direction
             members.evaluations[old] += count
             members.age[old] = 0
@@ -110,7 +120,7 @@ class Stabilised:
         members.age = np.where(taken, members.age + 1, np.where(members.age > 0, REFRESH, 0))
         members.stable_steps += taken
         z = h * members.radius
-        dear = taken & (_stages(z) * EDGE > STAGES * z)
+        dear = taken & (_stages(z) > STAGES / EDGE * z)
         members.signs = np.where(dear, members.signs + 1, np.where(taken, 0, members.signs))
         leaving = members.signs >= PATIENCE
         members.switches += leaving
@@ -120,39 +130,12 @@ class Stabilised:
 
 
 def _factor(error: Array, safety: float, order: int, least: float, most: Array | float) -> Array:
-    """What becomes of the step size, for an error in units of the tolerance."""
-    return np.asarray(np.minimum(np.fmax(safety * error ** (-1 / order), least), most))
+    """What becomes of the step size, for an error in units of the tolerance, at order 4 or 8."""
+    root = np.sqrt(np.sqrt(error))  # roots round alike everywhere, powers do not
+    root = np.sqrt(root) if order == 8 else root
+    return np.asarray(np.minimum(np.fmax(safety / root, least), most))
 
 
 def _stages(z: Array) -> Array:
     """The least numbers of stages on offer that are stable for h·ρ = z."""
     return _STAGES[np.minimum(np.searchsorted(_REACHES, z), len(_STAGES) - 1)]
-
-
-def _spectral_radius(motion: Motion, members: Members) -> tuple[Array, Array, Array]:
-    """1.2 times an estimate settled to one percent, its direction, and evaluations, each member."""
-    y, f = members.y, members.f
-    size = np.linalg.norm(y, axis=1)
-    delta = np.sqrt(_EPS) * np.where(size > 0, size, 1.0)[:, None]
-    v = _unit(members.direction, np.resize([1.0, -1.0], y.shape[1]) / np.sqrt(y.shape[1]))
-    radius, count = np.zeros(len(y)), np.zeros(len(y), dtype=int)
-    left = np.arange(len(y))
-    for i in range(_ROUNDS):
-        with np.errstate(over="ignore", invalid="ignore"):
-            image = (motion.look(y[left] + delta[left] * v[left]).f - f[left]) / delta[left]
-            found = np.linalg.norm(image, axis=1)
-        count[left] += 1
-        found = np.where(np.isfinite(found), found, 0.0)
-        settled = (np.abs(found - radius[left]) <= 0.01 * found) & (i > 0) | (found == 0)
-        v[left] = _unit(np.where(found[:, None] > 0, image, v[left]), v[left])
-        radius[left] = found
-        left = left[~settled]
-        if not left.size:
-            break
-    return 1.2 * radius, v, count
-
-
-def _unit(v: Array, otherwise: Array) -> Array:
-    """Vectors to length 1; others where they have none."""
-    length = np.linalg.norm(v, axis=1)[:, None]
-    return np.where(length > 0, v / np.where(length > 0, length, 1.0), otherwise)

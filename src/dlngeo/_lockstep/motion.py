@@ -12,6 +12,7 @@ import numpy as np
 from scipy.integrate import DOP853
 
 from dlngeo._checks import Array
+from dlngeo._lockstep.members import Members
 
 STAGES = 12
 TABLEAU = [*DOP853.A[1:STAGES, :STAGES], DOP853.B]  # from the second stage to the step itself
@@ -27,6 +28,36 @@ class Step(NamedTuple):
     slope: Array  # ‖E'‖ there
     error: Array  # in units of the tolerance
     stiffness: Array  # h times the spectral radius as the pair's last slopes show it; else 0
+
+
+class Limits(NamedTuple):
+    """What ends a path, or interrupts it."""
+
+    t1: float
+    bound: float  # of E
+    steps: float
+    evaluations: float
+    least: float  # a step, as a part of the time
+    frames: Array  # (member,): the time of the next frame; inf for none
+
+
+class PairControl(NamedTuple):
+    """What the pair's control of the step is told."""
+
+    near: float  # h·ρ that is near the edge of stability
+    edge: float
+    patience: int  # steps near it before the method changes, doubled at each return
+
+
+class StableControl(NamedTuple):
+    """What ROCK4's control of the step is told."""
+
+    stages: Array  # numbers of stages on offer
+    reaches: Array  # h·ρ up to which they are stable
+    longest: float  # h·ρ of a step
+    price: float  # in evaluations, of the pair, for a step of h·ρ = 1
+    refresh: int  # steps between estimates of ρ
+    patience: int  # steps dearer than the pair's before the method changes
 
 
 class Motion(Protocol):
@@ -48,4 +79,19 @@ class Motion(Protocol):
         self, y: Array, f: Array, h: Array, atol: Array, stages: int, limit: float
     ) -> Step:
         """A step of ROCK4 with so many stages."""
+        ...
+
+    def radii(self, y: Array, f: Array, direction: Array) -> tuple[Array, Array, Array]:
+        """1.2 times the spectral radius at each state, a direction of it, and evaluations.
+
+        A power method, which begins with a direction for each state, until it moves by a percent.
+        """
+        ...
+
+    def coast_pair(self, members: Members, limits: Limits, control: PairControl) -> None:
+        """Take steps of the pair that are no more than steps, as many as it likes."""
+        ...
+
+    def coast_stabilised(self, members: Members, limits: Limits, control: StableControl) -> None:
+        """The same with ROCK4."""
         ...

@@ -13,14 +13,26 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo._linalg import svd
-from dlngeo._lockstep.motion import ERROR_FIVE, ERROR_THREE, STAGES, TABLEAU, Step
-from dlngeo.energies import Energy
+from dlngeo._lockstep.members import Members
+from dlngeo._lockstep.motion import (
+    ERROR_FIVE,
+    ERROR_THREE,
+    STAGES,
+    TABLEAU,
+    Limits,
+    PairControl,
+    StableControl,
+    Step,
+)
+from dlngeo.energies import Energy, asked_slope, asked_value
 from dlngeo.solvers import Body, coefficients
 from dlngeo.spectral import two_by_two
 from dlngeo.spectral.frame import Frame
 
 _SMALL = 5  # up to this inner dimension a product is a sum of rows
 _NUMBERS = 2**14  # of states that are in hand at once
+_EPS = float(np.finfo(float).eps)
+_ROUNDS = 50  # of the power method
 
 
 class NumpyMotion:
@@ -80,6 +92,33 @@ class NumpyMotion:
         error = np.sqrt(_squares(error / self._tolerance(before, after, atol)) / self.size)
         return _chosen(y, f, after, f_new, value, size, error, np.zeros_like(h), limit)
 
+    def radii(self, y: Array, f: Array, direction: Array) -> tuple[Array, Array, Array]:
+        """1.2 times the spectral radius at each state, a direction of it, and evaluations."""
+        size = np.linalg.norm(y, axis=1)
+        delta = np.sqrt(_EPS) * np.where(size > 0, size, 1.0)[:, None]
+        v = _unit(direction, np.resize([1.0, -1.0], y.shape[1]) / np.sqrt(y.shape[1]))
+        radius, count = np.zeros(len(y)), np.zeros(len(y), dtype=int)
+        left = np.arange(len(y))
+        for i in range(_ROUNDS):
+            with np.errstate(over="ignore", invalid="ignore"):
+                image = (self.look(y[left] + delta[left] * v[left]).f - f[left]) / delta[left]
+                found = np.linalg.norm(image, axis=1)
+            count[left] += 1
+            found = np.where(np.isfinite(found), found, 0.0)
+            settled = (np.abs(found - radius[left]) <= 0.01 * found) & (i > 0) | (found == 0)
+            v[left] = _unit(np.where(found[:, None] > 0, image, v[left]), v[left])
+            radius[left] = found
+            left = left[~settled]
+            if not left.size:
+                break
+        return 1.2 * radius, v, count
+
+    def coast_pair(self, members: Members, limits: Limits, control: PairControl) -> None:
+        """No step: here each is :meth:`pair`."""
+
+    def coast_stabilised(self, members: Members, limits: Limits, control: StableControl) -> None:
+        """No step: here each is :meth:`stabilised`."""
+
     def _recur(self, body: Body, y: Array, slope: Array, h: Array) -> Array:
         """The end of a recurrence from y, where h times the slope is known."""
         before, now = y, y + body[0][0] * slope
@@ -94,7 +133,7 @@ class NumpyMotion:
     def _see(self, y: Array) -> tuple[Array, Array, Array]:
         """dy/dt, E and ‖E'‖; NaN where W is not finite."""
         W, sizes = self._safe(self._end_to_end(y)[-1])
-        value, slope = np.array(self._energy.value(W)), self._energy.gradient(W)
+        value, slope = asked_value(self._energy, W).copy(), asked_slope(self._energy, W)
         f = self._velocity(y)
         value[~sizes] = np.nan
         norm = np.sqrt(_squares(slope.reshape(len(W), -1).T))
@@ -103,7 +142,7 @@ class NumpyMotion:
     def _velocity(self, y: Array) -> Array:
         prefixes = self._end_to_end(y)
         W, good = self._safe(prefixes[-1])
-        slope = -self._energy.gradient(W)
+        slope = -asked_slope(self._energy, W)
         f = self._downstairs(W, slope) if self._depth > 0 else self._upstairs(y, prefixes, slope)
         if self._decay > 0:
             f = f - self._decay * y
@@ -189,3 +228,9 @@ def _chosen(
     good = ((error <= limit) & np.isfinite(value))[:, None]
     states = np.where(good, after.T, y), np.where(good, f_new.T, f)
     return Step(*states, value, slope, error, stiffness)
+
+
+def _unit(v: Array, otherwise: Array) -> Array:
+    """Vectors to length 1; others where they have none."""
+    length = np.linalg.norm(v, axis=1)[:, None]
+    return np.where(length > 0, v / np.where(length > 0, length, 1.0), otherwise)

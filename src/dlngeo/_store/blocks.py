@@ -28,6 +28,16 @@ class Block:
         return range(self.first, self.last + 1)
 
     @property
+    def name(self) -> str:
+        """Of the block among the others, whatever the length of the last axis."""
+        return "-".join(map(str, self.place))
+
+    @property
+    def ends(self) -> list[list[int]]:
+        """The box in plain numbers."""
+        return [[part.start, part.stop] for part in self.box]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Of the box."""
         return tuple(part.stop - part.start for part in self.box)

@@ -17,7 +17,8 @@ from dlngeo._results.archive import DRAFT
 from dlngeo._results.archive import replacing as replacing
 
 _LOCK = ".dlngeo-lock"
-GROUPS = "groups"  # the folder of a long run's parts (:mod:`dlngeo._store.groups`)
+RUNS = "runs.zarr"  # the folder of a store of runs (:mod:`dlngeo._store.runs`)
+GROUPS = "groups"  # where version 0.1 kept the paths of a simulation
 SEALS = "seals"  # the folder of what says that parts are whole (:mod:`dlngeo._store.seals`)
 
 
@@ -65,7 +66,7 @@ def held(folder: Path) -> Iterator[None]:
     made = not folder.exists()
     lock = _locked(folder / _LOCK)
     try:
-        for room in (".", GROUPS, SEALS):
+        for room in (".", SEALS):
             for stale in (folder / room).glob(f"{DRAFT}*"):  # of a run that was killed
                 shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         yield

@@ -19,12 +19,12 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._store import seals
 from dlngeo._store.blocks import Block, blocks
-from dlngeo._store.files import named
+from dlngeo._store.files import RUNS, named
 
 if TYPE_CHECKING:
     import xarray
 
-_DATA, _VERSION = "runs.zarr", 1
+_VERSION = 1
 _LAYOUT = ("format", "grid", "block")  # attributes that say how the store is laid out
 MISSING = -9  # in arrays of integers: not computed yet; NaN in others
 
@@ -83,12 +83,43 @@ class Runs:
         grid = {name: len(values) for name, values in coordinates.items()}
         layout = {"format": f"dlngeo runs {_VERSION}", "grid": grid, "block": list(block)}
         with named(out):
+            seals.remove(out)
             group = zarr.create_group(
-                out / _DATA, zarr_format=3, overwrite=True, attributes=layout | dict(attributes)
+                out / RUNS, zarr_format=3, overwrite=True, attributes=layout | dict(attributes)
             )
             store = cls(out, group)
             store.label(coordinates)
         return store
+
+    def grow(self, coordinates: Mapping[str, Sequence[Any]], **attributes: Any) -> None:
+        """Make the last axis longer, and write attributes anew.
+
+        What is finished stays so, but for blocks that were cut short by the old end of the axis.
+
+        Raises
+        ------
+        ValueError
+            Where blocks have runs of several places before that axis.
+        """
+        if any(size > 1 for size in self.block[:-1]):
+            raise ValueError(
+                f"{self.out} has chunks of {self.block} runs, to which none can be added; choose "
+                "another folder"
+            )
+        *_, last = self.grid
+        self.grid = self.grid | {last: len(coordinates[last])}
+        with named(self.out):
+            self.change(grid=self.grid, **attributes)
+            self.fit()
+            self.label(coordinates)
+
+    def fit(self) -> None:
+        """Make all arrays as long as the grid, which they are but where growing was cut short."""
+        for name, array in self._group.arrays():
+            inner = () if name in self.grid else array.shape[len(self.grid) :]
+            shape = (self.grid[name],) if name in self.grid else (*self.grid.values(), *inner)
+            if array.shape != shape:
+                array.resize(shape)
 
     def label(self, coordinates: Mapping[str, Sequence[Any]]) -> None:
         """Write the coordinates that are numbers along their dimensions."""
@@ -99,19 +130,24 @@ class Runs:
                     self._group.create_array(
                         name, shape=array.shape, dtype=array.dtype, dimension_names=[name]
                     )
-                self._group[name][:] = array
+                if not np.array_equal(self._group[name][:], array):
+                    self._group[name][:] = array
 
     @property
     def blocks(self) -> list[Block]:
         """All chunks, finished or not."""
         return list(blocks(tuple(self.grid.values()), self.block))
 
+    def seal(self, block: Block) -> Path:
+        """What says that a chunk is finished; without it the chunk is computed anew."""
+        return seals.place_of(self.out, block)
+
     def state(self) -> State:
         """What is finished; every file of it is read and compared with its seal."""
         state = State({}, {})
         for block in self.blocks:
             try:
-                record = seals.read(self.out, block.number, block.runs)
+                record = seals.read(self.out, block)
             except seals.Damaged as error:
                 state.damaged[block.number] = str(error)
             else:
@@ -123,7 +159,7 @@ class Runs:
         """Keep one chunk, all of it or nothing."""
         with named(self.out):
             files = [self._put(block, name, part) for name, part in variables.items()]
-            seals.write(self.out, block.number, block.runs, files, record)
+            seals.write(self.out, block, files, record)
 
     def _put(self, block: Block, name: str, part: Variable) -> Path:
         array = self._array(name, part)
@@ -135,7 +171,7 @@ class Runs:
             )
         array[block.box] = part.values.reshape(*block.shape, *inner)
         key = ("c", *map(str, block.place), *("0" for _ in inner))
-        return Path(self.out / _DATA / name, "/".join(key))
+        return Path(self.out / RUNS / name, "/".join(key))
 
     def _array(self, name: str, part: Variable) -> Any:
         """The array of an observable, made when its first chunk comes."""
@@ -155,12 +191,16 @@ class Runs:
             )
         return self._arrays[name]
 
+    def read(self, name: str) -> Array:
+        """An observable of all runs, finished or not."""
+        return np.asarray(self._group[name][:])
+
     def dataset(self, state: State) -> xarray.Dataset:
         """The arrays with their labels; what is not finished is NaN, in integers ``MISSING``."""
         import xarray
 
         found = xarray.open_zarr(
-            self.out / _DATA, consolidated=False, chunks=None, mask_and_scale=False
+            self.out / RUNS, consolidated=False, chunks=None, mask_and_scale=False
         )
         open_blocks = [block for block in self.blocks if block.number not in state.finished]
         if open_blocks and found.data_vars:
@@ -174,7 +214,9 @@ class Runs:
         return found
 
     def change(self, **attributes: Any) -> None:
-        """Write attributes anew."""
+        """Write attributes anew, where they are not what they were."""
+        if all(self.attributes.get(name) == value for name, value in attributes.items()):
+            return
         self._group.attrs.update(attributes)
         self.attributes.update(attributes)
 
@@ -189,18 +231,19 @@ def found(out: Path) -> Runs | None:
     """
     import zarr
 
-    if not (out / _DATA / "zarr.json").exists():
+    if not (out / RUNS / "zarr.json").exists():
         return None
     try:
-        group = zarr.open_group(out / _DATA, mode="r+")
+        group = zarr.open_group(out / RUNS, mode="r+")
         store = Runs(out, group)
         if store.attributes.get("format") != f"dlngeo runs {_VERSION}":
             raise ValueError(f"format {store.attributes.get('format')!r}")
+        store.fit()
         return store
     except (FileNotFoundError, json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{out / _DATA} is no store of runs ({error!r}); remove it") from None
+        raise ValueError(f"{out / RUNS} is no store of runs ({error!r}); remove it") from None
 
 
 def leftovers(out: Path) -> Iterator[Path]:
     """Files that a run which was killed left behind half-written."""
-    return (out / _DATA).rglob("*.partial")
+    return (out / RUNS).rglob("*.partial")

@@ -51,7 +51,7 @@ def blk(k: int, blocks: Sequence[ArrayLike], widths: Sequence[int]) -> Array:
                 f"blocks[{j}] must have shape (..., {widths[j + k]}, {widths[j]}) for the widths "
                 f"{widths}, not {F.shape}"
             )
-    result = np.zeros((*_checks.common_stack(arrays, "blocks"), *_square(widths)))
+    result = np.zeros((*_common_stack(arrays), *_square(widths)))
     for j, F in enumerate(arrays):
         result[(..., *place(widths, j + k, j))] = F
     return result
@@ -261,3 +261,14 @@ def network(A: ArrayLike, widths: Sequence[int], name: str = "A") -> tuple[Array
             f"an entry outside has magnitude {outside:g}"
         )
     return A, dims
+
+
+def _common_stack(arrays: Sequence[Array]) -> tuple[int, ...]:
+    """The leading dimensions of blocks that broadcast against each other."""
+    try:
+        return np.broadcast_shapes(*(A.shape[:-2] for A in arrays))
+    except ValueError:
+        raise ValueError(
+            "blocks must have leading dimensions that broadcast; the shapes are "
+            f"{[A.shape for A in arrays]}"
+        ) from None

@@ -13,6 +13,8 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlngeo._engine import chosen, recorded
 from dlngeo._environment import differences, numerics
 from dlngeo._store import sealed
@@ -90,6 +92,6 @@ def _digest(triplets: Triplets) -> str:
     """Of entries and labels, wherever they were read from."""
     digest = hashlib.sha256()
     for array in (triplets.i, triplets.j, triplets.values):
-        digest.update(array.data)
+        digest.update(np.ascontiguousarray(array).data)
     digest.update(json.dumps([triplets.rows, triplets.columns]).encode())
     return digest.hexdigest()[:12]

@@ -59,10 +59,16 @@ class Factored:
 
     @property
     def ranks(self) -> dict[int, list[tuple[float, dict[str, Any]]]]:
-        """Weight decay and outcome of the trials of each rank, which their names tell."""
+        """Weight decay and outcome of the trials of each rank, which their names tell.
+
+        Of those with biases, or where the completion has none of those without.
+        """
         found: dict[int, list[tuple[float, dict[str, Any]]]] = {}
+        without = math.isinf(self.found.summary["shrinkage"])
         for name, trial in self.trials.items():
-            rank, decay = (float(part.split()[-1]) for part in name.split(","))
+            if name.startswith("no biases") != without:
+                continue
+            rank, decay = (float(part.split()[-1]) for part in name.split(",")[-2:])
             found.setdefault(int(rank), []).append((decay, trial))
         return {rank: found[rank] for rank in sorted(found)}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from dlngeo._figures import line
 from dlngeo.completion.factored import Factored
@@ -77,33 +77,35 @@ def _draw_trials(axes: Axes, result: Factored) -> None:
 def _draw_groups(axes: Axes, result: Factored) -> None:
     """What the network and the biases are worth, by how much of a row there was to learn from."""
     if not result.groups or not result.held_out:
-        axes.text(0.5, 0.5, "nothing was held out", ha="center", va="center", color="0.3")
-        axes.set(title="Held-out error", xticks=[], yticks=[], xlabel="", ylabel="")
+        _say(axes, "nothing was held out", "Held-out error")
         return
     count, network, biases = np.array(result.groups).T
-    count = np.maximum(count, 0.5)
-    axes.plot(count, biases, "s--", color="0.45", markersize=4, label="biases", **_LINE)
-    axes.plot(count, network, "o-", color="black", markersize=4, label="network", **_LINE)
+    places = np.arange(count.size)
+    axes.plot(places, biases, "s--", color="0.45", markersize=4, label="biases", **_LINE)
+    axes.plot(places, network, "o-", color="black", markersize=4, label="network", **_LINE)
     axes.axhline(result.network.rmse, color="black", linestyle=":", linewidth=1)
     axes.annotate(f"network, all rows: {result.network.rmse:.4g}", (0.02, result.network.rmse),
                   xycoords=("axes fraction", "data"), fontsize=8,
                   textcoords="offset points", xytext=(0, 3))  # fmt: skip
     axes.set(
-        title="Held-out error by what is known of the row", xscale="log",
-        xlabel="entries of the row to learn from", ylabel="held-out RMSE",
+        title="Held-out error by what is known of the row",
+        xlabel="entries of the row to learn from, mean of each sixth", ylabel="held-out RMSE",
     )  # fmt: skip
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))  # 20, not 2 × 10¹
+    axes.set_xticks(places, [f"{mean:.3g}" for mean in count])
     axes.legend(frameon=False)
 
 
 def _draw_values(axes: Axes, result: Factored) -> None:
-    sigma = result.found.sigma
+    sigma, title = result.found.sigma, "Singular values, without the biases"
     if not sigma.size:
-        axes.text(0.5, 0.5, "mean and biases alone", ha="center", va="center", color="0.3")
+        _say(axes, "mean and biases alone", title)
+        return
     axes.plot(np.arange(1, sigma.size + 1), sigma, "o-", color="black", markersize=4, **_LINE)
-    axes.set(title="Singular values, without the biases", xlabel="k")
-    axes.set(ylabel=r"$\sigma_k$")
-    if sigma.size:
-        axes.set(yscale="log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(title=title, xlabel="k", ylabel=r"$\sigma_k$", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _say(axes: Axes, words: str, title: str) -> None:
+    """In the place of what there is not to draw."""
+    axes.text(0.5, 0.5, words, ha="center", va="center", color="0.3", transform=axes.transAxes)
+    axes.set(title=title, xticks=[], yticks=[])

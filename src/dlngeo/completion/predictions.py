@@ -63,7 +63,7 @@ def of_factored(found: LowRankCompletion, triplets: Triplets) -> Predictor:
         values[both] = found.predict(i[both], j[both])
         return values, known
 
-    return Predictor(_places(triplets.rows, "row"), _places(triplets.columns, "column"), at)
+    return Predictor(places(triplets.rows, "row"), places(triplets.columns, "column"), at)
 
 
 def of_dense(result: Completion) -> Predictor:
@@ -80,12 +80,13 @@ def of_dense(result: Completion) -> Predictor:
         means = np.where(column, of_column[j], means)
         return np.where(row & column, completed[i, j], means), row + 2 * column
 
-    return Predictor(_places(result.rows, "row"), _places(result.columns, "column"), at)
+    return Predictor(places(result.rows, "row"), places(result.columns, "column"), at)
 
 
-def _places(labels: tuple[str, ...], side: str) -> dict[str, int]:
-    places = {label: k for k, label in enumerate(labels)}
-    if len(places) < len(labels):
-        twice = next(label for k, label in enumerate(labels) if places[label] != k)
+def places(labels: tuple[str, ...], side: str) -> dict[str, int]:
+    """Where each label stands; refused where one stands twice."""
+    found = {label: k for k, label in enumerate(labels)}
+    if len(found) < len(labels):
+        twice = next(label for k, label in enumerate(labels) if found[label] != k)
         raise ValueError(f"--predict: the label {twice!r} names more than one {side} of DATA")
-    return places
+    return found

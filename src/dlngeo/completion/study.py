@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from dlngeo import tables
 from dlngeo._checks import choice
 from dlngeo._environment import numerics
-from dlngeo._store.files import GROUPS, held, require_folder, together, write_json
+from dlngeo._store.files import GROUPS, RUNS, held, require_folder, together, write_json
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.completion import checkpoint, factored, predictions, report
@@ -173,7 +173,8 @@ class Complete:
         try:
             result = factored.complete(triplets, done=done, progress=progress, **settings)
         except Stopped as stop:
-            there = f"{out} holds {len(done)} parts of the run, and the same command"
+            parts = f"{len(done)} part{'s' * (len(done) != 1)}"
+            there = f"{out} holds {parts} of the run, and the same command"
             raise Stopped(stop.number, f"{there} goes on from there" if done else "") from None
         made = self._made(triplets, "factored", settings)
         summary = report.factored_summary(result, made)
@@ -237,6 +238,8 @@ class Complete:
     def _require_pairs(self, triplets: tables.Triplets) -> None:
         """Refuse pairs that could not be answered at the end."""
         if self.predict is not None:
+            predictions.places(triplets.rows, "row")
+            predictions.places(triplets.columns, "column")
             for _ in self._pairs(triplets):
                 pass
 
@@ -247,12 +250,16 @@ class Complete:
 
     def _require_other_files(self, out: Path) -> None:
         """Refuse to write over what is read, or over a simulation."""
-        written = [out / name for name in ("completed.csv", "completed.npy")]
-        data = self.data
-        if data is not None and any(file.exists() and file.samefile(data) for file in written):
-            raise ValueError(f"--out {out} would overwrite DATA, {data}; name another folder")
-        if (out / GROUPS).exists():
+        written = [out / name for name in self._names()]
+        for name, read in (("DATA", self.data), ("--predict", self.predict)):
+            if read and any(f.exists() and read.exists() and f.samefile(read) for f in written):
+                raise ValueError(f"--out {out} would overwrite {name}, {read}; name another folder")
+        if any((out / name).exists() for name in (RUNS, GROUPS)):
             raise ValueError(f"--out {out} holds a simulation; name another folder")
+
+    def _names(self) -> set[str]:
+        """Of all files that may be written."""
+        return {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS}
 
     def _made(
         self, triplets: tables.Triplets, method: str, settings: dict[str, Any]
@@ -286,7 +293,7 @@ class Complete:
             summary["total_seconds"] = time.perf_counter() - begun
             write_json(draft / "summary.json", summary)
         if before:
-            for name in {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS} - {*files}:
+            for name in self._names() - {*files}:
                 (out / name).unlink(missing_ok=True)
         return Report([], [], [], below, files, before)
 

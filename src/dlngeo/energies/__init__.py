@@ -9,6 +9,8 @@ from a table of plain numbers.
 from __future__ import annotations
 
 from dlngeo.energies._check import Misses, check
+from dlngeo.energies._check import asked_slope as asked_slope
+from dlngeo.energies._check import asked_value as asked_value
 from dlngeo.energies._check import require_stacks as require_stacks
 from dlngeo.energies._completion import MatrixCompletion
 from dlngeo.energies._completion import checked_triplets as checked_triplets

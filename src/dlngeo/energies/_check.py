@@ -61,6 +61,42 @@ def require_stacks(energy: Energy, W: Array, name: str = "W", *, hessian: bool =
         _require_shapes(energy, W.reshape(-1, *shape)[0], methods)
 
 
+def asked_slope(energy: Energy, W: Array) -> Array:
+    """E'(W), refused where it is not of the shape of W: a first call says nothing of later ones."""
+    slope = energy.gradient(W)
+    if type(slope) is np.ndarray and slope.shape == W.shape and slope.dtype == np.float64:
+        return slope
+    return np.asarray(_answer("gradient", slope, W.shape, W.shape), dtype=np.float64)
+
+
+def asked_value(energy: Energy, W: Array) -> Array:
+    """E(W), refused where it is not a number for each matrix."""
+    value = energy.value(W)
+    return np.asarray(_answer("value", value, W.shape[:-2], W.shape), dtype=np.float64)
+
+
+def _answer(name: str, answer: Any, wanted: tuple[int, ...], given: tuple[int, ...]) -> Array:
+    """The array that a method's answer is."""
+    try:
+        found = np.asarray(answer)
+    except ValueError:
+        raise ValueError(
+            f"energy.{name} must give an array of numbers, its rows of one length, at matrices of "
+            f"shape {given}"
+        ) from None
+    if found.shape != wanted:
+        kind = "one number a matrix" if name == "value" else "one matrix a matrix"
+        raise ValueError(
+            f"energy.{name} must give shape {wanted}, {kind}, at matrices of shape {given}; it "
+            f"gives {found.shape}"
+        )
+    if found.dtype.kind not in "buif":
+        raise ValueError(
+            f"energy.{name} must give real numbers; its answer has dtype {found.dtype}"
+        )
+    return found
+
+
 def check(energy: Energy, W: ArrayLike, *, tol: float = 1e-5) -> Misses:
     r"""Examine an energy near W: shapes, stacks, and derivatives against central differences.
 
@@ -165,19 +201,10 @@ def _require_shapes(energy: Energy, point: Array, methods: tuple[str, ...]) -> N
     for name in methods:
         call, wanted = calls[name]
         with np.errstate(all="ignore"):
-            answer = np.asarray(call())
-        if answer.shape != wanted:
-            kind = "one number a matrix" if name == "value" else "one matrix a matrix"
-            raise ValueError(
-                f"energy.{name} must give shape {wanted}, {kind}, at matrices of shape "
-                f"{stack.shape}; it gives {answer.shape}"
-            )
+            answer = call()
         if not (np.array_equal(given, stack) and np.array_equal(Z, stack)):
             raise ValueError(f"energy.{name} must not write into what it is given; it does")
-        if answer.dtype.kind not in "buif":
-            raise ValueError(
-                f"energy.{name} must give real numbers; its answer has dtype {answer.dtype}"
-            )
+        _answer(name, answer, wanted, stack.shape)
 
 
 def _around(W: Array) -> tuple[Array, Array]:

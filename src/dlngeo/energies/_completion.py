@@ -61,7 +61,7 @@ class MatrixCompletion(LeastSquares):
             raise ValueError("mask must have at least one observed entry; it has none")
         if not np.isfinite(observed[mask]).all():
             raise ValueError("observed must be finite wherever mask is true; it is not")
-        self.mask = mask
+        self.mask, self._weights = mask, mask.astype(float)
         self.observed = np.where(mask, observed, 0.0)
         self.shape = (mask.shape[0], mask.shape[1])
         self.hessian_norm = 1.0
@@ -117,7 +117,7 @@ class MatrixCompletion(LeastSquares):
         """For the engine ``numba``."""
         from dlngeo._compiled.energies import entrywise
 
-        return Compiled(entrywise, self.mask.astype(float), self.observed)
+        return Compiled(entrywise, self._weights, self.observed)
 
     def null_space(self) -> NullSpace:
         """The entries that are not observed."""
@@ -137,7 +137,7 @@ class MatrixCompletion(LeastSquares):
         return self._linear(W) - self.observed
 
     def _linear(self, Z: Array) -> Array:
-        return Z * self.mask
+        return Z * self._weights
 
     def _adjoint(self, residual: Array) -> Array:
         return residual  # zero outside the mask already

@@ -12,7 +12,7 @@ from dlngeo._callbacks import Callback
 from dlngeo._equation import Equation
 from dlngeo._results.trajectory import Trajectory
 from dlngeo._threads import one_blas_thread
-from dlngeo.energies import Energy
+from dlngeo.energies import Energy, asked_value
 from dlngeo.flows._control import energy_bound
 from dlngeo.flows._record import Record
 from dlngeo.flows._systems import WeightFlow
@@ -79,7 +79,7 @@ def gradient_descent(
         for k in range(1, n_steps + 1):
             new = y + eta * system.velocity(0.0, y)
             W = system.end_to_end(new)
-            value = energy.value(W).max() if np.isfinite(W).all() else np.nan
+            value = asked_value(energy, W).max() if np.isfinite(W).all() else np.nan
             if not np.isfinite(value):
                 status, message = -1, f"diverged: step {k} overflows; step {k - 1} is kept"
                 k -= 1

@@ -44,7 +44,9 @@ def integrate(system: System, control: Control) -> Any:
             run.record.finish(run.t, run.y)
         if status >= 0 and system.crossed(run.y):
             status, message = -1, f"{message}; {REASONS[CROSSED]}"
-        return run.record.trajectory(system, status, message, run.stats())
+        stats = run.stats()
+        run.forget()
+        return run.record.trajectory(system, status, message, stats)
 
 
 class _BudgetSpent(Exception):
@@ -117,6 +119,11 @@ class _Run:
         velocity = self._system.velocity(t, y)
         self._asking = False
         return velocity
+
+    def forget(self) -> None:
+        """Empty the solver, which holds itself and this run: its memory is free at once."""
+        if self._solver is not None:
+            vars(self._solver).clear()
 
     def stats(self) -> dict[str, int]:
         stats = {"steps": self._steps, "evaluations": self._evaluations}

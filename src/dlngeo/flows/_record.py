@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from scipy.integrate import OdeSolver
 from dlngeo._checks import Array
 from dlngeo.flows._systems import System
 
+_SHARE = 0.1  # of all evaluations, for states within steps
+_COST = 12  # evaluations of a step
+
 
 class Record:
     """The states to save: at the wanted times, or at every step where none are named."""
 
     def __init__(self, t0: float, start: Array, wanted: Array | None = None) -> None:
-        self._wanted = wanted
+        self._wanted, self._spent = wanted, 0
         first = wanted is None or wanted[0] == t0
         self.times: list[float] = [t0] if first else []
         self.states: list[Array] = [start] if first else []
@@ -27,9 +31,20 @@ class Record:
             return
         inside = self._wanted[(self._wanted > t_old) & (self._wanted <= t)]
         if inside.size:
-            dense = solver.dense_output()
+            before, between = solver.nfev, self._between(solver, inside.size)
             for s in inside.tolist():
-                self.add(s, y if s == t else np.asarray(dense(s)))
+                self.add(s, y if s == t else np.asarray(between(s)))
+            self._spent += solver.nfev - before
+
+    def _between(self, solver: OdeSolver, frames: int) -> Callable[[float], Array]:
+        """What tells states within the last step: a polynomial, or steps of the method itself.
+
+        Those are as exact as what they lie between, and are taken while they cost but a little.
+        """
+        state: Callable[[float], Array] | None = getattr(solver, "state", None)
+        if state is None or self._spent + _COST * frames > _SHARE * solver.nfev:
+            return solver.dense_output()
+        return state
 
     def finish(self, t: float, y: Array) -> None:
         """Save the last state of a run that ends early, if it is not saved yet."""

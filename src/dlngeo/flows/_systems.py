@@ -21,7 +21,6 @@ from dlngeo._equation import Equation
 from dlngeo._linalg import (
     frobenius,
     layer_widths,
-    prefix_products,
     product,
     sign_changed,
     svd,
@@ -29,7 +28,7 @@ from dlngeo._linalg import (
     transpose,
 )
 from dlngeo._results.trajectory import Trajectory, build
-from dlngeo.energies import Energy, require_stacks
+from dlngeo.energies import Energy, asked_slope, asked_value, require_stacks
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.frame import Frame, continuous
 from dlngeo.weights import flatten, is_balanced
@@ -93,16 +92,16 @@ class _MatrixSystem:
         raise NotImplementedError
 
     def reading(self, y: Array) -> tuple[Array, float] | None:
-        if not np.isfinite(y).all():
+        if not _checks.all_finite(y):
             return None
         W = self.end_to_end(y)
-        if not np.isfinite(W).all():
+        if not _checks.all_finite(W):
             return None
-        value = self.energy.value(W)
-        return (W, float(np.max(value))) if np.isfinite(value).all() else None
+        value = asked_value(self.energy, W)
+        return (W, float(value.max())) if _checks.all_finite(value) else None
 
     def slope(self, W: Array) -> float:
-        return float(np.max(frobenius(self.energy.gradient(W))))
+        return float(np.max(frobenius(asked_slope(self.energy, W))))
 
     def slope_at_zero(self) -> float:
         try:
@@ -156,8 +155,16 @@ class WeightFlow(_MatrixSystem):
         self._places = _places(layer_widths(layers))
         self.members = math.prod(self._stack)
         self.start = flatten(layers).reshape(-1)
+        # room for W_p ⋯ W_1, for what comes of -E'(W) on its way back, and for the velocity
+        rooms = [np.empty((*layer.shape[:-1], W.shape[-1])) for layer in layers]
+        self._prefixes, self._velocity = rooms[1:-1], np.empty_like(self.start)
+        self._parts = self.weights(self._velocity)
+        self._covectors = [self._parts[0], *(np.empty_like(room) for room in rooms[1:])]
+        self._multiply: Any = np.matmul if self._stack else np.dot  # the sooner where it serves
 
     def weights(self, y: Array) -> Weights:
+        if y.ndim == 1 and not self._stack:
+            return tuple([y[part].reshape(shape) for part, shape in self._places])
         rows = y.reshape(*y.shape[:-1], *self._stack, -1) if self._stack else y
         lead = rows.shape[:-1]
         return tuple(rows[..., part].reshape(*lead, *shape) for part, shape in self._places)
@@ -171,18 +178,19 @@ class WeightFlow(_MatrixSystem):
         return square and len(layers) > 1 and bool(is_balanced(layers).all())
 
     def velocity(self, t: float, y: Array) -> Array:
-        layers = self.weights(y)
-        prefixes = prefix_products(layers)
-        if not np.isfinite(prefixes[-1]).all():
+        layers, multiply = self.weights(y), self._multiply
+        prefixes, covectors, depth = [layers[0], *self._prefixes], self._covectors, len(layers)
+        for p in range(1, depth - 1):
+            multiply(layers[p], prefixes[p - 1], prefixes[p])
+        W = multiply(layers[-1], prefixes[-1]) if depth > 1 else layers[0]
+        if not _checks.all_finite(W):
             return np.full_like(y, np.nan)
-        velocity = np.empty(y.shape)
-        parts, covector = self.weights(velocity), -self.energy.gradient(prefixes[-1])
-        for p in range(len(layers) - 1, 0, -1):
-            np.matmul(covector, transpose(prefixes[p - 1]), out=parts[p])
-            covector = transpose(layers[p]) @ covector
-        parts[0][...] = covector
+        np.negative(asked_slope(self.energy, W), out=covectors[-1])
+        for p in range(depth - 1, 0, -1):
+            multiply(covectors[p], transpose(prefixes[p - 1]), self._parts[p])
+            multiply(transpose(layers[p]), covectors[p], covectors[p - 1])
         gamma = self.equation.weight_decay
-        return velocity - gamma * y if gamma else velocity
+        return self._velocity - gamma * y if gamma else self._velocity.copy()
 
 
 def _places(widths: tuple[int, ...]) -> list[tuple[slice, tuple[int, int]]]:
@@ -239,7 +247,7 @@ class EndToEndFlow(_MatrixSystem):
         if not np.isfinite(W).all():
             return np.full_like(y, np.nan)
         frame = Frame.of(W, self.equation.depth, self._rank)
-        velocity = -frame.apply(self.energy.gradient(frame.point(W)))
+        velocity = -frame.apply(asked_slope(self.energy, frame.point(W)))
         decay = self.equation.shrinkage
         return (velocity - decay * W if decay else velocity).reshape(-1)
 

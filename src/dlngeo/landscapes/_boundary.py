@@ -143,7 +143,7 @@ def _projected(F: Restriction, x: Array) -> Array:
 def _across(F: Restriction, slope: Slope) -> Array:
     """1 where F rises from the edge to both sides, -1 where it falls, 0 where it does neither."""
     sigma = slope.sigma[:, : F.d - 1]
-    force = 0.0 if math.isinf(F.beta) else (sigma ** (-2 / F.depth)).sum(axis=1) / F.beta
+    force = (sigma ** (-2 / F.depth)).sum(axis=1) / F.beta
     edge = 0.5 * (F.gamma * F.depth - force)
     flat = np.abs(edge) <= (np.abs(slope.normal) if F.depth == 2 else 0.0)
     return np.where(flat, 0, np.sign(edge)).astype(int)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.landscapes._landscape import Landscape, shown
+from dlngeo.landscapes._landscape import Landscape, one_number, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def plot(
         raise ValueError(f"a {kind} is drawn of a {'plane' if line else 'line'}")
     if not line:
         for name in landscape.dimensions(quantity)[:-2]:
-            landscape.one(name)  # refuses
+            one_number(landscape, name)  # refuses
     axes = axes_of(ax, kind)
     if kind == "contour":
         _contour(axes, landscape, quantity, colorbar)
@@ -163,7 +163,8 @@ def _surface(axes: Any, landscape: Landscape, quantity: str) -> None:
     if quantity in _LOGARITHMIC:
         values, label = np.log10(values), rf"$\log_{{10}}$ of {label}"
     axes.plot_surface(x, y, values, cmap="viridis", rcount=80, ccount=80, linewidth=0)
-    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1), zlabel=label)
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    axes.set_zlabel(label, labelpad=12)
 
 
 def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
@@ -259,9 +260,12 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
     Full marks have full rank, open ones a lower rank; minimisers off the section are left out.
     ``quantity`` tells the height on a profile.
     """
-    found = landscape.points
-    ax = axes_of(ax, "contour")
+    _checks.instance(landscape, "landscape", Landscape)
+    _checks.choice(quantity, "quantity", tuple(landscape.values))
+    ax, found = axes_of(ax, "contour"), landscape.points
     spans = [(x[0], x[-1]) for x in landscape.coordinates.values()]
+    for name in landscape.dimensions(quantity)[: -len(spans)]:
+        one_number(landscape, name)  # refuses
     seen = found.distance <= 1e-6 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
     for axis, (low, high) in enumerate(spans):
         seen &= (low <= found.coordinates[:, axis]) & (found.coordinates[:, axis] <= high)
@@ -276,12 +280,9 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
             (grid,) = landscape.coordinates.values()
             height = np.interp(x[:, 0], grid, np.nan_to_num(landscape.values[quantity]))
             x = np.column_stack([x[:, 0], height])
-        colour: dict[str, Any] = (
-            {"color": "black"} if rank == d else {"facecolor": "white", "edgecolor": "black"}
-        )
-        ax.scatter(
-            x[:, 0], x[:, 1], **_MARKS[kind], **colour, zorder=5, label=f"{kind}, rank {rank}"
-        )
+        inside, edge = ("black", "white") if rank == d else ("white", "black")
+        look = _MARKS[kind] | {"facecolor": inside, "edgecolor": edge, "zorder": 5}
+        ax.scatter(x[:, 0], x[:, 1], label=f"{kind}, rank {rank}", **look)
     if seen.any():
-        ax.legend(fontsize=7, framealpha=0.9)
+        ax.legend(fontsize=7, framealpha=0.9, loc="upper left")
     return ax

@@ -120,18 +120,11 @@ class Landscape:
 
         Found when first asked for; of one depth, β and weight decay (:meth:`select`).
         """
-        depth, beta, decay = (self.one(name) for name in ("depth", "beta", "weight_decay"))
+        depth, beta, decay = (one_number(self, name) for name in ("depth", "beta", "weight_decay"))
         if self.rank < len(self.section.base):
             raise ValueError(f"points are found at full rank; the landscape is of rank {self.rank}")
         axes = tuple(self.coordinates.values())
         return points_on(self.energy, self.section, axes, depth, beta, decay)
-
-    def one(self, name: str) -> float:
-        """A number that there is one of; refused where there are several."""
-        number = self.numbers[name]
-        if isinstance(number, np.ndarray):
-            raise ValueError(f"there are {number.size} of {name}; choose one: select({name}=...)")
-        return number
 
     # ----------------------------------------------------------------------------- xarray
 
@@ -157,6 +150,16 @@ class Landscape:
         return xarray.Dataset(
             variables, coords={**self.coordinates, **self.sequences}, attrs=attributes
         )
+
+
+def one_number(landscape: Landscape, name: str) -> float:
+    """A number that a landscape has one of; refused where there are several."""
+    number = landscape.numbers[name]
+    if isinstance(number, np.ndarray):
+        raise ValueError(
+            f"the landscape has {number.size} of {name}; choose one: landscape.select({name}=...)"
+        )
+    return number
 
 
 def headline(landscape: Landscape) -> str:

@@ -20,7 +20,7 @@ from dlngeo.landscapes._landscape import QUANTITIES, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
 from dlngeo.landscapes._sections import Section, section_of
 
-_BLOCK = 2**16  # numbers of d⁴ a point at once: what stays in the cache
+_BLOCK = 2**16  # numbers at once, d⁴ a point of the Hessian: what stays in the cache
 
 Numbers = float | Sequence[float] | Array
 
@@ -66,7 +66,7 @@ def plane(
         "E"; "S", :func:`dlngeo.entropy.boltzmann`; "F", E - S/β + weight decay; "slope", the length
         of grad F in g^N; "curvature", the least eigenvalue of the Hessian of F, of the Levi-Civita
         connection of g^N and relative to g^N; "density", the Gibbs density
-        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against Lebesgue measure there.
+        e^{-βF/κ} vol(g^N) of W given that it lies in the window, against dx dy in its coordinates.
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
         are those of the stratum.
@@ -107,7 +107,7 @@ def plane(
     _checks.instance(energy, "energy", Energy)
     section = section_of(axes, _foot(energy, axes, at), getattr(energy, "shape", None))
     d = len(section.base)
-    names = _quantities(quantities)
+    names = quantity_names(quantities)
     grid = _grid(section, extent, n)
     numbers: dict[str, float | Array] = {
         "depth": _numbers(depth, "depth", lambda x, _: _checks.depth(x)),
@@ -140,20 +140,14 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
         name: np.empty((*(each[key].size for key in QUANTITIES[name][1]), len(flat)))
         for name in names
     }
-    size = max(16, _BLOCK // d**4)
+    size = max(1, _BLOCK // (d**4 if "curvature" in names else d**2))
     with np.errstate(over="ignore"):
         for start in range(0, len(flat), size):
             part = slice(start, start + size)
             sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)
             _fill(found, part, sheet, each)
     if "density" in names:
-        det = np.linalg.det(points)
-        axes = tuple(landscape.coordinates.values())
-        for at in np.ndindex(found["density"].shape[:-1]):
-            smooth = found["density"][at].reshape(shape)
-            found["density"][at] = normalised(
-                smooth, det, float(each["depth"][at[0]]), axes
-            ).ravel()
+        _normalise(found["density"], landscape, np.linalg.det(points), each)
     several = landscape.sequences
     return {
         name: np.where(np.isfinite(array), array, np.nan).reshape(
@@ -183,6 +177,25 @@ def _fill(found: dict[str, Array], part: slice, sheet: Sheet, each: dict[str, Ar
                     found[name][(*at[:felt], part)] = plain[name]()
 
 
+def _normalise(found: Array, landscape: Landscape, det: Array, each: dict[str, Array]) -> None:
+    """Densities in the place of the logarithms of their continuous factors."""
+    axes = tuple(landscape.coordinates.values())
+    for at in np.ndindex(found.shape[:-1]):
+        depth, beta, decay, kappa = (float(each[key][i]) for key, i in zip(each, at, strict=True))
+
+        def at_edge(
+            x: Array, depth: float = depth, beta: float = beta, decay: float = decay,
+            kappa: float = kappa,
+        ) -> Array:  # fmt: skip
+            sheet = Sheet.of(landscape.energy, landscape.section.points(x), landscape.rank, False)
+            sigma = sheet.sigma.copy()
+            sigma[:, -1] = 0.0
+            one = Quantities(sheet._replace(sigma=sigma), depth, beta, decay)
+            return one.smooth_log_density(kappa)
+
+        found[at] = normalised(found[at].reshape(det.shape), det, depth, axes, at_edge).ravel()
+
+
 # ------------------------------------------------------------------------------- the arguments
 
 
@@ -194,7 +207,8 @@ def _foot(energy: Energy, axes: Any, at: ArrayLike | None) -> ArrayLike | None:
     return None if shape is None or fits is None else fits().project(np.zeros(shape))
 
 
-def _quantities(value: Sequence[str]) -> tuple[str, ...]:
+def quantity_names(value: Sequence[str]) -> tuple[str, ...]:
+    """Names of quantities, each once."""
     words = (value,) if isinstance(value, str) else _checks.sequence(value, "quantities", "names")
     names = [_checks.choice(word, "quantities", tuple(QUANTITIES)) for word in words]
     if not names:

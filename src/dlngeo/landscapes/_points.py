@@ -28,6 +28,9 @@ _MOST = 400  # cells that Newton's method starts from
 class Points(NamedTuple):
     """Points that stand out, k of them, minimisers first.
 
+    Critical points closer together than the grid's cells, or in a cell with a matrix of rank d - 2,
+    may be missed.
+
     Attributes
     ----------
     W : (k, d, d) array
@@ -40,7 +43,7 @@ class Points(NamedTuple):
     value : (k,) array
         F.
     distance : (k,) array
-        From the section: 0 but for minimisers, to rounding.
+        From the section: 0 but for minimisers.
     stationary : (k,) array of bool
         Whether the gradient of F vanishes in all directions, at rank d - 1 in those of the stratum.
     message : str
@@ -73,34 +76,46 @@ def points_on(
 ) -> Points:
     """All that :class:`Points` has, for one F."""
     F = Restriction(energy, section, depth, beta, decay)
+    minimisers, ranks, message = _minimisers(F)
+    places, apart = section.coordinates(minimisers), section.distance(minimisers)
+    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
+    kept = _critical(F, axes, places[on])
+    x = np.reshape([point[0] for point in kept], (-1, len(axes)))
+    W = np.concatenate([minimisers, section.points(x)])
+    rank = np.concatenate([ranks, np.array([point[1] for point in kept], dtype=int)])
+    value, still = np.zeros(len(W)), np.ones(len(W), dtype=bool)
+    for r in set(rank.tolist()):
+        here = rank == r
+        value[here] = F.value(W[here], r)
+        still[here] = F.slope_of(W[here], r).relative <= _ZERO
+    still[: len(minimisers)] = True
+    return Points(
+        W=W,
+        coordinates=np.concatenate([places, x]),
+        rank=rank,
+        kind=("minimiser",) * len(minimisers) + tuple(point[2] for point in kept),
+        value=value,
+        distance=np.concatenate([apart, np.zeros(len(kept))]),
+        stationary=still,
+        message=message,
+    )
+
+
+def _critical(
+    F: Restriction, axes: tuple[Array, ...], known: Array
+) -> list[tuple[Array, int, str]]:
+    """Coordinates, rank and kind of the section's critical points, but those known, each once."""
     sizes = np.array([x[-1] - x[0] for x in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    det = np.linalg.det(section.points(grid))
+    det = np.linalg.det(F.section.points(grid))
     found = [(x, F.d, kind) for x, kind in _inner(F, axes, grid, det)]
     found += [(x, F.d - 1, kind) for x, kind in edge_points(F, axes, det)]
-    minimisers, ranks, message = _minimisers(F)
-    places = section.coordinates(minimisers)
-    apart = section.distance(minimisers)
-    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
     kept: list[tuple[Array, int, str]] = []
-    for point in found:
-        known = np.concatenate([places[on], np.reshape([p[0] for p in kept], (-1, len(axes)))])
-        if not _near(point[0], known, (0.02 if point[2] == "flat" else 1e-4) * sizes):
-            kept.append(point)
-    x = np.concatenate([places, np.reshape([p[0] for p in kept], (-1, len(axes)))])
-    rank = np.concatenate([ranks, np.array([p[1] for p in kept], dtype=int)])
-    kinds = ("minimiser",) * len(places) + tuple(p[2] for p in kept)
-    W = np.concatenate([minimisers, section.points(x[len(places) :])])
-    value, still = np.zeros(len(W)), np.ones(len(W), dtype=bool)
-    for r in (F.d - 1, F.d):
-        here = rank == r
-        if here.any():
-            value[here] = F.value(W[here], r)
-            still[here] = F.slope_of(W[here], r).relative <= _ZERO
-    still[: len(places)] = True
-    return Points(
-        W, x, rank, kinds, value, np.concatenate([apart, np.zeros(len(kept))]), still, message
-    )
+    for x, rank, kind in found:
+        if not _near(x, known, (0.02 if kind == "flat" else 1e-4) * sizes):
+            kept.append((x, rank, kind))
+            known = np.concatenate([known, x[None]])
+    return kept
 
 
 def _minimisers(F: Restriction) -> tuple[Array, Array, str]:
@@ -123,10 +138,13 @@ def _inner(
 ) -> list[tuple[Array, str]]:
     """The zeros of F's derivative along the section, and their kinds."""
     count = len(axes)
-    slope = F.slope(grid.reshape(-1, count), F.d).along.reshape(grid.shape)
+    found = F.slope(grid.reshape(-1, count), F.d)
+    slope = np.where(np.abs(found.along) <= 1e-14 * found.terms, 0.0, found.along)
+    slope = slope.reshape(grid.shape)
     cells = np.isfinite(_corners(det)).all(axis=0)
     signs = _corners(np.sign(det))
     cells &= (signs == signs[0]).all(axis=0) & (signs[0] != 0)
+    cells &= _corners((slope != 0).any(axis=-1)).any(axis=0)  # else F is constant there
     for i in range(count):
         corners = _corners(slope[..., i])
         cells &= np.isfinite(corners).all(axis=0)
@@ -170,8 +188,10 @@ def _newton(F: Restriction, x: Array, longest: Array) -> Array:
 
 
 def _kind(bend: Array) -> str:
-    values = np.linalg.eigvalsh(bend / np.sqrt(np.outer(*[np.abs(np.diagonal(bend)) + 1e-300] * 2)))
-    if (np.abs(values) <= _FLAT * np.abs(values).max()).any():
+    size = np.sqrt(np.abs(np.diagonal(bend)))
+    size = np.where(size > 0, size, 1.0)
+    values = np.linalg.eigvalsh(bend / np.outer(size, size))
+    if (np.abs(values) <= _FLAT * max(1e-300, float(np.abs(values).max()))).any():
         return "flat"
     return "minimum" if values[0] > 0 else "maximum" if values[-1] < 0 else "saddle"
 

@@ -50,6 +50,7 @@ class Sheet(NamedTuple):
         """The points, cut to the given rank."""
         d = W.shape[-1]
         U, sigma, Vt = SquareSVD.of(W, graded=True)
+        sigma = _without_rounding(W, sigma)
         if rank < d:
             sigma = np.where(np.arange(d) < rank, sigma, 0.0)
             W = svd_product(U, sigma, Vt)
@@ -74,6 +75,21 @@ class Sheet(NamedTuple):
             return np.zeros(len(self.sigma), dtype=bool)
         zeros = (self.sigma[..., : self.rank] == 0).sum(axis=-1)
         return np.asarray(zeros > (allowed if self.rank == self.sigma.shape[-1] else 0))
+
+
+def _without_rounding(W: Array, sigma: Array) -> Array:
+    """Singular values of rounding size put to zero, but those that graded matrices determine.
+
+    Else what is shown at a point whose coordinates are rounded would hang on their last bits.
+    """
+    small = sigma <= sigma.shape[-1] * np.finfo(float).eps * sigma[..., :1]
+    if not small.any():
+        return sigma
+    rows, columns = np.abs(W).max(axis=-1), np.abs(W).max(axis=-2)
+    graded = (rows.min(axis=-1) < 1e-2 * rows.max(axis=-1)) | (
+        columns.min(axis=-1) < 1e-2 * columns.max(axis=-1)
+    )
+    return np.where(small & ~graded[..., None], 0.0, sigma)
 
 
 class Quantities:
@@ -202,6 +218,7 @@ class Restriction(NamedTuple):
         parts = [self.slope_of(W, rank) for W in blocks]
         return Slope(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
+    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def slope_of(self, W: Array, rank: int) -> Slope:
         """:meth:`slope` at matrices (p, d, d), which need not lie in the section."""
         d = self.d
@@ -211,8 +228,7 @@ class Restriction(NamedTuple):
             sigma = np.where(kept, sigma, 0.0)
             W = svd_product(U, sigma, Vt)
         e = transpose(U) @ self.energy.gradient(W) @ transpose(Vt)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            push, pull = self._forces(sigma, rank)
+        push, pull = self._forces(sigma, rank)
         total = e.copy()
         k = np.arange(d)
         total[:, k, k] += pull - push
@@ -257,6 +273,7 @@ class Restriction(NamedTuple):
         if self.depth == 1:
             bend = bend + self.gamma * D
         else:
-            curvature = thermal_curvature(state, self.beta, self.gamma)
-            bend = bend + apply_curvature(curvature, state, D)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                curvature = thermal_curvature(state, self.beta, self.gamma)
+                bend = bend + apply_curvature(curvature, state, D)
         return np.einsum("kij,plij->pkl", D, bend)

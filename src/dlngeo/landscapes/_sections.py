@@ -42,13 +42,13 @@ class Section:
         return f"Section({kind} of {', '.join(self.names)} through the {d} x {d} matrices)"
 
     @classmethod
-    def entries(cls, at: ArrayLike, *axes: tuple[int, int]) -> Section:
+    def entries(cls, at: ArrayLike, axes: Sequence[tuple[int, int]]) -> Section:
         """One or two entries (i, j) of W, from 0, vary; the others are those of ``at``.
 
         Examples
         --------
         >>> import dlngeo as dln
-        >>> section = dln.landscapes.Section.entries([[1, 0], [0, 1]], (0, 1), (1, 0))
+        >>> section = dln.landscapes.Section.entries([[1, 0], [0, 1]], [(0, 1), (1, 0)])
         >>> section.names, section.points([2.0, 0.5]).tolist()
         (('W_12', 'W_21'), [[1.0, 2.0], [0.5, 1.0]])
         """
@@ -59,25 +59,30 @@ class Section:
         for direction, pair in zip(directions, pairs, strict=True):
             direction[pair], base[pair] = 1.0, 0.0
         apart = "" if d < 10 else ","
-        return cls._of(base, directions, [f"W_{i + 1}{apart}{j + 1}" for i, j in pairs])
+        return cls._of(base, directions, [f"W_{i + 1}{apart}{j + 1}" for i, j in pairs], "axes")
 
     @classmethod
     def along(
-        cls, at: ArrayLike, *directions: ArrayLike, names: Sequence[str] = ("x", "y")
+        cls, at: ArrayLike, directions: Sequence[ArrayLike], names: Sequence[str] | None = None
     ) -> Section:
-        """W = at + x directions[0] + y directions[1]."""
-        base = _square(at, "at")
-        found = [
-            _square(D, f"directions[{i}]", len(base))
-            for i, D in enumerate(_one_or_two(directions, "directions"))
-        ]
-        words = [_checks.text(name, "names") for name in _checks.sequence(names, "names", "words")]
-        if len(words) < len(found):
-            raise ValueError(f"names must name {len(found)} coordinates, not {words}")
-        return cls._of(base, np.array(found), words[: len(found)])
+        """W = at + x directions[0] + y directions[1]; names None: "x" and "y"."""
+        items = _one_or_two(directions, "directions")
+        given = ("x", "y")[: len(items)] if names is None else names
+        words = [_checks.text(name, "names") for name in _checks.sequence(given, "names", "words")]
+        if len(words) != len(items) or len(set(words)) < len(words):
+            raise ValueError(f"names must name {len(items)} coordinates, each its own, not {words}")
+        return cls._along(at, items, words, "directions")
 
     @classmethod
-    def singular_values(cls, at: ArrayLike, *indices: int) -> Section:
+    def _along(
+        cls, at: ArrayLike, items: Sequence[ArrayLike], names: Sequence[str], name: str
+    ) -> Section:
+        base = _square(at, "at")
+        found = [_square(D, f"{name}[{i}]", len(base)) for i, D in enumerate(items)]
+        return cls._of(base, np.array(found), names, name)
+
+    @classmethod
+    def singular_values(cls, at: ArrayLike, indices: Sequence[int]) -> Section:
         """One or two singular values of ``at`` vary, counted from 0 downwards; its frames stay.
 
         A negative one turns the sign of a singular vector. Where singular values of ``at`` are
@@ -92,29 +97,27 @@ class Section:
         base = W - np.tensordot(sigma[chosen], directions, axes=1)
         if len(chosen) == len(W):
             base = np.zeros_like(W)  # to rounding it is
-        return cls._of(base, directions, [f"sigma_{k + 1}" for k in chosen])
+        return cls._of(base, directions, [f"sigma_{k + 1}" for k in chosen], "indices")
 
     @classmethod
-    def through(cls, *matrices: ArrayLike) -> Section:
+    def through(cls, matrices: Sequence[ArrayLike]) -> Section:
         """Through two or three given matrices A, B, C: W = A + s (B - A) + t (C - A)."""
-        if len(matrices) not in (2, 3):
-            raise ValueError(f"through takes two or three matrices, not {len(matrices)}")
-        A = _square(matrices[0], "matrices[0]")
-        others = [_square(M, f"matrices[{i}]", len(A)) for i, M in enumerate(matrices) if i]
-        return cls._of(A, np.array(others) - A, ["s", "t"][: len(others)])
+        points = _checks.sequence(matrices, "matrices")
+        if len(points) not in (2, 3):
+            raise ValueError(f"matrices must be two or three, not {len(points)}")
+        A = _square(points[0], "matrices[0]")
+        others = [_square(M, f"matrices[{i}]", len(A)) for i, M in enumerate(points) if i]
+        return cls._of(A, np.array(others) - A, ["s", "t"][: len(others)], "matrices")
 
     @classmethod
-    def _of(cls, base: Array, directions: Array, names: Sequence[str]) -> Section:
+    def _of(cls, base: Array, directions: Array, names: Sequence[str], name: str) -> Section:
         flat = directions.reshape(len(directions), -1)
         sizes = np.linalg.norm(flat, axis=-1, keepdims=True)
         least = np.linalg.svd(flat / np.where(sizes > 0, sizes, 1.0), compute_uv=False)[-1]
         if not ((sizes > 0).all() and least > 1e-12):
             raise ValueError(
-                "the directions of a section must be independent, and not zero; to rounding they "
-                "are not"
+                f"{name} must span a line or a plane: to rounding they are dependent, or zero"
             )
-        if len(set(names)) < len(names):
-            raise ValueError(f"the coordinates of a section need names of their own, not {names}")
         return cls(base, directions, tuple(names))
 
     def points(self, coordinates: ArrayLike) -> Array:
@@ -133,7 +136,8 @@ class Section:
 
     def distance(self, W: ArrayLike) -> Array:
         """The Frobenius distance of W (..., d, d) from the section."""
-        return np.asarray(frobenius(np.asarray(W) - self.points(self.coordinates(W))))
+        near = self.points(self.coordinates(W))
+        return np.asarray(frobenius(np.asarray(W) - near))
 
 
 def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
@@ -149,10 +153,10 @@ def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
             raise ValueError("at must be given: the energy does not tell the shape of W")
         at = np.zeros(shape)
     if all(entries):
-        return Section.entries(at, *items)
+        return Section.entries(at, items)
     if any(entries):
         raise ValueError("axes must be entries (i, j), or matrices, not one of each")
-    return Section.along(at, *items)
+    return Section._along(at, items, ("x", "y")[: len(items)], "axes")
 
 
 def _one_or_two(items: Any, name: str) -> tuple[Any, ...]:

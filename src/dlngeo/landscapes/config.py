@@ -30,7 +30,7 @@ import tomli_w
 from dlngeo import _checks, _plain
 from dlngeo.energies import NamedEnergy, from_config
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape
-from dlngeo.landscapes._plane import plane
+from dlngeo.landscapes._plane import plane, quantity_names
 from dlngeo.landscapes._sections import Section
 
 _SECTIONS = ("entries", "directions", "singular_values", "through")
@@ -85,9 +85,11 @@ class Config:
         object.__setattr__(self, "energy", _lists(self.energy))
         for name in (*_NUMBERS, "extent", *_SECTIONS, "at", "quantities"):
             object.__setattr__(self, name, _lists(getattr(self, name)))
+        _checks.integer(self.n, "n", 2, 2**20)
+        quantity_names(self.quantities)
         _checks.integer(self.flow_lines, "flow_lines", 0, 100)
         _checks.flag(self.points, "points")
-        self.landscape(n=2, quantities=["E"])  # refuses
+        self._landscape(2, ["E"])  # refuses
 
     def build_energy(self) -> NamedEnergy:
         """The energy that the configuration describes."""
@@ -110,24 +112,27 @@ class Config:
         if name == "through":
             if self.at is not None:
                 raise ValueError("at must not be given with through, which has its points")
-            return Section.through(*(_plain.rows(M, name) for M in items))
+            return Section.through([_plain.rows(M, name) for M in items])
         if self.at is None:
             raise ValueError(f"at must be given with {name}")
         at = _plain.rows(self.at, "at")
         if name == "directions":
-            return Section.along(at, *(_plain.rows(M, name) for M in items))
-        return Section.singular_values(at, *items)
+            return Section.along(at, [_plain.rows(M, name) for M in items])
+        return Section.singular_values(at, items)
 
-    def landscape(self, n: Any = None, quantities: Any = None) -> Landscape:
-        """What is computed; for ``n`` points and other quantities where they are given."""
+    def landscape(self) -> Landscape:
+        """What the configuration describes, computed."""
+        return self._landscape(self.n, self.quantities)
+
+    def _landscape(self, n: int, quantities: list[str]) -> Landscape:
         section = self.section()
         axes: Any = section if section is not None else self.entries or ((0, 1), (1, 0))
         at = None if section is not None or self.at is None else _plain.rows(self.at, "at")
         return plane(
             self.build_energy(),
             depth=self.depth, beta=self.beta, weight_decay=self.weight_decay, kappa=self.kappa,
-            axes=axes, at=at, extent=self.extent, n=self.n if n is None else n,
-            quantities=self.quantities if quantities is None else quantities,
+            axes=axes, at=at, extent=self.extent, n=n,
+            quantities=quantities,
         )  # fmt: skip
 
     def replaced(self, **changes: Any) -> Config:

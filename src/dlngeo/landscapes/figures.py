@@ -14,7 +14,7 @@ from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.landscapes._drawing import axes_of, draw_points, plot
-from dlngeo.landscapes._landscape import QUANTITIES, Landscape
+from dlngeo.landscapes._landscape import QUANTITIES, Landscape, one_number
 from dlngeo.landscapes._quantities import Quantities, Sheet
 
 if TYPE_CHECKING:
@@ -80,8 +80,11 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
     time : float > 0 or None
         How long; None: what the steepest quarter of the window needs for its range of F, ten times.
     """
+    _checks.instance(landscape, "landscape", Landscape)
     count = _checks.integer(count, "count", 1)
-    depth, beta, decay = (landscape.one(name) for name in ("depth", "beta", "weight_decay"))
+    if len(landscape.coordinates) != 2:
+        raise ValueError("flow lines are those of a plane; the landscape is on a line")
+    depth, beta, decay = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
     lines = [
         x[0] + (np.arange(count) + 0.5) / count * (x[-1] - x[0])
         for x in landscape.coordinates.values()
@@ -102,7 +105,7 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
 
 def _lasting(landscape: Landscape, W: Array) -> float:
     """The time in which F falls by ten times its range, at the steepest quarter of the starts."""
-    numbers = (landscape.one(name) for name in ("depth", "beta", "weight_decay"))
+    numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
     sheet = Sheet.of(landscape.energy, W, W.shape[-1], False)
     here = Quantities(sheet, *numbers)
     F, rate = here.free_energy(), float(np.quantile(here.slope(), 0.75)) ** 2

@@ -95,10 +95,10 @@ def simulate(
         paths; it may raise StopIteration, and the run ends there.
     engine : "auto", "numpy" or "numba"
         What computes. Engines see the same noise and agree to rounding, not to the last bit.
-        ``numba`` (the extra ``fast``) takes eight paths at once, downstairs, for energies that
-        bound their Hessian: all is compiled for those with the part ``compiled``, as the library's;
-        any other is asked in Python, eight matrices at a time. "auto" takes it where it can,
-        but for such energies of 2 × 2 matrices; for an ensemble that goes on the engine that it
+        ``numba`` (the extra ``fast``) takes eight paths at once, for energies that bound their
+        Hessian: all is compiled for those with the part ``compiled``, as the library's; any other
+        is asked in Python, eight matrices at a time. "auto" takes it where it can, but downstairs
+        for such energies of 2 × 2 matrices; for an ensemble that goes on the engine that it
         was run by. ``provenance`` says which one it was.
 
     Returns

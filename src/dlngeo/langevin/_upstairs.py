@@ -147,6 +147,7 @@ class Projection(Tangential):
 
     def _frames(self, state: Array) -> Array:
         """The columns of all frames as rows, and λ, of states as one row each."""
-        frames, lam = coordinates(unflatten(state, self._widths), self.shape[0], tol=math.inf)
-        rows = [transpose(Q).reshape(len(state), -1) for Q in frames]
+        d = self.shape[0]
+        frames, lam = coordinates(unflatten(state, self._widths), d, tol=math.inf)
+        rows = [transpose(Q).reshape(len(state), d * d) for Q in frames]
         return np.concatenate([*rows, lam], axis=-1)

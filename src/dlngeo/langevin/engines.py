@@ -32,8 +32,8 @@ def engine_for(engine: str, scheme: Any) -> str:
         return name
     if missing:
         return "numpy"
-    # eight matrices at a time a call of Python's costs more than their decompositions
-    energy, small = scheme.equation.energy, scheme.shape[0] <= 2
+    # eight matrices at a time a call of Python's costs more than their decompositions downstairs
+    energy, small = scheme.equation.energy, scheme.shape[0] <= 2 and not scheme.upstairs
     return "numpy" if small and energy is not None and compiled_part(energy) is None else name
 
 
@@ -69,7 +69,7 @@ def plan_upstairs(
 ) -> Plan:
     """An equation upstairs for the kernels; ``frames_of`` states are the frames and λ as one row.
 
-    At depth 1 there is no upstairs.
+    At depth 1 weights are a matrix, and the step is Euler's.
     """
     from dlngeo._compiled.langevin.layers import Layers
 

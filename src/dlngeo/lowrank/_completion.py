@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, MutableMapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import MutableMapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
-from dlngeo._callbacks import Callback
-from dlngeo._checks import RNG, Array
+from dlngeo._checks import RNG
 from dlngeo._engine import chosen as chosen_engine
 from dlngeo.energies import SparseCompletion
+from dlngeo.lowrank._choosing import Progress, Search, Settings, Table, run_flow, start
 from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
-from dlngeo.lowrank._flow import flow
-from dlngeo.lowrank._starts import spectral_start
-
-Progress = Callable[[str, float], None]
 
 _RANKS = (5, 10, 20, 40)
-_DECAYS = (0.0, 0.1, 0.2)  # times the mean number of entries of a row and a column together
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)  # entries that a bias of zero counts for
-_WORSE = 1.01  # times the least error, where training ends
-_GAIN = 0.999  # times the error, below which there is a gain worth waiting for
-_PATIENCE = 10  # times the time of the last gain, when training ends
-_IDLE = 20  # steps since then, at least, when it does
-_STEPS = 200  # of a trial, at most
-_LONG = 1e9  # a time that no trial comes to
-_SCALE = 0.02  # of the leading singular value of the residual
 
 
 def complete(
@@ -58,7 +45,7 @@ def complete(
     Part of the entries is held out. Mean and biases are fitted to the others by ridge regression,
     and the flow from a small start in the directions of their residual to that residual, until the
     held-out entries are predicted worse again. Rank, weight decay and time are those that predict
-    best; with them it is trained on all entries.
+    best, and so is whether there are biases; with them it is trained on all entries.
 
     Parameters
     ----------
@@ -66,11 +53,12 @@ def complete(
         As for :class:`dlngeo.energies.SparseCompletion`.
     depth : real number >= 1
     rank : int or None
-        None: chosen from 5, 10, 20, 40.
+        None: chosen from 5, 10, 20, 40, up to the first that predicts no better than those below.
     weight_decay : float >= 0, or None
-        None: chosen from 0, 0.1 and 0.2 times the entries over m + n.
+        None: chosen from 0 and eight others, in units of what would hold down all of the residual.
     biases : bool
-        Whether rows and columns have biases; else there is the mean alone.
+        Whether rows and columns may have biases, which validation decides; else there is the mean
+        alone.
     validation : float between 0 and 1
         Part of the entries that is held out.
     scale : float > 0, or None
@@ -99,7 +87,7 @@ def complete(
     >>> import numpy as np
     >>> import dlngeo as dln
     >>> rng = np.random.default_rng(0)
-    >>> truth = dln.lowrank.random_start((80, 60), 2, scale=60.0, rng=rng)
+    >>> truth = dln.lowrank.randomstart((80, 60), 2, scale=60.0, rng=rng)
     >>> rows, cols = np.nonzero(rng.random((80, 60)) < 0.4)
     >>> values = 3 + truth.entries(rows, cols)
     >>> found = dln.lowrank.complete(rows, cols, values, (80, 60), rank=2, rng=1)
@@ -125,27 +113,24 @@ def complete(
     m, n = whole.shape
     taken = None if chosen is None else _chosen(chosen, min(m, n))
     ranks = [k for k in _RANKS if 2 * k <= min(m, n)] or [1]
-    unit = whole.values.size / (m + n)
-    settings = _Settings(
+    settings = Settings(
         number,
         ranks if rank is None else [_checks.rank(rank, (m, n), None, 2)],
-        [d * unit for d in _DECAYS]
-        if weight_decay is None
-        else [_checks.non_negative(weight_decay, "weight_decay")],
+        None if weight_decay is None else _checks.non_negative(weight_decay, "weight_decay"),
         None if scale is None else _checks.positive(scale, "scale"),
         engine,
     )
     shrinkages = _SHRINKAGES if _checks.flag(biases, "biases") else (math.inf,)
     limits = (float(whole.values.min()), float(whole.values.max()))
     clipped = limits if _checks.flag(clip, "clip") else None
-    everything, generator = _Table.of(whole, slice(None)), _checks.rng(rng)
+    everything, generator = Table.of(whole, slice(None)), _checks.rng(rng)
     if taken is not None:
         return _trained(everything, settings, taken, clipped, report)
     order = generator.permutation(whole.values.size)
-    seen = _Table.of(whole, np.sort(order[held:]))
-    hidden = _Table.of(whole, np.sort(order[:held]))
+    seen = Table.of(whole, np.sort(order[held:]))
+    hidden = Table.of(whole, np.sort(order[:held]))
     done = {} if trials is None else trials
-    found = _validated(seen, hidden, settings, shrinkages, clipped, done, report)
+    found = Search(seen, hidden, settings, clipped, done, report).run(shrinkages)
     return _trained(everything, settings, found, clipped, report)
 
 
@@ -168,166 +153,9 @@ def _chosen(summary: Any, largest: int) -> dict[str, Any]:
     return found
 
 
-class _Settings(NamedTuple):
-    """What is tried."""
-
-    depth: float
-    ranks: list[int]
-    decays: list[float]
-    scale: float | None
-    engine: str
-
-
-class _Table(NamedTuple):
-    """Entries of a table."""
-
-    rows: Array
-    cols: Array
-    values: Array
-    shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, energy: SparseCompletion, some: Any) -> _Table:
-        return cls(energy.rows[some], energy.cols[some], energy.values[some], energy.shape)
-
-    def biases(self, shrinkage: float) -> _Biases:
-        """Mean and biases by ridge regression, row and column biases in turn."""
-        m, n = self.shape
-        mean = float(self.values.mean())
-        b, c = np.zeros(m), np.zeros(n)
-        if shrinkage < math.inf:
-            of_rows = np.bincount(self.rows, minlength=m) + shrinkage
-            of_cols = np.bincount(self.cols, minlength=n) + shrinkage
-            for _ in range(20):
-                b = np.bincount(self.rows, self.values - mean - c[self.cols], m) / of_rows
-                c = np.bincount(self.cols, self.values - mean - b[self.rows], n) / of_cols
-        return _Biases(mean, b, c)
-
-    def residual(self, biases: _Biases) -> SparseCompletion:
-        rest = self.values - biases.at(self)
-        return SparseCompletion(self.rows, self.cols, rest, self.shape)
-
-
-class _Biases(NamedTuple):
-    mean: float
-    rows: Array
-    cols: Array
-
-    def at(self, table: _Table) -> Array:
-        return np.asarray(self.mean + self.rows[table.rows] + self.cols[table.cols])
-
-
-def _rmse(predicted: Array, table: _Table, limits: tuple[float, float] | None) -> float:
-    if limits is not None:
-        predicted = np.clip(predicted, *limits)
-    return float(np.sqrt(np.mean((predicted - table.values) ** 2)))
-
-
-def _validated(
-    seen: _Table,
-    hidden: _Table,
-    settings: _Settings,
-    shrinkages: tuple[float, ...],
-    limits: tuple[float, float] | None,
-    done: MutableMapping[str, dict[str, Any]],
-    report: Progress,
-) -> dict[str, Any]:
-    """The choice that predicts the hidden entries best."""
-    found = [(_rmse(seen.biases(s).at(hidden), hidden, limits), s) for s in shrinkages]
-    alone, shrinkage = min(found)
-    biases = seen.biases(shrinkage)
-    energy, expected = seen.residual(biases), biases.at(hidden)
-    best: dict[str, Any] = {
-        "validation_rmse": alone, "time": 0.0, "rank": 0, "weight_decay": 0.0,
-    }  # fmt: skip
-    tries = [(rank, decay) for rank in settings.ranks for decay in settings.decays]
-    cost, total = 0, sum(rank for rank, _ in tries)
-    for rank, decay in tries:
-        name = f"rank {rank}, weight decay {decay:.6g}"
-        if name not in done:
-            start = _start(energy, rank, settings)
-            look = _Trial(hidden, expected, limits, partial(_tell, report, cost, rank, total))
-            if start is not None:
-                _flow(energy, start, decay, settings, look=look)
-            done[name] = look.outcome()
-        cost += rank
-        report("choosing", cost / total)
-        if done[name]["error"] < best["validation_rmse"]:
-            best = {"validation_rmse": done[name]["error"], "time": done[name]["time"]}
-            best |= {"rank": rank, "weight_decay": decay}
-    best |= {"shrinkage": shrinkage, "biases_rmse": alone, "entries": len(seen.values)}
-    return best | {"trials": len(tries)}
-
-
-def _tell(report: Progress, done: int, rank: int, total: int, steps: int) -> None:
-    """How far it is with the trials; a trial does not know how many steps it will take."""
-    report("choosing", (done + (1 - 0.8**steps) * rank) / total)
-
-
-class _Trial:
-    """Looks at the hidden entries after each step, and ends the run where they get worse."""
-
-    def __init__(
-        self,
-        hidden: _Table,
-        expected: Array,
-        limits: tuple[float, float] | None,
-        report: Callable[[int], None],
-    ) -> None:
-        self._hidden, self._expected, self._limits = hidden, expected, limits
-        self._report = report
-        self.error, self.time = math.inf, 0.0
-        self._last = math.inf, 0.0  # error and time of the last gain worth waiting for
-        self._idle = 0  # steps since then
-        self._path: list[tuple[float, float]] = []
-
-    def outcome(self) -> dict[str, Any]:
-        times, errors = ([step[k] for step in self._path] for k in (0, 1))
-        return {"error": self.error, "time": self.time, "times": times, "errors": errors}
-
-    def __call__(self, t: float, W: Factors) -> None:
-        places = self._hidden.rows, self._hidden.cols
-        error = _rmse(self._expected + W.entries(*places), self._hidden, self._limits)
-        self._path.append((t, error))
-        self._report(len(self._path))
-        if error < self.error:
-            self.error, self.time = error, t
-        if error < _GAIN * self._last[0]:
-            self._last, self._idle = (error, t), -1
-        self._idle += 1
-        waited = self._idle >= _IDLE and t > _PATIENCE * self._last[1]
-        if waited or error > _WORSE * self.error:
-            raise StopIteration
-
-
-def _start(energy: SparseCompletion, rank: int, settings: _Settings) -> Factors | None:
-    """In the directions of the residual, all singular values alike; None if it has too few."""
-    try:
-        start = spectral_start(energy, rank)
-    except ValueError:
-        return None
-    scale = settings.scale or _SCALE * float(start.sigma[0])
-    return start._replace(sigma=np.full(rank, scale))
-
-
-def _flow(
-    energy: SparseCompletion,
-    start: Factors,
-    decay: float,
-    settings: _Settings,
-    time: float = _LONG,
-    look: _Trial | Callback | None = None,
-) -> Factors:
-    run = flow(
-        energy, start, (0, time), depth=settings.depth, weight_decay=decay, rtol=1e-4,
-        max_steps=_STEPS if time == _LONG else 10 * _STEPS, callback=look, engine=settings.engine,
-    )  # fmt: skip
-    return run.factors()
-
-
 def _trained(
-    table: _Table,
-    settings: _Settings,
+    table: Table,
+    settings: Settings,
     chosen: dict[str, Any],
     limits: tuple[float, float] | None,
     report: Progress,
@@ -337,8 +165,8 @@ def _trained(
     chosen["time"] *= chosen["entries"] / len(table.values)
     chosen["entries"] = len(table.values)
     energy, (m, n) = table.residual(biases), table.shape
-    start = _start(energy, chosen["rank"], settings) if chosen["rank"] else None
-    if start is None:  # mean and biases say it all
+    begin = start(energy, chosen["rank"], settings) if chosen["rank"] else None
+    if begin is None:  # mean and biases say it all
         W = Factors(np.zeros((m, 0)), np.zeros(0), np.zeros((n, 0)))
     else:
         time = chosen["time"]
@@ -346,5 +174,5 @@ def _trained(
         def tell(t: float, W: Factors) -> None:
             report("training", t / time)
 
-        W = _flow(energy, start, chosen["weight_decay"], settings, time, tell)
+        W = run_flow(energy, begin, chosen["weight_decay"], settings, time, tell)
     return LowRankCompletion(*W, biases.rows, biases.cols, biases.mean, limits, chosen)

@@ -1,15 +1,15 @@
 """A simulation on disk: paths run in groups, each kept as soon as it is done, so none is run twice.
 
 Path k of a seed is the same numbers in any company (:mod:`dlngeo._random`), so groups put
-together are the run in one piece, bit for bit (:mod:`dlngeo._store.groups`).
+together are the run in one piece, bit for bit. They are the chunks of a store of runs along one
+axis, ``path`` (:mod:`dlngeo._store.runs`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from dlngeo._engine import recorded
 from dlngeo._environment import differences, numerics
 from dlngeo._paths.run import report
 from dlngeo._results import ensemble
-from dlngeo._store import sealed
-from dlngeo._store.groups import Group, Groups, require_name
+from dlngeo._store.blocks import Block
+from dlngeo._store.files import GROUPS
+from dlngeo._store.runs import Runs, State, Variable, found, leftovers, require_extra
 from dlngeo.simulation._beside import Comparison, beside
 from dlngeo.simulation.config import Config, difference, from_toml, read, to_toml
 
 GROUP = 128  # paths
-_WHAT = "group of paths"
+_Record = Mapping[str, Any]
 
 
 def run(
@@ -37,16 +38,16 @@ def run(
     progress: Callable[[int], None] | None = None,
     mix_environments: bool = False,
 ) -> Comparison:
-    """Simulate, or go on from the groups that are in ``out`` already.
+    """Simulate, or go on from the paths that are in ``out`` already.
 
     Parameters
     ----------
     config : Config
     out : path
-        A folder; groups are kept in ``out/groups``. Where others may write to it meanwhile, hold
-        it: ``dlngeo._store.files.held``.
+        A folder; paths are kept in ``out/runs.zarr`` (the extra ``study``). Where others may write
+        to it meanwhile, hold it: ``dlngeo._store.files.held``.
     progress : callable or None
-        ``progress(n)`` when the first n paths are on disk.
+        ``progress(n)`` when n paths are on disk.
     mix_environments : bool
         Go on from paths that were made with other versions or on another kind of processor. They
         have the law of this run, but not the bits.
@@ -55,38 +56,42 @@ def run(
     ------
     ValueError
         If the folder holds paths of another configuration or, unless asked to mix, of another
-        environment; a damaged group; or a result of more paths than these.
+        environment; damaged paths, or those of an earlier version of the library; or a result of
+        more paths than these.
     """
     _checks.instance(config, "config", Config)
     _checks.instance(out, "out", str, os.PathLike)
     _checks.flag(mix_environments, "mix_environments")
     if progress is not None:
         _checks.function(progress, "progress")
+    require_extra()
     _require_room(config, Path(out))
-    groups = _groups(config, out)
+    store, state = _opened(config, Path(out))
     now = numerics() | {"engine": recorded(config.engine_taken())}
-    groups.require_environment(lambda group: _versions(_provenance(group)), now, mix_environments)
-    finished = groups.finished(lambda paths: _group(config, paths), progress)
-    return beside(config.build_energy(), _together(config, finished))
+    _require_environment(Path(out), state, now, mix_environments)
+    made = None
+    if store is None:
+        made = _group(config, range(min(GROUP, config.paths)))  # refused before anything is there
+        about = {"config": to_toml(config)}
+        store = Runs.create(Path(out), {"path": range(config.paths)}, (GROUP,), about)
+    blocks = _blocks(config, store)
+    for block in blocks:
+        if block.number not in state.finished:
+            variables, record = made or _group(config, block.runs)
+            made = None
+            store.write(block, variables, record)
+            state.finished[block.number] = record
+        if progress is not None:
+            progress(min(block.last + 1, config.paths))
+    records = [state.finished[block.number] for block in blocks]
+    return beside(config.build_energy(), _together(config, store, records))
 
 
 def seconds(config: Config, out: str | Path) -> float:
     """How long the groups of this run took, interruptions not counted."""
-    groups = _groups(config, out)
-    return float(sum(groups.read(file)["seconds"] for _, file in groups.files()))
-
-
-def _groups(config: Config, out: str | Path) -> Groups:
-    return Groups(Path(out), config.paths, GROUP, "paths", lambda file: _read(file, config))
-
-
-def _provenance(group: Group) -> dict[str, Any]:
-    return dict(json.loads(str(group["provenance"])))
-
-
-def _versions(provenance: dict[str, Any]) -> dict[str, str]:
-    """On what the last bits depend."""
-    return dict(provenance["versions"]) | {"engine": provenance["engine"]}
+    store, state = _opened(config, Path(out))
+    assert store is not None
+    return float(sum(state.finished[b.number]["seconds"] for b in _blocks(config, store)))
 
 
 def save(
@@ -112,10 +117,10 @@ def save(
 # -------------------------------------------------------------------------------------- one group
 
 
-def _group(config: Config, paths: range) -> Group:
-    """The arrays of these paths."""
+def _group(config: Config, paths: range) -> tuple[dict[str, Variable], dict[str, Any]]:
+    """The arrays of these paths, and how they were made."""
     begun = time.perf_counter()
-    found = langevin.simulate(
+    run = langevin.simulate(
         config.build_energy(),
         config.matrix(),
         depth=config.depth,
@@ -132,37 +137,35 @@ def _group(config: Config, paths: range) -> Group:
         engine=config.engine,
         save_every=config.save_every,
     )
-    return {
-        "config": to_toml(config),
-        "paths": (paths[0], paths[-1]),
-        "t": found.t,
-        "W": found.W,
-        **dict(zip(_layers(config), found.weights or (), strict=True)),
-        "ends": found.ends,
-        "provenance": json.dumps(found.provenance),
+    variables = {"W": Variable(("time", "row", "column"), run.W), "ends": Variable((), run.ends)}
+    for p, layer in enumerate(run.weights or (), start=1):
+        variables[f"W_{p}"] = Variable(("time", f"node_{p}", f"node_{p - 1}"), layer)
+    return variables, {
+        "t": run.t.tolist(),
+        "provenance": run.provenance,
         "seconds": time.perf_counter() - begun,
     }
 
 
-def _together(config: Config, groups: list[Group]) -> ensemble.Ensemble:
+def _together(config: Config, store: Runs, records: list[_Record]) -> ensemble.Ensemble:
     """One ensemble of all groups."""
-    parts = [_provenance(group) for group in groups]
+    parts = [record["provenance"] for record in records]
     first = parts[0]
     provenance = {
         **first,
         "spawn_key": tuple(first["spawn_key"]),
         "cut": sum(part["cut"] for part in parts),
     }
-    ends = np.concatenate([group["ends"] for group in groups])
+    ends = store.read("ends")[: config.paths]
     message = report(ends, provenance)
     mixed = sorted({differences(_versions(first), _versions(part)) for part in parts} - {""})
     if mixed:
         message += f", the paths of one seed in several environments ({'; '.join(mixed)})"
     return ensemble.build(
         config.equation(),
-        groups[0]["t"],
-        np.concatenate([group["W"] for group in groups]),
-        tuple(np.concatenate([group[p] for group in groups]) for p in _layers(config)) or None,
+        np.array(records[0]["t"]),
+        store.read("W")[: config.paths],
+        tuple(store.read(name)[: config.paths] for name in _layers(config)) or None,
         ends,
         message,
         provenance,
@@ -174,7 +177,53 @@ def _layers(config: Config) -> list[str]:
     return [f"W_{p}" for p in range(1, int(config.depth) + 1)] if config.upstairs else []
 
 
-# ----------------------------------------------------------------------------------------- files
+def _versions(provenance: _Record) -> dict[str, str]:
+    """On what the last bits depend."""
+    return dict(provenance["versions"]) | {"engine": provenance["engine"]}
+
+
+# -------------------------------------------------------------------------------------- the store
+
+
+def _opened(config: Config, out: Path) -> tuple[Runs | None, State]:
+    """The store of this run, made larger where it must be, and what is finished of it."""
+    if (out / GROUPS).exists():
+        raise ValueError(
+            f"{out / GROUPS} holds paths as version 0.1 kept them, which are not read any more; "
+            "choose another folder, or remove it, and they are simulated again"
+        )
+    store = found(out)
+    if store is None:
+        return None, State({}, {})
+    if "config" not in store.attributes:
+        raise ValueError(f"{out} holds runs of dlngeo sweep; choose another folder")
+    for file in leftovers(out):
+        file.unlink()
+    _require_same(from_toml(str(store.attributes["config"])), config, f"{out} holds paths")
+    if store.grid["path"] < config.paths:
+        store.grow({"path": range(config.paths)}, config=to_toml(config))
+    state = store.state()
+    if state.damaged:
+        number, words = next(iter(state.damaged.items()))
+        seal = store.seal(store.blocks[number])
+        raise ValueError(f"{words}; remove {seal}, and its paths are simulated again")
+    return store, state
+
+
+def _blocks(config: Config, store: Runs) -> list[Block]:
+    """The groups that have paths of this run; there may be more."""
+    return [block for block in store.blocks if block.first < config.paths]
+
+
+def _require_environment(out: Path, state: State, now: dict[str, str], mix: bool) -> None:
+    """Refuse paths that were made with other versions than those of ``now``."""
+    for record in state.finished.values():
+        differ = differences(_versions(record["provenance"]), now)
+        if differ and not mix:
+            raise ValueError(
+                f"{out} holds paths of another environment: {differ}. Choose another "
+                "folder, or --mix-environments: then the numbers are no longer those of one run"
+            )
 
 
 def kept(out: Path) -> Config | None:
@@ -210,28 +259,3 @@ def _require_same(there: Config, config: Config, what: str) -> None:
         differs = f"{theirs}, not {ours}"
         differs = differs if len(differs) < 200 else f"another {key}"
         raise ValueError(f"{what} of another run, with {differs}; choose another folder")
-
-
-def _read(file: Path, config: Config) -> Group:
-    """A group as it was written, of this run and of the paths in its name."""
-    group = sealed.read(file, _WHAT)
-    try:
-        # Groups of version 0.1 and before call their configuration "told".
-        there = from_toml(str(group["config" if "config" in group else "told"]))
-        first, last = group["paths"].tolist()
-        _require_whole(group, there)
-    except Exception as error:  # whole, but written by something else: anything may be in it
-        raise sealed.foreign(file, _WHAT, error) from None
-    _require_same(there, config, f"{file.parent.parent} holds paths")
-    require_name(file, first, last, "paths")
-    return group
-
-
-def _require_whole(group: Group, config: Config) -> None:
-    first, last = group["paths"].tolist()
-    paths, frames = last - first + 1, len(group["t"])
-    shapes = {group[name].shape[:2] for name in ("W", *_layers(config))}
-    if shapes != {(paths, frames)} or group["ends"].shape != (paths,):
-        raise ValueError("arrays of other shapes")
-    if not {"cut", "engine", "versions"} <= set(_provenance(group)) or group["seconds"].shape != ():
-        raise ValueError("an incomplete record")

@@ -27,7 +27,7 @@ _EXTRA = list(zip(_METHOD.A_EXTRA, _METHOD.C_EXTRA.tolist(), strict=True))
 
 
 def dop853_step(fun: RHS, t: float, y: Array, f: Array, h: float, slopes: Array) -> Array:
-    """The state after a step of size h from (t, y), where f is ``fun(t, y)``.
+    """The state after a step of size h from (t, y), where f is ``fun(t, y)``, an array of its own.
 
     The right-hand sides go to ``slopes`` (13, n), the one at the new state last.
     """
@@ -41,9 +41,11 @@ def dop853_step(fun: RHS, t: float, y: Array, f: Array, h: float, slopes: Array)
 
 def error(slopes: Array, h: float, scale: Array) -> float:
     """The scaled error: of order 5, less where that of order 3 shows it to be too large."""
-    fifth, third = (float(np.linalg.norm(E @ slopes / scale)) for E in (_METHOD.E5, _METHOD.E3))
-    size = np.hypot(fifth, 0.1 * third)
-    return abs(h) * fifth * (fifth / size) / max(1, scale.size) ** 0.5 if size > 0 else size
+    fifth, third = (  # times h first: slopes may be too large to be squared
+        float(np.linalg.norm(h * (E @ slopes) / scale)) for E in (_METHOD.E5, _METHOD.E3)
+    )
+    size = float(np.hypot(fifth, 0.1 * third))
+    return fifth * (fifth / size) / max(1, scale.size) ** 0.5 if size > 0 else size
 
 
 def stiffness(slopes: Array) -> float:

@@ -19,7 +19,7 @@ from dlngeo._checks import Array
 from dlngeo.solvers._stabilised import StabilisedSolver
 from dlngeo.solvers._step_control import RHS
 
-_SAFETY = 5.0  # by which the estimate of a local error is held below its tolerance
+SAFETY = 5.0  # by which the estimate of a local error is held below its tolerance
 
 
 class Coefficients(NamedTuple):
@@ -152,7 +152,7 @@ class RKC(StabilisedSolver):
         return (self._most_stages**2 - 1) / 1.54
 
     def _error(self, error: Array, y: Array) -> float:
-        return _SAFETY * super()._error(error, y)
+        return SAFETY * super()._error(error, y)
 
     def _attempt(self, h: float) -> tuple[float, tuple[Array, Array]]:
         stages = min(max(2, stages_for(abs(h), self._radius)), self._most_stages + 1)

@@ -51,10 +51,9 @@ class AdaptiveSolver(OdeSolver):
         self.y: Array
         self.rtol, self.atol = tolerances(self, max_step, rtol, atol, first_step, extraneous)
         self.max_step, self.rejected = max_step, 0
-        counted: RHS = self.fun
-        self.fun: RHS = lambda t, y: np.array(
-            counted(t, y)
-        )  # it may write into one array each time
+        # a right-hand side may write into one array each time: its answer lasts until the next
+        self._passing: RHS = self.fun
+        self.fun: RHS = lambda t, y: np.array(self._passing(t, y))
         with np.errstate(over="ignore", invalid="ignore"):
             self.f: Array = self.fun(self.t, self.y)
             self._prepare()
@@ -198,3 +197,24 @@ class HermiteOutput(DenseOutput):
         result = np.tensordot(self._cubic, powers, axes=(0, 0))
         result += self._start if x.ndim == 0 else self._start[:, None]
         return np.asarray(result)
+
+
+class MidpointOutput(HermiteOutput):
+    """The polynomial of degree 5 that meets states and slopes at both ends and in the middle."""
+
+    def __init__(
+        self, t_old: float, t: float, y_old: Any, y: Array, f_old: Array, f: Array, middle: Array,
+        slope: Array,
+    ) -> None:  # fmt: skip
+        super().__init__(t_old, t, y_old, y, f_old, f)
+        h = t - t_old
+        apart = middle - super()._call_impl(np.asarray(0.5 * (t_old + t)))
+        turn = h * slope - (1.5 * (y - y_old) - 0.25 * h * (f_old + f))  # less the cubic's
+        self._quintic = 16 * np.stack((apart, turn))
+
+    def _call_impl(self, t: Array) -> Array:
+        x = (np.asarray(t) - self.t_old) / (self.t - self.t_old)
+        bump = (x * (1 - x)) ** 2
+        result = super()._call_impl(t)
+        result += np.tensordot(self._quintic, np.stack((bump, bump * (x - 0.5))), axes=(0, 0))
+        return result

@@ -15,7 +15,7 @@ from dlngeo._store.files import require_folder, together
 from dlngeo._store.signals import Stopped
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.sweeps.executors import opened
-from dlngeo.sweeps.reading import from_toml, read
+from dlngeo.sweeps.reading import read, recorded
 from dlngeo.sweeps.running import load, run
 from dlngeo.sweeps.settings import function
 
@@ -128,7 +128,7 @@ class Show:
         data = load(self.folder)
         require_folder(out)
         out.mkdir(parents=True, exist_ok=True)
-        named = from_toml(data.attrs["study"], folder=data.attrs["folder"]).figure
+        named = recorded(data.attrs["study"], data.attrs["folder"]).figure
         draw = function(named, data.attrs["folder"], "figure") if named else overview
         with together(out, last="figure.png") as draft:
             save(draw(data), draft / "figure.png")
@@ -181,16 +181,20 @@ def overview(data: xarray.Dataset) -> Figure:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False,
-                      fontsize=8)  # fmt: skip
+        figure.legend(
+            handles, labels, title="mean ± 2 s.e. over paths", loc="outside lower center",
+            ncols=4, frameon=False, fontsize=8, title_fontsize=8,
+        )  # fmt: skip
     return figure
 
 
 def _draw_means(axes: Axes, values: Any, along: str) -> None:
     """Mean ± 2 standard errors along an axis, a line for each cell of the others."""
     others = [one for one in values.dims if one not in (along, "path")]
-    finite = np.isfinite(values[along].values)
-    x = np.where(finite, values[along].values, np.nan)
+    x = values[along].values
+    if not np.isfinite(x).all():  # places, with the values as their names
+        axes.set_xticks(range(x.size), [_number(one) for one in x])
+        x = np.arange(x.size)
     cells = itertools.product(*(range(values.sizes[one]) for one in others))
     for k, place in enumerate(itertools.islice(cells, _LINES)):
         part = values[dict(zip(others, place, strict=True))].transpose(along, "path").values
@@ -199,9 +203,9 @@ def _draw_means(axes: Axes, values: Any, along: str) -> None:
         axes.errorbar(
             x, mean, 2 * error, marker="o", markersize=3, capsize=2, linewidth=1.2,
             linestyle=_STYLES[k % 4], color=str(0.15 * (k // 4) + 0.1 * (k % 4)),
-            label=", ".join(words) or "mean ± 2 s.e.",
+            label=", ".join(words) or "all paths",
         )  # fmt: skip
-    if np.nanmin(x) > 0 and np.nanmax(x) > 20 * np.nanmin(x):
+    if x.min() > 0 and x.max() > 20 * x.min():
         axes.set_xscale("log")
     axes.set_xlabel(along)
     axes.set_ylabel(values.name)

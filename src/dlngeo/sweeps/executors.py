@@ -43,14 +43,21 @@ def opened(name: str, workers: int | None) -> Iterator[tuple[Executor | None, in
             raise ValueError(f"--workers {workers} needs --executor processes or dask://host:port")
         yield None, 1
     elif name == "processes":
-        count = workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else "")
-        with _processes(count or os.cpu_count() or 1) as pool:
-            yield pool, count or os.cpu_count() or 1
+        count = workers or _processors()
+        with _processes(count) as pool:
+            yield pool, count
     elif name.startswith(_DASK) and len(name) > len(_DASK):
         with _dask(name.removeprefix(_DASK)) as (executor, threads):
             yield executor, workers or threads
     else:
         raise ValueError(f"--executor must be inline, processes or {_DASK}host:port, not {name!r}")
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
@@ -99,15 +106,8 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         threads = sum(client.ncores().values())
         if not threads:
             raise OSError(f"the Dask scheduler at {address} has no workers")
-        with contextlib.closing(_Cancelled(client.get_executor(pure=False))) as executor:
-            yield executor.executor, threads
-
-
-class _Cancelled:
-    """An executor whose tasks end when it is closed."""
-
-    def __init__(self, executor: Executor) -> None:
-        self.executor = executor
-
-    def close(self) -> None:
-        self.executor.shutdown(wait=False)
+        executor = client.get_executor(pure=False)
+        try:
+            yield executor, threads
+        finally:
+            executor.shutdown(wait=False)

@@ -69,6 +69,16 @@ def from_toml(text: str, *, folder: str = "") -> Study:
     return study
 
 
+def recorded(text: str, folder: str) -> Study:
+    """The study that a store was made for; what it names need not be there any more."""
+    study, table = object.__new__(Study), tomllib.loads(text)
+    for one in dataclasses.fields(Study):
+        made = one.default_factory() if callable(one.default_factory) else one.default
+        object.__setattr__(study, one.name, table.get(one.name, made))
+    object.__setattr__(study, "folder", folder)
+    return study
+
+
 def _unknown(key: str) -> str:
     near = difflib.get_close_matches(key, _KEYS, 1)
     hint = f"did you mean {near[0]}? " if near else ""

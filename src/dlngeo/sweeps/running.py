@@ -6,22 +6,30 @@ nor the size of chunks, nor their order, nor a restart changes a number.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlngeo import _checks
 from dlngeo._environment import differences as environments_differ
 from dlngeo._store.blocks import Block, block_shape
-from dlngeo._store.files import held
+from dlngeo._store.files import held, named
 from dlngeo._store.runs import Runs, State, found, leftovers, require_extra
 from dlngeo.sweeps import work
 from dlngeo.sweeps.executors import Inline
 from dlngeo.sweeps.observables import variable
-from dlngeo.sweeps.reading import from_toml
-from dlngeo.sweeps.study import Study, differences
+from dlngeo.sweeps.reading import recorded
+from dlngeo.sweeps.study import Study, differences, replaced_paths
 
 if TYPE_CHECKING:
     import xarray
@@ -110,7 +118,7 @@ def run(
         if called is not None:
             _checks.function(called, name)
     require_extra()
-    with held(out):
+    with held(out), named(out):
         store, state = _opened(study, out, workers, chunk)
         sweep = _Sweep(study, store, state, mix_environments, progress or (lambda runs: None))
         for words in state.damaged.values():
@@ -161,7 +169,9 @@ def opened(out: Path) -> tuple[Runs, State]:
 
 def study_in(store: Runs) -> Study:
     """The study that a store was made for."""
-    return from_toml(str(store.attributes["study"]), folder=str(store.attributes["folder"]))
+    if "study" not in store.attributes:
+        raise ValueError(f"{store.out} holds paths of dlngeo simulate, no runs of a study")
+    return recorded(str(store.attributes["study"]), str(store.attributes["folder"]))
 
 
 def labelled(study: Study, store: Runs, state: State) -> xarray.Dataset:
@@ -182,8 +192,8 @@ def labelled(study: Study, store: Runs, state: State) -> xarray.Dataset:
         runs=study.runs,
         seconds=sum(one["seconds"] for one in records),
         integrator_seconds=sum(one["integrators"] for one in records),
-        versions=made[0] if made else {},
-        **({"mixed_with": made[1:]} if len(made) > 1 else {}),
+        versions=json.dumps(made[0] if made else {}),
+        **({"mixed_with": json.dumps(made[1:])} if len(made) > 1 else {}),
     )
 
 
@@ -210,13 +220,18 @@ def _opened(study: Study, out: Path, workers: int, chunk: int | None) -> tuple[R
         return store, State({}, {})
     for file in leftovers(out):
         file.unlink()
-    differ = differences(study_in(store), study)
+    there = study_in(store)
+    more = study.paths > there.paths
+    differ = differences(replaced_paths(there, study.paths) if more else there, study)
     if differ:
         raise ValueError(
             f"{out} holds runs of another study: {'; '.join(differ)}; give the study as it was, or "
             "another folder"
         )
+    if store.grid["path"] < study.paths:
+        store.grow(study.coordinates, study=study.to_toml())
     store.label(study.coordinates)
+    store.change(study=study.to_toml(), folder=study.folder)  # the figure may be another
     return store, store.state()
 
 
@@ -261,7 +276,7 @@ class _Sweep:
         while len(pending) < window and (block := next(todo, None)) is not None:
             try:
                 future = executor.submit(work.compute, self.study, block.first, block.last)
-            except BrokenExecutor as error:
+            except Exception as error:
                 raise self._dead(block, error) from None
             pending[future] = block
         return bool(pending)
@@ -270,7 +285,7 @@ class _Sweep:
         """Keep what a chunk's future holds."""
         try:
             chunk = future.result()
-        except BrokenExecutor as error:
+        except (BrokenExecutor, CancelledError) as error:
             raise self._dead(block, error) from None
         except Exception as error:
             self._failed.append(f"chunk {block.number} ({' '.join(str(error).split())})")
@@ -282,8 +297,8 @@ class _Sweep:
 
     def _dead(self, block: Block, error: Exception) -> RuntimeError:
         return RuntimeError(
-            f"a worker process died, with chunk {block.number} or one beside it ({error}); it may "
-            f"have run out of memory. {self._kept()}"
+            f"a worker died, with chunk {block.number} or one beside it "
+            f"({type(error).__name__}: {error}); it may have run out of memory. {self._kept()}"
         )
 
     def _tell(self) -> None:

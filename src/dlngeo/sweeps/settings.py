@@ -6,6 +6,8 @@ import importlib
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from dlngeo import _checks, _plain
@@ -114,10 +116,21 @@ def function(name: Any, folder: str, key: str) -> Callable[..., Any]:
         raise ValueError(f"{key} must be a text 'module:function', not {_checks.shown(name)}")
     if folder and folder not in sys.path:
         sys.path.append(folder)
+        importlib.invalidate_caches()
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        loaded = importlib.import_module(module)
+        _require_beside(loaded, module, folder)
+        found = getattr(loaded, attribute)
     except Exception as error:  # whatever a module of yours raises
         raise ValueError(f"{key}: {name} cannot be imported ({error})") from None
     if not callable(found):
         raise ValueError(f"{key}: {name} must be a function, not {_checks.shown(found)}")
     return found
+
+
+def _require_beside(loaded: ModuleType, module: str, folder: str) -> None:
+    """Refuse a module of the same name as one that lies in the folder."""
+    own = Path(folder, *module.split(".")).with_suffix(".py")
+    there = getattr(loaded, "__file__", None) or "built in"
+    if folder and own.exists() and not (Path(there).exists() and own.samefile(there)):
+        raise ImportError(f"another module of that name is loaded, {there}; rename {own}")

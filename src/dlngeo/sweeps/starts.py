@@ -8,6 +8,7 @@ such group: child (1, cell, group) of the seed. The noise of a cell's paths is t
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -64,28 +65,29 @@ def downstairs(study: Study, cell: Cell, shape: tuple[int, int], paths: range) -
         return np.repeat(matrix_of(cell)[None], len(paths), axis=0)
     if law == "balanced":
         return weights.end_to_end(upstairs(study, cell, shape, paths))
-    W = cell.start["scale"] * _normals(study, cell, shape, paths)
-    return _signed(W, W, cell)
+
+    def group(generator: np.random.Generator) -> Weights:
+        W = cell.start["scale"] * generator.standard_normal((_GROUP, *shape))
+        return (_signed(W, W, cell),)
+
+    return _drawn(study, cell, paths, group)[0]
 
 
 def upstairs(study: Study, cell: Cell, shape: tuple[int, int], paths: range) -> Weights:
     """The starts W_1, ..., W_N, each (path, d_p, d_{p-1})."""
     law, depth = cell.start["law"], int(cell.dynamics["depth"])
     if law == "matrix":
-        return balanced.lift(downstairs(study, cell, shape, paths), depth)
+        layers = balanced.lift(matrix_of(cell), depth)
+        return tuple(np.repeat(W[None], len(paths), axis=0) for W in layers)
     hidden = cell.start.get("width", min(shape))
     widths = (shape[1], *[hidden] * (depth - 1), shape[0])
     make = weights.random_balanced if law == "balanced" else weights.random
-    groups = [
-        make(widths, cell.start["scale"], rng=generator, size=_GROUP)
-        for generator in _generators(study, cell, paths)
-    ]
-    first = paths.start % _GROUP
-    part = slice(first, first + len(paths))
-    layers = [np.concatenate(several)[part] for several in zip(*groups, strict=True)]
-    if "sign" in cell.start:
-        layers[-1] = _signed(layers[-1], weights.end_to_end(layers), cell)
-    return tuple(layers)
+
+    def group(generator: np.random.Generator) -> Weights:
+        layers = make(widths, cell.start["scale"], rng=generator, size=_GROUP)
+        return (*layers[:-1], _signed(layers[-1], weights.end_to_end(layers), cell))
+
+    return _drawn(study, cell, paths, group)
 
 
 def downstairs_of(layers: Weights) -> Array:
@@ -108,21 +110,17 @@ def low_rank(
     return downstairs(study, cell, shape, range(path, path + 1))[0]
 
 
-def _generators(study: Study, cell: Cell, paths: range) -> list[np.random.Generator]:
-    """A generator for each group that has some of these paths."""
-    groups = range(paths.start // _GROUP, (paths.stop - 1) // _GROUP + 1)
-    return [
-        np.random.default_rng(
-            np.random.SeedSequence(study.seed, spawn_key=(_START, cell.number, group))
-        )
-        for group in groups
-    ]
-
-
-def _normals(study: Study, cell: Cell, shape: tuple[int, int], paths: range) -> Array:
-    drawn = [g.standard_normal((_GROUP, *shape)) for g in _generators(study, cell, paths)]
+def _drawn(
+    study: Study, cell: Cell, paths: range, group: Callable[[np.random.Generator], Weights]
+) -> Weights:
+    """The layers of these paths, of all groups that have some of them."""
+    drawn = []
+    for number in range(paths.start // _GROUP, (paths.stop - 1) // _GROUP + 1):
+        seed = np.random.SeedSequence(study.seed, spawn_key=(_START, cell.number, number))
+        drawn.append(group(np.random.default_rng(seed)))
     first = paths.start % _GROUP
-    return np.ascontiguousarray(np.concatenate(drawn)[first : first + len(paths)])
+    part = slice(first, first + len(paths))
+    return tuple(np.concatenate(several)[part] for several in zip(*drawn, strict=True))
 
 
 def _signed(layer: Array, W: Array, cell: Cell) -> Array:

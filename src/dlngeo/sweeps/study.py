@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterator
@@ -172,6 +173,13 @@ def differences(one: Study, other: Study) -> list[str]:
         if a != b:  # as text, for NaN is no NaN's equal
             found.append(f"{key} = {_short(a)}, not {_short(b)}")
     return found
+
+
+def replaced_paths(study: Study, paths: int) -> Study:
+    """The same with another number of paths, not checked again."""
+    other = copy.copy(study)
+    object.__setattr__(other, "paths", paths)
+    return other
 
 
 def _flat(study: Study) -> dict[str, Any]:

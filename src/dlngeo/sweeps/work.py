@@ -15,8 +15,9 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.sweeps import dynamics, observables, starts
 from dlngeo.sweeps.study import Cell, Study
 
-_LONG, _SHORT = 4.0, 0.5  # seconds that a chunk should take at most, and at least
-_PROBE = 0.4  # seconds that tell what a run takes: many runs share their steps
+_LONG, _SHORT = 4.0, 1.0  # seconds that a chunk should take at most, and at least
+_PROBE, _ENOUGH = 0.025, 0.5  # seconds that tell what runs take, at least and at most
+_BYTES = 2**26  # of a chunk at most
 
 
 class Chunk(NamedTuple):
@@ -109,29 +110,38 @@ def largest(study: Study) -> tuple[int, int]:
 
 
 def chunk_size(study: Study, workers: int) -> int:
-    """Runs that take a good while, by the clock; some for each worker where there are enough."""
-    per_run = _seconds_per_run(study)
-    fair = math.ceil(study.runs / (4 * workers))
-    long, short = (max(1, math.ceil(seconds / per_run)) for seconds in (_LONG, _SHORT))
-    return min(long, max(short, fair))
+    """Runs that take a good while by the clock, and some for each worker if there are enough.
 
-
-def _seconds_per_run(study: Study) -> float:
-    """The mean over some cells, as many of a cell's paths together as the clock needs."""
-    cells = study.runs // study.paths
-    first = [study.paths * k for k in dict.fromkeys((0, cells // 2, cells - 1))]
+    Paths of one cell take some time together and some time each; both are told by more and more
+    paths of the first cell, and two other cells say how much it differs.
+    """
     compute(study, 0, 0)  # compiled, read and imported once for all
-    found = []
-    for run in first:
-        count, seconds = 1, 0.0
-        while True:
-            begun = time.perf_counter()
-            compute(study, run, run + count - 1)
-            seconds = time.perf_counter() - begun
-            if seconds > _PROBE or count == study.paths:
-                break
-            count = min(4 * count, study.paths)
-        found.append(seconds / count)
-        if seconds > _LONG:
-            break
-    return max(1e-9, sum(found) / len(found))
+    count, now, size = 1, *_timed(study, 0, 1)
+    fewer, before, one = 0, 0.0, now
+    # Until it shows what paths take each: what they take together is the most of it for a few.
+    while now < max(_PROBE, min(2 * one, _ENOUGH)) and count < study.paths:
+        fewer, before, count = count, now, min(4 * count, study.paths)
+        now, size = _timed(study, 0, count)
+    each = max((now - before) / (count - fewer), now / count / 50)
+    cells = study.runs // study.paths
+    others = [study.paths * k for k in sorted({cells // 2, cells - 1} - {0})]
+    factor = (now + sum(_timed(study, run, count)[0] for run in others)) / now / (1 + len(others))
+    each, together = factor * each, factor * max(0.0, now - count * each)
+
+    def runs(seconds: float) -> int:
+        cell = together + each * study.paths
+        if cell <= seconds:
+            return study.paths * int(seconds / cell)
+        return max(1, int((seconds - together) / each))
+
+    fair = math.ceil(study.runs / (4 * workers))
+    most = max(1, _BYTES * count // size)
+    return min(most, runs(_LONG), max(runs(_SHORT), fair))
+
+
+def _timed(study: Study, first: int, count: int) -> tuple[float, int]:
+    """Seconds that some runs took, and bytes that their observables have."""
+    begun = time.perf_counter()
+    chunk = compute(study, first, first + count - 1)
+    size = sum(one.values.nbytes for one in chunk.variables.values())
+    return time.perf_counter() - begun, size

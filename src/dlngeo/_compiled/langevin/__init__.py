@@ -1,1 +1,1 @@
-"""The Langevin equation downstairs on lanes: the schemes of :mod:`dlngeo.langevin._downstairs`."""
+"""The Langevin equation on lanes: schemes of :mod:`dlngeo.langevin`, downstairs and upstairs."""

@@ -77,15 +77,21 @@ def keep_sign(here: Frames, there: Frames, kept: Lanes, half: int, d: int) -> No
 
 @part
 def _orientation(frames: Frames, R: int, d: int) -> Lanes:
-    """The sign of det W: of U's, by Householder's reflections, as V turns; for d = 2 as it is."""
+    """The sign of det W: of U's, as V turns; for d = 2 as it is."""
     Y = frames.state
     if d == 1:
         return at(Y, 0)
     if d == 2:
         beside = at(Y, 1) * at(Y, 2)
         return mul_add(at(Y, 0), at(Y, 3), -beside) + mul_add(-at(Y, 1), at(Y, 2), beside)
+    return orientation(frames.U, R, d)
+
+
+@part
+def orientation(A: int, R: int, d: int) -> Lanes:
+    """A number with the sign of det A, by Householder's reflections."""
     for k in range(d * d):
-        put(R, k, at(frames.U, k))
+        put(R, k, at(A, k))
     sign = splat(1.0)
     for p in range(d - 1):
         square = splat(0.0)

@@ -5,8 +5,8 @@ T = P_{T_X}(Y - X). Here X_s = G_s H G_{s-1}ᵀ with rotations G and a symmetric
 frames of where the step began, Y_s = Λ + V_s. A tangent vector is A_s Λ + Θ - Λ A_{s-1}, A_0 = 0,
 and E turns G_s by A_s and adds Θ to H. Nothing is decomposed but H: once after the step along V,
 for H is then diagonal but for squares of it and T is found as if it were; and at the end, for the
-frames of where the step leads. Where a layer stretches a direction by a negative number its frame
-above is turned round, so that all layers keep λ > 0: the frame of the output turns with det W.
+frames of where the step leads. X_s begins with the sign of det Y_s, as E gives it: where that is
+negative the vector above the smallest λ is turned round; that of the output turns with det W.
 """
 
 from __future__ import annotations
@@ -23,13 +23,25 @@ from dlngeo._compiled.lanes import (
     mask_of,
     mul_add,
     put,
+    root,
     splat,
 )
+from dlngeo._compiled.lanes import size as magnitude
 from dlngeo._compiled.langevin.chart import Law, copy, zero
-from dlngeo._compiled.langevin.tangent import Pair, block, read, straighten, turn, without_normal_part
+from dlngeo._compiled.langevin.heed import orientation
+from dlngeo._compiled.langevin.tangent import (
+    Pair,
+    block,
+    read,
+    straighten,
+    turn,
+    without_normal_part,
+)
 
 _ITERATIONS = 60
+_AGAIN = 5  # iterations after which H is made diagonal again, where the search goes on
 _ROUNDING = 1e-17
+_STEPS = 8  # of Newton and Schulz, where a step is long
 
 
 class Search(NamedTuple):
@@ -55,25 +67,27 @@ def search(law: Law, lam: int, room: Search) -> tuple[int, Lanes]:
     """
     d, rows, depth = law.d, law.d * law.d, law.whole
     before, scale, askew = _along(law, lam, room)
-    good = _diagonalise(law, room, True)
+    good = ~_diagonalise(law, -1, True, room) & bits((scale > 1e-120) & (scale < 1e120))
     going, found, turned = -1, 0, splat(1.0)
     for count in range(_ITERATIONS):
         for s in range(1, depth + 1):
             above, below = block(room.G, s, rows), block(room.G, s - 1, rows)
             product(above, d, 1, block(room.Y, s - 1, rows), 1, d, room.half, d)
             product(room.half, d, 1, below, d, 1, block(room.seen, s - 1, rows), d)
-        turned = _turned_round(law, going, turned, room)
+        turned = turned * _turn_round(law, going, count == 0, room)
         size, angle = _tangent(law, going, count > 0, room)
         askew = _rotate_all(law, going, askew + angle, room)
         # T, its square over the one before (what is left of it next time), or rounding of it
         near = (size <= 1e-28 * scale) | (size * size <= 1e-32 * scale * before)
-        near = near | ((size <= 1e-22 * scale) & (size > 0.25 * before))
+        near = near | ((size <= 1e-26 * scale) & (size > 0.25 * before))
         found |= going & bits(near)
         going &= ~bits(near) & bits(size <= scale)
         before = size
         if going & good == 0:
             break
-    return found & good & _diagonalise(law, room, False), turned
+        if count % _AGAIN == _AGAIN - 1:
+            good &= ~_diagonalise(law, going, True, room)
+    return found & good & ~_diagonalise(law, -1, False, room), turned
 
 
 @part
@@ -100,7 +114,29 @@ def _along(law: Law, lam: int, room: Search) -> tuple[Lanes, Lanes, Lanes]:
         scale = mul_add(at(room.Y, k), at(room.Y, k), scale)
     for s in range(depth + 1):
         _identity(block(room.G, s, rows), d)
-    return size, scale, _rotate_all(law, -1, angle, room)
+    return size, scale, _first_turn(law, angle, room)
+
+
+@part
+def _first_turn(law: Law, angle: Lanes, room: Search) -> Lanes:
+    """I + A, made orthogonal; how far from it each GᵀG is at most. ``angle`` is the square of A."""
+    rows, long = law.d * law.d, angle > 0.5
+    most = 0.5 * angle  # the square of the norm of A, whose values come in pairs
+    factor = choose(long, 1.0 / root(1.0 + most), 1.0)
+    for s in range(1, law.whole + 1):
+        A, G = block(room.turns, s - 1, rows), block(room.G, s, rows)
+        for k in range(rows):
+            put(G, k, factor * (at(G, k) - at(A, k)))
+    askew = choose(long, most / (1.0 + most), most)
+    for count in range(_STEPS):
+        crooked = bits(askew > (_ROUNDING if count == 0 else 0.01))
+        if crooked == 0:
+            break
+        mask = mask_of(crooked)
+        for s in range(1, law.whole + 1):
+            _make_orthogonal(block(room.G, s, rows), mask, room, law.d)
+        askew = choose(mask, askew * askew, askew)
+    return askew
 
 
 @part
@@ -142,56 +178,107 @@ def _make_orthogonal(G: int, mask: Any, room: Search, d: int) -> None:
 
 
 @part
-def _diagonalise(law: Law, room: Search, signs: bool) -> int:
-    """Turn all frames to where H is diagonal; the lanes, as bits, in which that was possible.
+def _diagonalise(law: Law, lanes: int, signs: bool, room: Search) -> int:
+    """Turn all frames to where H is diagonal, in some lanes; those, as bits, that could not be.
 
-    With ``signs`` H may have negative eigenvalues.
+    With ``signs`` H may have negative eigenvalues, which become positive ones of another X.
     """
-    d, rows = law.d, law.d * law.d
+    d, rows, mask = law.d, law.d * law.d, mask_of(lanes)
     _identity(room.R, d)
-    good = ~svd(room.H, room.U, room.lam, room.R, d)
+    bad = svd(room.H, room.U, room.lam, room.R, d)
+    for p in range(d):
+        along = splat(0.0)
+        for q in range(d):
+            k, one = p * d + q, 1.0 if p == q else 0.0
+            along = mul_add(at(room.U, k), at(room.R, k), along)
+            put(room.R, k, choose(mask, at(room.R, k), one))
+            put(room.H, k, choose(mask, one * at(room.lam, p), at(room.H, k)))
+        if not signs:
+            bad |= ~bits(along > 0.5)
     for s in range(law.whole + 1):
         G = block(room.G, s, rows)
         product(room.R, d, 1, G, 1, d, room.half, d)
         copy(room.half, G, rows)
-    zero(room.H, rows)
-    for p in range(d):
-        put(room.H, p * d + p, at(room.lam, p))
-        if not signs:
-            along = splat(0.0)
-            for k in range(p * d, p * d + d):
-                along = mul_add(at(room.U, k), at(room.R, k), along)
-            good &= bits(along > 0.5)
-    return good
+    return bad & lanes
 
 
 @part
-def _turned_round(law: Law, lanes: int, turned: Lanes, room: Search) -> Lanes:
-    """Turn round frames above what is stretched by a negative number."""
-    d, rows, depth = law.d, law.d * law.d, law.whole
+def _turn_round(law: Law, lanes: int, start: bool, room: Search) -> Lanes:
+    """Turn vectors of frames round so that all λ > 0: -1 where that was done to an output.
+
+    At the start the smallest λ, in every layer whose determinant is negative.
+    """
+    d, rows, depth, turned = law.d, law.d * law.d, law.whole, splat(1.0)
+    if start:
+        some = _signs(law, lanes, room)
+        least = at(room.lam, 0)
+        for p in range(1, d):
+            least = choose(at(room.lam, p) < least, at(room.lam, p), least)
+        for p in range(d):
+            this = some & bits(at(room.lam, p) == least)
+            some &= ~this
+            if this:
+                turned = turned * _flip(law, p, this, room)
     for p in range(d):
-        some = 0
+        total = splat(0.0)
         for s in range(depth):
-            some |= bits(at(room.seen, s * rows + p * d + p) < 0.0)
-        some &= lanes
-        if some == 0:
-            continue
-        mask, below = mask_of(some), splat(1.0)
-        for s in range(1, depth + 1):
-            seen, G = block(room.seen, s - 1, rows), block(room.G, s, rows)
-            above = choose(at(seen, p * d + p) < 0.0, -below, below)
-            above = choose(mask, above, 1.0)
-            for k in range(d):
-                put(seen, p * d + k, above * at(seen, p * d + k))
-                put(G, p * d + k, above * at(G, p * d + k))
-            for k in range(d):
-                put(seen, k * d + p, below * at(seen, k * d + p))
-            below = above
-        turned = turned * below
-        for k in range(d):
-            for entry in (p * d + k, k * d + p):
-                put(room.H, entry, choose(mask, 0.0, at(room.H, entry)))
+            total += at(room.seen, s * rows + p * d + p)
+        some = lanes & bits(total < 0.0)
+        if some:
+            for s in range(1, depth + 1):
+                put(room.pair.upper, s, -1.0)
+            turned = turned * _flip(law, p, some, room)
     return turned
+
+
+@part
+def _signs(law: Law, lanes: int, room: Search) -> int:
+    """The signs of the determinants of all layers, in rows; lanes, as bits, where one is -1."""
+    d, some = law.d, 0
+    for s in range(1, law.whole + 1):
+        seen = block(room.seen, s - 1, d * d)
+        unclear = lanes & ~_dominant(seen, d)
+        put(room.pair.upper, s, 1.0)
+        if unclear:
+            negative = unclear & bits(orientation(seen, room.half, d) < 0.0)
+            put(room.pair.upper, s, choose(mask_of(negative), -1.0, splat(1.0)))
+            some |= negative
+    return some
+
+
+@part
+def _dominant(A: int, d: int) -> int:
+    """Lanes, as bits, where each diagonal entry exceeds the others of its row: then det A > 0."""
+    lanes = -1
+    for p in range(d):
+        rest = splat(0.0)
+        for q in range(d):
+            if q != p:
+                rest += magnitude(at(A, p * d + q))
+        lanes &= bits(at(A, p * d + p) > rest)
+    return lanes
+
+
+@part
+def _flip(law: Law, p: int, lanes: int, room: Search) -> Lanes:
+    """Turn round the p-th vectors of frames: each layer's by its sign more than those below.
+
+    What was done to the output's is returned; H's entries beside λ_p are set back.
+    """
+    d, rows, mask, below = law.d, law.d * law.d, mask_of(lanes), splat(1.0)
+    for s in range(1, law.whole + 1):
+        seen, G = block(room.seen, s - 1, rows), block(room.G, s, rows)
+        above = choose(mask, below * at(room.pair.upper, s), 1.0)
+        for k in range(p * d, p * d + d):
+            put(seen, k, above * at(seen, k))
+            put(G, k, above * at(G, k))
+        for k in range(p, rows, d):
+            put(seen, k, below * at(seen, k))
+        below = above
+    for k in range(d):
+        for entry in (p * d + k, k * d + p):
+            put(room.H, entry, choose(mask, 0.0, at(room.H, entry)))
+    return below
 
 
 @part

@@ -1,7 +1,7 @@
 """Steps of gradient flows on lanes, each member with its own step size.
 
-Members stand in rows, ``y[member]``, and are taken eight at a time through scratch that stays in
-the cache; where fewer than eight are left, the last stands for those that lack.
+Members stand in rows, ``y[member]``, and eight of them, a tile, are taken at a time through scratch
+that stays in the cache; where fewer than eight are named, the last stands for those that lack.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dlngeo._checks import Array
-from dlngeo._compiled.flow_velocity import Problem, Rows, rest, velocity
+from dlngeo._compiled.flows.velocity import Problem, Rows, rest, velocity
 from dlngeo._compiled.kernels import bare, kernel
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, mul_add, put, root, size, splat
 
@@ -23,6 +25,19 @@ class Pair(NamedTuple):
     coefficients: Array
     three: Array
     five: Array
+
+
+class Chebyshev(NamedTuple):
+    """A stabilised method of one number of stages.
+
+    Two recurrences, (stages, 3): of h times the slope, of the last two states; between them four
+    stages, whose coefficients (4, 4) are those of stages 2, 3, 4 and of what comes of them.
+    """
+
+    first: Array
+    second: Array
+    finish: Array
+    error: Array  # weights of the state before, the first body's end, three slopes, the new state
 
 
 class Members(NamedTuple):
@@ -54,15 +69,15 @@ def layout(begins: Array, numbers: Array) -> Rows:
 
 
 @kernel
-def load(S: Array, rows: Rows, members: Members, first: int) -> int:
-    """Put the members from ``first`` on into lanes: states, and h times their velocities."""
-    count = min(LANES, members.h.size - first)
+def load(S: Array, rows: Rows, members: Members, names: Array, first: int) -> int:
+    """Put the members named from ``first`` on into lanes: states, and h times their velocities."""
+    count = min(LANES, names.size - first)
     y, f = members.y, members.f
     for lane in range(LANES):
-        q = first + min(lane, count - 1)
+        q = names[first + min(lane, count - 1)]
         S[rows.scalars, lane], S[rows.scalars + 1, lane] = members.h[q], members.atol[q]
     for lane in range(LANES):
-        q = first + min(lane, count - 1)
+        q = names[first + min(lane, count - 1)]
         for k in range(rows.size):
             S[rows.before + k, lane] = y[q, k]
             S[rows.slopes + k, lane] = f[q, k]
@@ -75,7 +90,7 @@ def load(S: Array, rows: Rows, members: Members, first: int) -> int:
 @kernel
 def hand_over(
     S: Array, rows: Rows, slope: Array, value: Array, members: Members, out: Outcome, last: int,
-    first: int, count: int,
+    names: Array, first: int, count: int,
 ) -> None:  # fmt: skip
     """What became of a tile: rows 2 and 3 of the scalars are error and stiffness."""
     entries, square, s = slope.shape[0] * slope.shape[1], splat(0.0), rows.scalars
@@ -83,7 +98,7 @@ def hand_over(
         square = mul_add(at(S, k), at(S, k), square)
     put(S, s + 4, root(square))
     for lane in range(count):
-        q = first + lane
+        q = names[first + lane]
         out.value[q], out.slope[q] = value[lane], S[s + 4, lane]
         out.error[q], out.stiffness[q] = S[s + 2, lane], S[s + 3, lane]
         if out.error[q] <= out.limit and math.isfinite(value[lane]):
@@ -104,15 +119,16 @@ def look(
     problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
     out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
     W, E1, E = views(S, rows, widths)
+    names = np.arange(h.size)
     for first in range(0, h.size, LANES):
-        count = load(S, rows, members, first)
+        count = load(S, rows, members, names, first)
         for k in range(rows.size):
             put(S, rows.after + k, at(S, rows.before + k))
         rest(S, rows, widths[0])
         velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), rows.slopes)
         put(S, rows.scalars + 2, splat(0.0))
         put(S, rows.scalars + 3, splat(0.0))
-        hand_over(S, rows, E1, E, members, out, rows.slopes, first, count)
+        hand_over(S, rows, E1, E, members, out, rows.slopes, names, first, count)
 
 
 @kernel
@@ -135,21 +151,31 @@ def dormand_prince(
     S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
     problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
     out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
-    W, E1, E = views(S, rows, widths)
     pair = Pair(bare(starts), bare(stages), bare(coefficients), bare(three), bare(five))
-    n, final = rows.size, starts.size - 1
-    last = rows.slopes + final * n
+    names = np.arange(h.size)
     for first in range(0, h.size, LANES):
-        count = load(S, rows, members, first)
-        step = at(S, rows.scalars)
-        rest(S, rows, widths[0])
-        for s in range(final - 1):
-            _combine(S, rows, pair, s, rows.stage)
-            velocity(S, rows, problem, W, E1, E, rows.stage, step, rows.slopes + (s + 1) * n)
-        _combine(S, rows, pair, final - 1, rows.after)
-        velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), last)
-        _errors(S, rows, pair, numbers[2], last)
-        hand_over(S, rows, E1, E, members, out, last, first, count)
+        pair_tile(S, rows, problem, pair, numbers[2], members, out, names, first)
+
+
+@kernel
+def pair_tile(
+    S: Array, rows: Rows, problem: Problem, pair: Pair, rtol: float, members: Members, out: Outcome,
+    names: Array, first: int,
+) -> None:  # fmt: skip
+    """One step of the 8(5,3) pair for the members named from ``first`` on."""
+    W, E1, E = views(S, rows, problem.widths)
+    n, final = rows.size, pair.starts.size - 1
+    last = rows.slopes + final * n
+    count = load(S, rows, members, names, first)
+    step = at(S, rows.scalars)
+    rest(S, rows, problem.widths[0])
+    for s in range(final - 1):
+        _combine(S, rows, pair, s, rows.stage)
+        velocity(S, rows, problem, W, E1, E, rows.stage, step, rows.slopes + (s + 1) * n)
+    _combine(S, rows, pair, final - 1, rows.after)
+    velocity(S, rows, problem, W, E1, E, rows.after, splat(1.0), last)
+    _errors(S, rows, pair, rtol, last)
+    hand_over(S, rows, E1, E, members, out, last, names, first, count)
 
 
 @kernel
@@ -201,34 +227,41 @@ def chebyshev(
     y: Array, f: Array, h: Array, atol: Array,
     y_new: Array, f_new: Array, value: Array, slope: Array, error: Array, stiffness: Array,
 ) -> None:  # fmt: skip
-    """One step of a stabilised method, of one number of stages, for every member.
-
-    Two recurrences, (stages, 3): of h times the slope, of the last two states; between them four
-    stages, whose coefficients (4, 4) are those of stages 2, 3, 4 and of what comes of them.
-    """
+    """One step of a stabilised method, of one number of stages, for every member."""
     S, widths, rows = bare(S), bare(widths), layout(begins, numbers)
     problem, members = Problem(widths, energy, bare(A), bare(B)), Members(bare(y), bare(f), h, atol)
     out = Outcome(bare(y_new), bare(f_new), value, slope, error, stiffness, numbers[3])
-    W, E1, E = views(S, rows, widths)
+    method = Chebyshev(bare(first_body), bare(second_body), bare(finish), bare(weights))
+    names = np.arange(h.size)
+    for first in range(0, h.size, LANES):
+        chebyshev_tile(S, rows, problem, method, numbers[2], members, out, names, first)
+
+
+@kernel
+def chebyshev_tile(
+    S: Array, rows: Rows, problem: Problem, method: Chebyshev, rtol: float, members: Members,
+    out: Outcome, names: Array, first: int,
+) -> None:  # fmt: skip
+    """One step of a stabilised method for the members named from ``first`` on."""
+    W, E1, E = views(S, rows, problem.widths)
     n, after, stage, slopes = rows.size, rows.after, rows.stage, rows.slopes
     start, spare, last = slopes + 6 * n, slopes + 7 * n, slopes + 5 * n
-    for first in range(0, h.size, LANES):
-        count = load(S, rows, members, first)
-        step = at(S, rows.scalars)
-        rest(S, rows, widths[0])
-        _move(S, n, rows.before, start)
-        _recur(S, rows, problem, W, E1, E, first_body, start, slopes, step)
-        velocity(S, rows, problem, W, E1, E, start, step, slopes + n)
-        for i in range(1, 4):
-            _onward(S, rows, finish, i, start, stage)
-            velocity(S, rows, problem, W, E1, E, stage, step, slopes + (i + 1) * n)
-        _onward(S, rows, finish, 4, start, after)
-        if second_body.shape[0] > 0:
-            velocity(S, rows, problem, W, E1, E, after, step, spare)
-            _recur(S, rows, problem, W, E1, E, second_body, after, spare, step)
-        _stable_errors(S, rows, weights, start, numbers[2])
-        velocity(S, rows, problem, W, E1, E, after, splat(1.0), last)
-        hand_over(S, rows, E1, E, members, out, last, first, count)
+    count = load(S, rows, members, names, first)
+    step = at(S, rows.scalars)
+    rest(S, rows, problem.widths[0])
+    _move(S, n, rows.before, start)
+    _recur(S, rows, problem, W, E1, E, method.first, start, slopes, step)
+    velocity(S, rows, problem, W, E1, E, start, step, slopes + n)
+    for i in range(1, 4):
+        _onward(S, rows, method.finish, i, start, stage)
+        velocity(S, rows, problem, W, E1, E, stage, step, slopes + (i + 1) * n)
+    _onward(S, rows, method.finish, 4, start, after)
+    if method.second.shape[0] > 0:
+        velocity(S, rows, problem, W, E1, E, after, step, spare)
+        _recur(S, rows, problem, W, E1, E, method.second, after, spare, step)
+    _stable_errors(S, rows, method.error, start, rtol)
+    velocity(S, rows, problem, W, E1, E, after, splat(1.0), last)
+    hand_over(S, rows, E1, E, members, out, last, names, first, count)
 
 
 @kernel
@@ -271,10 +304,7 @@ def _onward(S: Array, rows: Rows, finish: Array, stages: int, start: int, out: i
 
 @kernel
 def _stable_errors(S: Array, rows: Rows, weights: Array, start: int, rtol: float) -> None:
-    """The error of a stabilised step in units of the tolerance.
-
-    Of the state before, the first body's end, three slopes, and the new state.
-    """
+    """The error of a stabilised step in units of the tolerance."""
     n, atol, total = rows.size, at(S, rows.scalars + 1), splat(0.0)
     for k in range(n):
         x, y = at(S, rows.before + k), at(S, rows.after + k)
