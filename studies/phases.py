@@ -81,11 +81,12 @@ def draw(ds: Any) -> Figure:
             left.plot(x, rows[:, 2], mark, mfc="none", color=shade, label=label)
             right.plot(x, rows[:, 3], mark, mfc="none", color=shade)
             right.plot(grid, curve[:, 0, 0], ls=line, color=shade, lw=1)
-        left.plot(grid, np.abs(np.log(curve[:, 0, 1])), ls=line, color=shade, lw=1)
+        spread = 0.5 * np.log(curve[:, 0, 1] / curve[:, 1, 0])
+        left.plot(grid, spread, ls=line, color=shade, lw=1)
         left.axvline(threshold(depth), ls=line, color=shade, lw=0.6)
     left.set(xlabel="γβ", ylabel="|log |a|| of the minimisers", xscale="log", ylim=(-0.2, 8))
     right.set(xlabel="γβ", ylabel="$W_{11}$ of the minimisers", xscale="log")
-    left.legend(fontsize=8)
+    left.legend(fontsize=7, loc="upper right")
     return figure
 
 
