@@ -92,9 +92,13 @@ def _locked(file: Path) -> IO[str]:
 
 def _taken(file: Path) -> IO[str] | None:
     """The file, open and locked; None where whoever had it took it away meanwhile."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock = file.open("a+", encoding="utf-8")
+    except FileExistsError:  # the folder went away while mkdir looked what it was
+        if os.path.lexists(file.parent) and not file.parent.is_dir():
+            raise
+        return None
     except FileNotFoundError:
         return None
     try:

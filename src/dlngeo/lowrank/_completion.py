@@ -87,7 +87,7 @@ def complete(
     >>> import numpy as np
     >>> import dlngeo as dln
     >>> rng = np.random.default_rng(0)
-    >>> truth = dln.lowrank.randomstart((80, 60), 2, scale=60.0, rng=rng)
+    >>> truth = dln.lowrank.random_start((80, 60), 2, scale=60.0, rng=rng)
     >>> rows, cols = np.nonzero(rng.random((80, 60)) < 0.4)
     >>> values = 3 + truth.entries(rows, cols)
     >>> found = dln.lowrank.complete(rows, cols, values, (80, 60), rank=2, rng=1)

@@ -208,11 +208,11 @@ def _grown(a: Array, h: float, slope: Array, equation: Equation) -> Array:
     """Amplitudes after a time h; inf where they pass beyond all bounds."""
     N, pushed = equation.depth, slope * _rate(h, equation)
     if N == 2:
-        after = a * np.exp(2 * pushed)
-    else:
-        power = np.maximum(a ** (2 / N - 1) + (2 - N) * pushed, 0.0)
-        with np.errstate(divide="ignore"):
-            after = power ** (N / (2 - N))
+        with np.errstate(over="ignore"):
+            return np.asarray(a * np.exp(2 * (pushed - equation.weight_decay * h)))
+    power = np.maximum(a ** (2 / N - 1) + (2 - N) * pushed, 0.0)
+    with np.errstate(divide="ignore"):
+        after = power ** (N / (2 - N))
     return np.asarray(after * np.exp(-N * equation.weight_decay * h))
 
 

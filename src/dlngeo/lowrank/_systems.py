@@ -30,7 +30,6 @@ from dlngeo.lowrank._factors import Factors, of_product
 from dlngeo.lowrank._pulls import Pull
 from dlngeo.lowrank._trajectory import LowRankTrajectory, read
 
-
 _HUGE = 1e100  # whose square is a number still
 
 
