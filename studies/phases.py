@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 import dlngeo as dln
 
-COLUMNS = ("count", "rank", "log_a", "diagonal", "miss", "excess")
+COLUMNS = ("count", "rank", "log_a", "diagonal", "miss")
 
 
 def threshold(depth: float) -> float:
@@ -38,7 +38,7 @@ def minimiser(depth: float, beta: float, decay: float) -> Any:
 
 
 def minimisers(runs: Any) -> Any:
-    """How many, their rank, |log |a||, W_11; the distance from the formula; F(end of flow) - F."""
+    """How many, their rank, |log |a||, W_11; the distance from the formula."""
     beta, decay = runs.cell["beta"], runs.cell["weight_decay"]
     found = dln.entropy.minimise_free_energy(runs.energy, runs.depth, beta, decay)
     W = found.points[0]
@@ -51,8 +51,7 @@ def minimisers(runs: Any) -> Any:
         W[0, 0],
         np.abs(alike).max(),
     ]
-    value = dln.entropy.free_energy(runs.energy, runs.W, runs.depth, beta, decay)
-    return np.column_stack([np.tile(row, (len(runs.W), 1)), value - found.value])
+    return np.tile(row, (len(runs.W), 1))
 
 
 def measured_threshold(energy: Any, depth: float, beta: float, step: float = 1e-3) -> float:
@@ -82,11 +81,12 @@ def draw(ds: Any) -> Figure:
             left.plot(x, rows[:, 2], mark, mfc="none", color=shade, label=label)
             right.plot(x, rows[:, 3], mark, mfc="none", color=shade)
             right.plot(grid, curve[:, 0, 0], ls=line, color=shade, lw=1)
-        left.plot(grid, np.abs(np.log(curve[:, 0, 1])), ls=line, color=shade, lw=1)
+        spread = 0.5 * np.log(curve[:, 0, 1] / curve[:, 1, 0])
+        left.plot(grid, spread, ls=line, color=shade, lw=1)
         left.axvline(threshold(depth), ls=line, color=shade, lw=0.6)
     left.set(xlabel="γβ", ylabel="|log |a|| of the minimisers", xscale="log", ylim=(-0.2, 8))
     right.set(xlabel="γβ", ylabel="$W_{11}$ of the minimisers", xscale="log")
-    left.legend(fontsize=8)
+    left.legend(fontsize=7, loc="upper right")
     return figure
 
 
@@ -101,8 +101,7 @@ def report(ds: Any) -> None:
         some = rows[members]
         print(
             f"{name}: {len(some)} cells, counts {np.unique(some[:, 0])}, ranks "
-            f"{np.unique(some[:, 1])}, worst miss {some[:, 4].max():.2g}, flow's end above the "
-            f"minimum by {some[:, 5].min():.2g} to {some[:, 5].max():.2g}"
+            f"{np.unique(some[:, 1])}, worst miss {some[:, 4].max():.2g}"
         )
     energy = dln.energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
     for N in ds.depth.values:
