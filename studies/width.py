@@ -17,7 +17,7 @@ from width_law import law
 
 import dlngeo as dln
 from dlngeo.equilibrium.mixing import effective_size
-from dlngeo.large_width import TRACY_WIDOM, spacing_ratios
+from dlngeo.large_width import TRACY_WIDOM
 
 PATHS, DRAWS, WARMUP = 8, 400, 150
 QUANTITIES = ("m1", "m2", "m3", "least", "top", "top_variance", "ratio", "spread", "repulsion")
@@ -47,9 +47,9 @@ def draws(size: int, depth: float, kappa: float) -> Any:
 
 
 def spacings(x: Any) -> Any:
-    """Of σ in the middle half, each over its mean."""
+    """Of log σ in the middle half, each over its mean: for σ it would change within few gaps."""
     d = x.shape[-1]
-    gaps = -np.diff(np.sqrt(x[..., d // 4 : d - d // 4]), axis=-1)
+    gaps = -np.diff(np.log(x[..., d // 4 : d - d // 4]), axis=-1)
     return gaps / gaps.mean(axis=(0, 1))
 
 
@@ -57,12 +57,13 @@ def measure(x: Any, depth: float, kappa: float) -> Any:
     """(quantity, 2): means over (path, draw) and standard errors, in the order of QUANTITIES."""
     mu, d, s = law(depth, kappa), x.shape[-1], spacings(x)
     top = d ** (2 / 3) * mu.scale * (x[..., 0] - mu.high)
+    ratio = np.minimum(s[..., 1:], s[..., :-1]) / np.maximum(s[..., 1:], s[..., :-1])
     near, nearer = (s < CLOSE).mean(axis=-1), (s < CLOSE / 2).mean(axis=-1)
     repulsion = np.log2(near.mean() / nearer.mean()) - 1
     change = (near / near.mean() - nearer / nearer.mean()) / np.log(2)
     each = [
         *((x**k).mean(axis=-1) for k in (1, 2, 3)), x[..., -1], top, (top - top.mean()) ** 2,
-        spacing_ratios(x).mean(axis=-1), ((s - 1) ** 2).mean(axis=-1), repulsion + change,
+        ratio.mean(axis=-1), ((s - 1) ** 2).mean(axis=-1), repulsion + change,
     ]  # fmt: skip
     return np.array([(v.mean(), v.std() / np.sqrt(effective_size(v))) for v in each])
 
@@ -134,14 +135,28 @@ def extrapolated(sizes: Any, rows: Any, name: str) -> tuple[float, float]:
     return float(coefficient[0]), float(error[0])
 
 
-def edge_exponent(sizes: Any, rows: Any, depth: float, kappa: float) -> tuple[float, float]:
-    """The p of the standard deviation α d^{-p} (1 + b d^{-2/3}) of x_max."""
+def edge_exponent(
+    sizes: Any, variance: Any, error: Any, corrected: bool = True
+) -> tuple[float, float]:
+    """The p of √variance d^{-2/3} = α d^{-p} (1 + b d^{-2/3}); b = 0 where not ``corrected``."""
     sizes = np.asarray(sizes, dtype=float)
-    variance, error = rows[:, QUANTITIES.index("top_variance")].T
-    logs = 0.5 * np.log(variance / (sizes ** (2 / 3) * law(depth, kappa).scale) ** 2)
-    design = np.stack([np.ones(len(sizes)), -np.log(sizes), sizes ** (-2 / 3)], axis=-1)
-    coefficient, errors = fitted(design, logs, 0.5 * error / variance)
+    logs = 0.5 * np.log(variance) - 2 / 3 * np.log(sizes)
+    columns = [np.ones(len(sizes)), -np.log(sizes), sizes ** (-2 / 3)][: 3 if corrected else 2]
+    coefficient, errors = fitted(np.stack(columns, axis=-1), logs, 0.5 * error / variance)
     return float(coefficient[1]), float(errors[1])
+
+
+def wishart(sizes: Any, count: int) -> tuple[Any, Any]:
+    """``top_variance`` of N = κ = 1 and its error, from Wishart's bidiagonal model."""
+    rng, rows, mu = np.random.default_rng(31), [], law(1.0, 1.0)
+    for d in map(int, sizes):
+        k, model = np.arange(d), np.zeros((count, d, d))
+        model[:, k, k] = np.sqrt(rng.chisquare(d - k, (count, d)))
+        model[:, k[1:], k[:-1]] = np.sqrt(rng.chisquare(d - k[1:], (count, d - 1)))
+        top = np.linalg.eigvalsh(model @ np.swapaxes(model, 1, 2))[:, -1] / d
+        square = (d ** (2 / 3) * mu.scale * (top - top.mean())) ** 2
+        rows.append((square.mean(), square.std() / np.sqrt(count)))
+    return tuple(np.array(rows).T)
 
 
 def wanted(depth: float, kappa: float) -> dict[str, float]:
@@ -189,7 +204,7 @@ def draw(ds: Any) -> Figure:
     middle.set(xlabel="d", ylabel="standard deviation of $x_{max}$", title=f"N = {depth:g}")
     middle.set_xticks(sizes, [str(d) for d in sizes])
     middle.minorticks_off()
-    right.set(xlabel="spacing of σ over its mean", ylabel="density")
+    right.set(xlabel="spacing of log σ over its mean", ylabel="density")
     right.set(title=f"N = {depth:g}, d = {sizes[-1]}")
     left.legend(fontsize=7)
     middle.legend(fontsize=7)
@@ -199,7 +214,8 @@ def draw(ds: Any) -> Figure:
 
 def report(ds: Any) -> None:
     """Print what was extrapolated, its error, and its distance from the limit in errors."""
-    sizes, pulls, powers = ds["size"].values, {name: [] for name in POWERS}, []
+    sizes, pulls = ds["size"].values, {name: [] for name in POWERS}
+    powers = {True: [], False: []}
     for depth in map(float, ds.depth.values):
         for kappa in map(float, ds.kappa.values):
             rows = ds["gas"].sel(depth=depth, kappa=kappa).values[:, 0]
@@ -212,16 +228,28 @@ def report(ds: Any) -> None:
                 pulls[name].append((value, error, (value - limits[name]) / error))
                 print(f"   {name}: {value:.5g} ± {error:.2g}, limit {limits[name]:.5g}, "
                       f"{pulls[name][-1][2]:+.1f}")  # fmt: skip
-            powers.append(edge_exponent(sizes, rows, depth, kappa))
-            print("   exponent of the edge: {:.4f} ± {:.4f}".format(*powers[-1]))
+            variance = rows[:, QUANTITIES.index("top_variance")].T
+            for corrected, found in powers.items():
+                found.append(edge_exponent(sizes, *variance, corrected))
     for name, found in pulls.items():
         value, error, pull = np.array(found).T
         mean, total = np.average(value, weights=error**-2), np.sum(error**-2) ** -0.5
         print(f"{name}: χ² {np.sum(pull**2):.1f} of {len(pull)}, worst {abs(pull).max():.1f}"
               + ("" if name[0] in "ml" else f"; together {mean:.5f} ± {total:.5f}"))  # fmt: skip
-    value, error = np.array(powers).T
-    mean = np.average(value, weights=error**-2)
-    print(f"exponent together: {mean:.5f} ± {np.sum(error**-2) ** -0.5:.5f}")
+    control = wishart(sizes, 10000)
+    for corrected, found in powers.items():
+        value, error = np.array(found).T
+        mean, total = np.average(value, weights=error**-2), np.sum(error**-2) ** -0.5
+        same = edge_exponent(sizes, *control, corrected)
+        print(f"edge exponent{', corrected' if corrected else ''}: {mean:.4f} ± {total:.4f}, "
+              f"χ² {np.sum(((value - mean) / error) ** 2):.1f} of {len(value) - 1}; Wishart "
+              f"{same[0]:.4f} ± {same[1]:.4f}")  # fmt: skip
+    last = ds["gas"].values[..., -1, 0, :, :].reshape(-1, len(QUANTITIES) + 1, 2)
+    for name in ("ratio", "spread", "repulsion"):
+        value, error = last[:, QUANTITIES.index(name)].T
+        mean, total = np.average(value, weights=error**-2), np.sum(error**-2) ** -0.5
+        print(f"{name} at d = {sizes[-1]}: {mean:.5f} ± {total:.5f}, "
+              f"χ² {np.sum(((value - mean) / error) ** 2):.1f} of {len(value) - 1}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The law of large width at any κ, from its equilibrium problem.
 
-For E = ½ Tr WᵀW the gas of x = βσ²/d has, for large d, θ = 1/N and t = 2κ - 1, the energy
+For E = ½ Tr WᵀW the gas of x = βσ²/d has, θ = 1/N and t = 2κ - 1, the density e^{-d² I/(2κ)},
 
-    2κ I/d² = ∫ x dμ - ½ ∬ [log|x - y| + t log|x^θ - y^θ|] dμ dμ,
+    I = ∫ x dμ - ½ ∬ [log|x - y| + t log|x^θ - y^θ|] dμ dμ  for large d,
 
 positive definite as t > -1; of β only x knows. Its minimiser μ has, where it lives,
 

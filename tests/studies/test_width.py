@@ -147,8 +147,8 @@ def test_fits(width):
     rows = np.zeros((4, 9, 2)) + 1e-3
     rows[:, 0, 0] = values
     assert width.extrapolated(d, rows, "m1")[0] == pytest.approx(2, rel=1e-9)
-    rows[:, 5, 0] = d ** (2 * (2 / 3 - 0.6)) * np.exp(2 * d ** (-2 / 3))
-    assert width.edge_exponent(d, rows, 2.0, 1.0)[0] == pytest.approx(0.6, rel=1e-9)
+    variance = d ** (2 * (2 / 3 - 0.6)) * np.exp(2 * d ** (-2 / 3))
+    assert width.edge_exponent(d, variance, 0.01 * variance)[0] == pytest.approx(0.6, rel=1e-9)
 
 
 # -------------------------------------------------------------------------------- the study
@@ -165,8 +165,12 @@ def test_the_law_over_widths(width, small):
 
 
 def test_edge_and_spacings(width, small):
-    value, error = width.edge_exponent(SIZES, small, 3.0, 2.0)
+    variance = small[:, width.QUANTITIES.index("top_variance")].T
+    value, error = width.edge_exponent(SIZES, *variance)
     assert abs(value - 2 / 3) < 5 * error
+    value, error = width.edge_exponent(SIZES, *variance, corrected=False)
+    same, other = width.edge_exponent(SIZES, *width.wishart(SIZES, 2000), corrected=False)
+    assert abs(value - same) < 5 * np.hypot(error, other)  # as of Wishart matrices
     value, error = width.extrapolated(SIZES, small, "repulsion")
     assert error < 0.1 and value < 1.5  # the first power, not the second
     assert small[:, -1, 0].max() < 1.1
