@@ -15,7 +15,7 @@ and Pastur, at N = ∞ that of Dykema and Haagerup. With v from 0 (upper edge) t
 
 The limit d → ∞ comes first: at depth ``inf`` itself, κ = 1, the Gibbs measure of no finite d can be
 normalised. For κ = ½ the pair terms of λ drop out and 2βσ²/d follows Marchenko-Pastur, the law of
-depth 1, whatever the depth.
+depth 1, whatever the depth. Other κ are in the study ``studies/width.toml``.
 """
 
 from __future__ import annotations
