@@ -52,7 +52,7 @@ def test_every_preset_runs(call, tmp_path, capsys, name):
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["run"], summary["config"]["paths"], summary["config"]["steps"]) == (name, 5, 6)
     assert {name: summary[name] for name in numerics()} == numerics()
-    assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
+    assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 600
     said = capsys.readouterr().out
     assert said.startswith(f"{name}: ") and "σ_1" in said and "± " in said
 
@@ -212,7 +212,7 @@ def test_durations_do_not_see_the_clock_on_the_wall(call, config, tmp_path, monk
     monkeypatch.setattr(time, "time", lambda: next(hours))
     assert call("simulate", config, "--out", tmp_path / "out") == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 60
+    assert 0 < summary["simulation_seconds"] < summary["total_seconds"] < 600
 
 
 @pytest.mark.parametrize("command", ["simulate", "complete"])

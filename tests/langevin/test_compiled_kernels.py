@@ -11,7 +11,7 @@ from dlngeo._random import Streams
 
 pytest.importorskip("numba")
 
-from dlngeo._compiled import jacobi, normals, scalars
+from dlngeo._compiled import jacobi, kernels, lanes, normals, pairs, scalars
 from dlngeo._compiled.lanes import workspace
 from dlngeo.spectral import two_by_two
 
@@ -133,6 +133,25 @@ def test_normal_numbers_are_numpys_to_the_last_bit():
         assert_array_equal(found, np.moveaxis(known.normals(steps, size), 0, 1))
         assert_array_equal(places, known.places())
     assert (np.abs(found) > 3.6541528853610088).sum() > 500
+
+
+def test_cube_roots_against_many_digits(rng):
+    special = [0.0, 5e-324, 1e-300, 1e-290, 1.0, 8.0, 1e300, 1.7e308]
+    x = np.concatenate([special, 10.0 ** rng.uniform(-300, 300, 1992)]).reshape(-1, 8)
+    found = np.empty_like(x)
+    _cube_roots(x, found)
+    with mpmath.workdps(30):
+        exact = [float(mpmath.cbrt(mpmath.mpf(number))) for number in x.ravel()]
+    assert_allclose(found.ravel(), exact, rtol=2 * EPS)
+    beyond = np.array([[np.inf, np.nan, 1.0, 27.0, 0.0, 64.0, 1e9, 1e-9]])
+    _cube_roots(beyond, beyond)
+    assert_allclose(beyond[0], [np.inf, np.nan, 1, 3, 0, 4, 1e3, 1e-3], rtol=2 * EPS)
+
+
+@kernels.part
+def _cube_roots(x, found):
+    for k in range(len(x)):
+        lanes.put(found, k, pairs.cube_root(lanes.at(x, k)))
 
 
 @pytest.mark.parametrize("depth", [1.5, 2.5, 40.5, math.inf])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlngeo import energies, equilibrium, flows, langevin, statistics
+from dlngeo import energies, equilibrium, flows, langevin, solvers, statistics
 from malformed.arrays import layers, matrix, span, times, vector, widths
 from malformed.geometry import DIMS, NETWORK, SQUARE, Call, W, network
 from malformed.kinds import (
@@ -59,7 +59,9 @@ def _solvers() -> dict[str, Call]:
     radius: Call = {"spectral_radius": function(lambda t, y: 1.0, none=True)}
     stabilised = ("solvers.Auto", "solvers.ROCK4", "solvers.RKC")
     gauss = ("solvers.GaussLegendre", "solvers.GaussLegendre2", "solvers.GaussLegendre6")
-    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius)
+    state: Call = {"t": number(0.001, zero=True, infinite=False, negative=False)}
+    states = dict.fromkeys(("solvers.Auto.state", "solvers.ROCK4.state"), state)
+    return dict.fromkeys(gauss, solver) | dict.fromkeys(stabilised, solver | radius) | states
 
 
 def flow_control() -> Call:
@@ -381,7 +383,16 @@ def instances() -> dict[str, Any]:
         "flows.FlowEnsemble": _flow_ensemble(),
         "langevin.Ensemble": _ensemble(),
         "equilibrium.GibbsSample": _sample(),
+        "solvers.Auto": _stepped(solvers.Auto),
+        "solvers.ROCK4": _stepped(solvers.ROCK4),
     }
+
+
+def _stepped(solver: Any) -> Any:
+    """After its first step, which passes 0.001."""
+    one = solver(_fall, 0.0, np.array([1.0, 2.0]), 1.0, first_step=0.1)
+    one.step()
+    return one
 
 
 def entries() -> dict[str, Call]:

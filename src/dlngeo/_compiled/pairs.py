@@ -6,9 +6,21 @@ is a quotient of positive sums of powers; at any other it is found lane by lane.
 
 from __future__ import annotations
 
+import numpy as np
+
 from dlngeo._compiled import scalars
 from dlngeo._compiled.kernels import part
-from dlngeo._compiled.lanes import LANES, Lanes, lane, mul_add, splat, with_lane
+from dlngeo._compiled.lanes import (
+    LANES,
+    Lanes,
+    bits,
+    choose,
+    lane,
+    mul_add,
+    near_cube_root,
+    splat,
+    with_lane,
+)
 
 
 @part
@@ -27,6 +39,25 @@ def power(x: Lanes, exponent: float) -> Lanes:
         if whole:
             square = square * square
     return result
+
+
+@part
+def cube_root(x: Lanes) -> Lanes:
+    """∛x of x >= 0 to its last bit but one: Halley's method, then Newton's with the exact rest."""
+    there = (x > 1e-290) & (x < 1e300)
+    a = choose(there, x, 1.0)
+    y = near_cube_root(a)
+    for _ in range(2):  # 6 %, 1e-4, 1e-12
+        cube = y * y * y
+        y = y * ((cube + (a + a)) / (cube + cube + a))
+    square = y * y
+    rest = mul_add(-square, y, a) - mul_add(y, y, -square) * y
+    y = y + rest / (3.0 * square)
+    if bits(~there):
+        for k in range(LANES):
+            if not 1e-290 < lane(x, k) < 1e300:
+                y = with_lane(y, k, np.cbrt(lane(x, k)))
+    return y
 
 
 @part

@@ -27,7 +27,7 @@ from dlngeo.flows import gradient_flow
 
 _GROUPS = 10  # of the validation entries of one run, for the standard error
 _STEPS = 10_000  # of a run of validation, which ends there; training may take ten times as many
-_ROOM = 1 << 25  # numbers that the kept frames of a training run may take
+_ROOM = 1 << 24  # numbers that the kept frames of a training run may take
 _FRAMES = 20  # of a training run, at least
 _WIDE = 10.0  # ratio of times within one standard error that makes the choice uncertain
 

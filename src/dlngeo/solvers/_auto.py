@@ -216,7 +216,7 @@ class Auto(ROCK4):
 
     def state(self, t: float) -> Array:
         """The state at a time within the last step, by a step of its method."""
-        h = t - self.t_old
+        h = self._into_step(t)
         if self._last == "ROCK4":
             return super().state(t)
         if self._last == "RKC":

@@ -131,7 +131,7 @@ class ROCK4(StabilisedSolver):
         As exact as the steps themselves, for about as many right-hand sides; dense output is less
         exact, and serves any number of times.
         """
-        return self._part(t - self.t_old)[0]
+        return self._part(self._into_step(t))[0]
 
     def _part(self, h: float) -> tuple[Array, Array]:
         """State and slope after a part of the last step."""

@@ -124,6 +124,17 @@ class StabilisedSolver(AdaptiveSolver):
                 self._radius, self._eigenvector = 0.0, self.f
         self._age = 0
 
+    def _into_step(self, t: float) -> float:
+        """How far a time within the last step is from its beginning."""
+        t = _checks.finite(t, "t")
+        if self.t_old is None:
+            raise ValueError(f"t must lie within the last step, and none was taken; it is {t}")
+        if not min(self.t_old, self.t) <= t <= max(self.t_old, self.t):
+            raise ValueError(
+                f"t must lie within the last step, from {self.t_old} to {self.t}; it is {t}"
+            )
+        return t - self.t_old
+
     def _error(self, error: Array, y: Array) -> float:
         return scaled_error(error, self.y, y, self.rtol, self.atol)
 

@@ -10,7 +10,7 @@ from dlngeo._compiled import scalars
 from dlngeo._compiled.kernels import part
 from dlngeo._compiled.lanes import LANES, Lanes, at, choose, lane, put, root, splat, with_lane
 from dlngeo._compiled.langevin.chart import Frames, Law, Tables, inside, outside, zero
-from dlngeo._compiled.pairs import power, whole_forces
+from dlngeo._compiled.pairs import cube_root, power, whole_forces
 
 
 @part
@@ -22,9 +22,10 @@ def layer_size(sigma: Lanes, depth: float) -> Lanes:
         return root(sigma)
     if depth == 4:
         return root(root(sigma))
+    if depth == 3:
+        return cube_root(sigma)
     for k in range(LANES):
-        number = lane(sigma, k)
-        sigma = with_lane(sigma, k, np.cbrt(number) if depth == 3 else number ** (1 / depth))
+        sigma = with_lane(sigma, k, lane(sigma, k) ** (1 / depth))
     return sigma
 
 
