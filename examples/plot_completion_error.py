@@ -89,7 +89,12 @@ def draw(found):
             f"{freedom} parameters", (freedom, 1), xycoords=("data", "axes fraction"), fontsize=8,
             xytext=(3, -10), textcoords="offset points", color="0.4",
         )  # fmt: skip
-        axis.set(yscale="log", title=f"rank {rank}", xlabel="observed entries of 10,000")
+        axis.set(
+            yscale="log",
+            ylim=(FITTED, 3),
+            title=f"rank {rank}",
+            xlabel="observed entries of 10,000",
+        )
         axis.grid(True, color="0.9", linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("mean square error on the others")

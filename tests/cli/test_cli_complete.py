@@ -288,17 +288,18 @@ def test_trials_and_judgement_are_kept(call, ratings, asked, tmp_path, monkeypat
     assert call("complete", *options, "--out", tmp_path / "straight") == 0
     out = tmp_path / "killed"
     monkeypatch.setattr(checkpoint, "Checkpoint", Killed)
-    for most in (1, 3, 4):  # three trials, and what the held-out entries say
+    trials = json.loads((tmp_path / "straight" / "summary.json").read_text())["network"]["trials"]
+    for most in (1, trials, trials + 1):  # then what the held-out entries say is there as well
         Killed.most = most
         assert call("complete", *options, "--out", out) == 1
     kept = checkpoint._read(out / checkpoint.NAME)[1]
-    assert len(kept) == 4 and factored.JUDGED in kept
+    assert len(kept) == trials + 1 and factored.JUDGED in kept
     monkeypatch.undo()
     tried = []
-    original = lowrank._completion._flow
-    monkeypatch.setattr(
-        lowrank._completion, "_flow", lambda *a, **k: tried.append(k) or original(*a, **k)
-    )
+    original = lowrank._completion.run_flow
+    for module in (lowrank._choosing, lowrank._completion):
+        spy = lambda *a, **k: tried.append(k) or original(*a, **k)  # noqa: E731
+        monkeypatch.setattr(module, "run_flow", spy)
     assert call("complete", *options, "--out", out) == 0
     assert tried == [{}]  # the last training alone
     same(out, tmp_path / "straight")

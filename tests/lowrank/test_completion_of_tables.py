@@ -66,7 +66,9 @@ def test_mean_and_biases_alone():
 def test_without_biases_there_is_the_mean():
     _, *seen = table()
     found = complete(*seen, SHAPE, biases=False, rank=4, rng=0)
-    assert not found.row_biases.any() and found.mean == pytest.approx(seen[2].mean())
+    mean, of_rows, of_columns = found.biases
+    assert mean == found.mean == pytest.approx(seen[2].mean())
+    assert not of_rows.any() and not of_columns.any()
 
 
 def test_predictions_are_clipped_on_request():

@@ -1,4 +1,4 @@
-"""What depth does to a completion: the published error, by the full flow of all layers."""
+"""What depth does to a completion: the published error, as the example draws it."""
 
 import importlib.util
 from pathlib import Path

@@ -66,7 +66,9 @@ def test_gzip_is_unpacked(tmp_path, ratings, name):
 
 
 @pytest.mark.parametrize(
-    "content", [b"1,2\n", gzip.compress(TEXT.encode())[:40], gzip.compress(b"a\xff,1\n")]
+    "content",
+    [b"1,2\n", gzip.compress(TEXT.encode())[:40], gzip.compress(b"a\xff,1\n")],
+    ids=["plain", "cut short", "no text"],
 )
 def test_what_is_no_gzip_is_refused_by_name(tmp_path, content):
     path = tmp_path / "bad.csv.gz"

@@ -50,6 +50,11 @@ class LowRankCompletion:
         """The matrix of low rank, without mean and biases."""
         return Factors(self.U, self.sigma, self.V)
 
+    @property
+    def biases(self) -> tuple[float, Array, Array]:
+        """The mean, and the biases of rows and columns; zeros where none were taken."""
+        return self.mean, self.row_biases, self.column_biases
+
     def predict(self, rows: ArrayLike, cols: ArrayLike) -> Array:
         """What is expected at these places, counted from 0."""
         found = self.factors.entries(rows, cols)
