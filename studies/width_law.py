@@ -72,13 +72,8 @@ def symbol_factor(s: Any, depth: float, kappa: float) -> Any:
     return np.where(s == 0, np.sqrt(1 + t / depth), value)[()]
 
 
-def first_root(depth: float, kappa: float) -> float:
-    """The least s > 0 with cot πs + (2κ - 1) cot πNs = 0: the density begins like x^{s-1}."""
-    return float(_roots(int(depth), 2 * kappa - 1)[0])
-
-
 def _roots(depth: int, t: float) -> Any:
-    """One between any two poles: K falls. They repeat with period 1."""
+    """The zeros of K in (0, 1): one between any two poles, for K falls. Its period is 1."""
 
     def numerator(s: float) -> float:
         pi = np.pi

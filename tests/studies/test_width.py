@@ -184,6 +184,25 @@ def test_below_one_half_there_is_a_gap(width):
     assert error < 0.1 * value
 
 
+def test_weight_decay_alone_has_the_same_factor(width):
+    """For cx^p in place of x: L^s p P(0)/((p + s) P(s)), cpL^p = P(0)P(p); decay is p = 1/N."""
+    depth, kappa, decay = 3.0, 2.0, 1e6  # against which ½ Tr WᵀW is 1e-17
+    rows = np.zeros((len(SIZES), len(width.QUANTITIES), 2)) + 1.0
+    for row, d in zip(rows, SIZES, strict=True):
+        found = dln.equilibrium.sample_singular_values(
+            width.ball(d), shape=(d, d), depth=depth, beta=float(d), kappa=kappa,
+            weight_decay=decay, n_paths=8, n_draws=300, warmup=150, rng=1,
+        )  # fmt: skip
+        squares = (decay * depth * found.sigma ** (2 / depth)) ** 2
+        each = squares.mean(axis=-1)
+        row[1] = each.mean(), each.std() / np.sqrt(width.effective_size(each))
+    value, error = width.extrapolated(SIZES, rows, "m2")
+    factor = sys.modules["width_law"].symbol_factor(np.array([0, 1, 2]) / depth, depth, kappa)
+    limit = (depth * factor[0] * factor[1]) ** 2 * factor[0] / (3 * factor[2])
+    assert abs(value - limit) < 5 * error
+    assert error < 0.02 * limit
+
+
 def test_the_file(width):
     description = tomllib.loads((STUDIES / "width.toml").read_text())
     assert description["energy"] == {"call": "width:ball"}
