@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import chi2
+from scipy.stats import chi2, kstest
 
 import dlngeo as dln
 
@@ -156,11 +156,14 @@ def report(ds: Any, beta: float = 1.0) -> None:
             x, late = unseen(cell), t >= 1
             sigma = cell["singular_values_t"].transpose("path", "time", "index").values
             ratio = np.median(sigma[..., 1] / sigma[..., 0], axis=0)
+            law = chi2(dimension(depth, kappa), scale=kappa * t[-1] / beta * 2 / depth)
+            test = kstest(size[:, -1], law.cdf).pvalue
             p, spread = fit(t[late], x[:, late])
             print(
                 f"   E|W_12| {x[:, -1].mean():.3f} ± {x[:, -1].std() / root:.3f}, median "
                 f"{np.median(x[:, -1]):.3f} at t/β = {t[-1] / beta:g}; exponent {p:.3f} ± "
                 f"{spread:.3f}, in theory {exponent(depth, kappa):g}; "
+                f"χ² p = {test:.2g}; "
                 f"median σ₂/σ₁ from {ratio[0]:.3f} to "
                 f"{ratio[-1]:.3f}"
             )
