@@ -362,6 +362,38 @@ def test_what_is_read_is_not_written_over(call, ratings, tmp_path, capsys, name,
     assert f"would overwrite {what}, " in only_line(capsys)
 
 
+@pytest.mark.parametrize("name", [*FILES, "predictions.csv"])
+@pytest.mark.parametrize("content", [b"mine", b'{"data": "mine", "predicted": 1}', b"[1]"])
+def test_files_of_others_stay_as_they_are(call, ratings, asked, tmp_path, capsys, name, content):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(content)
+    assert call("complete", ratings, *QUICK, "--predict", asked, "--out", out) == 2
+    assert f"out holds {name}, which no completion is known to have written" in only_line(capsys)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_bytes() == content
+
+
+def test_what_an_earlier_run_did_not_write_stays(call, tmp_path, capsys):
+    path, out = written(tmp_path / "small.csv", 12, 9, share=0.7), tmp_path / "out"
+    factored = [*COLUMNS, "--method", "factored", "--rank", "1", "--out", out]
+    dense = [*COLUMNS, "--method", "dense", "--rtol", "1e-2", "--out", out]
+    assert call("complete", path, *factored) == 0
+    for name in ("predictions.csv", "completed.npy.txt"):
+        (out / name).write_text("mine")
+    assert call("complete", path, *dense) == 0
+    (out / "rows.csv").write_text("mine")
+    assert call("complete", path, *dense) == 0
+    assert {path.name for path in out.iterdir()} == {
+        *study.Complete.FILES, "predictions.csv", "rows.csv", "completed.npy.txt",
+    }  # fmt: skip
+    for name in ("predictions.csv", "rows.csv"):
+        assert (out / name).read_text() == "mine"
+    capsys.readouterr()
+    assert call("complete", path, *factored) == 2
+    assert "out holds rows.csv, which no completion is known" in only_line(capsys)
+
+
 def test_labels_that_repeat_are_no_places(call, tmp_path, capsys):
     path, pairs = tmp_path / "t.csv", tmp_path / "pairs.csv"
     path.write_text("x,a,a\nu,1.5,2\nv,2,3.5\n")
