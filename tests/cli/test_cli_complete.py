@@ -50,6 +50,10 @@ def read(path):
         return list(csv.reader(file))
 
 
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
 # ------------------------------------------------------------------------------------- what it does
 
 
@@ -59,7 +63,7 @@ def test_ratings_become_factors_and_predictions(call, ratings, asked, tmp_path, 
     said = " ".join(capsys.readouterr().out.split())
     assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "predictions.csv"])
     assert (out / "completion.png").read_bytes().startswith(b"\x89PNG")
-    assert "Predicted 4 pairs; of 3 a label is unknown" in said
+    assert "Predicted 4 pairs; of 3 a label is unknown or without data, and mean and known" in said
     data = tables.read_triplets(ratings, columns="user,item,rating")
     found = lowrank.LowRankCompletion.load(out / "factors.npz")
     summary = json.loads((out / "summary.json").read_text())
@@ -163,6 +167,11 @@ def test_either_method_may_be_asked_for_and_answers_pairs(call, tmp_path, capsys
     assert json.loads((out / "summary.json").read_text())["method"] == method
     answers = read(out / "predictions.csv")[1:]
     assert [line[3] for line in answers] == ["both", "row", "column", "neither"]
+    how = {
+        "dense": "mean of the column, the row or everything",
+        "factored": "mean and known biases",
+    }
+    assert f"and {'the ' * (method == 'dense')}{how[method]} answer" in said(capsys)
     if method == "dense":
         table = tables.read(path, columns="user,item,rating")
         u, i = table.rows.index("u1"), table.columns.index("i1")
@@ -220,6 +229,22 @@ def test_many_rows_and_columns_take_little_memory():
     tracemalloc.stop()
     assert result.found.summary["rank"] == 0  # nothing is to be learned
     assert peak < 30_000_000
+
+
+@pytest.mark.parametrize("method", ["dense", "factored"])
+def test_a_row_listed_without_a_value_is_not_known(call, tmp_path, capsys, method):
+    path, pairs = written(tmp_path / "r.csv", 12, 9, share=0.7), tmp_path / "pairs.csv"
+    path.write_text(path.read_text() + "\nghost,i1,\nu1,nothing,\nghost,nothing,\n")
+    pairs.write_text("user,item\nghost,i1\nu1,nothing\nghost,nothing\n")
+    options = [*COLUMNS, "--method", method, "--predict", pairs, "--out", tmp_path / "out"]
+    options += ["--rtol", "1e-2"] if method == "dense" else ["--rank", "1"]
+    assert call("complete", path, *options) == 0
+    answers = read(tmp_path / "out" / "predictions.csv")[1:]
+    assert [line[3] for line in answers] == ["column", "row", "neither"]
+    assert "Predicted 3 pairs; of 3 a label is unknown or without data" in said(capsys)
+    pairs.write_text("user,item\nu1,i1\n")
+    assert call("complete", path, *options) == 0
+    assert "Predicted 1 pair. " in said(capsys)
 
 
 # ----------------------------------------------------------------------------------- interruptions

@@ -271,16 +271,13 @@ class Complete:
 
     def _require_other_files(self, out: Path) -> None:
         """Refuse to write over what is read, or over a simulation."""
-        written = [out / name for name in self._names()]
+        names = {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS}
+        written = [out / name for name in names]
         for name, read in (("DATA", self.data), ("--predict", self.predict)):
             if read and any(f.exists() and read.exists() and f.samefile(read) for f in written):
                 raise ValueError(f"--out {out} would overwrite {name}, {read}; name another folder")
         if any((out / name).exists() for name in (RUNS, GROUPS)):
             raise ValueError(f"--out {out} holds a simulation; name another folder")
-
-    def _names(self) -> set[str]:
-        """Of all files that may be written."""
-        return {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS}
 
     def _before(self, out: Path, method: str) -> _Before:
         """The earlier completion in the folder; refused where other files would be written over."""
@@ -290,9 +287,8 @@ class Complete:
         ours = before.files
         if (out / checkpoint.NAME).exists():  # killed perhaps while files were moved there
             ours = ours | {*self.FACTORED_FILES, self.PREDICTIONS} - {"summary.json"}
-        written = [*(self.FILES if method == "dense" else self.FACTORED_FILES)]
-        written += [self.PREDICTIONS] if self.predict else []
-        for name in written:
+        written = self.FILES if method == "dense" else self.FACTORED_FILES
+        for name in (*written, *([self.PREDICTIONS] if self.predict else [])):
             if name not in ours and os.path.lexists(out / name):
                 raise ValueError(
                     f"--out {out} holds {name}, which no completion is known to have written and "
@@ -336,7 +332,7 @@ class Complete:
                 count, unknown = predictor.write(file, titles, self._pairs(triplets))
                 files = (*files, self.PREDICTIONS)
                 summary["predicted"] = {"pairs": count, "unknown": unknown}
-                below = [_answered(count, unknown)]
+                below = [_answered(count, unknown, summary["method"] == "dense")]
             summary["total_seconds"] = time.perf_counter() - begun
             write_json(draft / "summary.json", summary)
         for name in before.files - {*files}:
@@ -344,8 +340,10 @@ class Complete:
         return Report([], [], [], below, files, before.name)
 
 
-def _answered(count: int, unknown: int) -> str:
-    said = f"Predicted {count} pairs"
+def _answered(count: int, unknown: int, dense: bool) -> str:
+    said = f"Predicted {count} pair{'s' * (count != 1)}"
     if unknown:
-        said += f"; of {unknown} a label is unknown, and mean and known biases answer"
+        means = "the mean of the column, the row or everything answers"
+        how = means if dense else "mean and known biases answer"
+        said += f"; of {unknown} a label is unknown or without data, and {how}"
     return f"{said}."
