@@ -170,8 +170,8 @@ def test_results_that_are_replaced_are_named(call, small, tmp_path, monkeypatch,
     wanted = f"Wrote dlngeo-completion/: {files}, in place of those of {small}\n"
     assert wanted in capsys.readouterr().out
     (tmp_path / "dlngeo-completion" / "summary.json").write_text("{")
-    assert call("complete", other, *QUICK) == 0
-    assert "in place of those of another run\n" in capsys.readouterr().out
+    assert call("complete", other, *QUICK) == 2
+    assert "holds completed.csv, which no completion is known to have" in only_line(capsys)
 
 
 def test_without_held_out_entries_no_error_is_reported(call, small, tmp_path, capsys):

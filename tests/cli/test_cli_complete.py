@@ -50,6 +50,10 @@ def read(path):
         return list(csv.reader(file))
 
 
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
 # ------------------------------------------------------------------------------------- what it does
 
 
@@ -59,7 +63,7 @@ def test_ratings_become_factors_and_predictions(call, ratings, asked, tmp_path, 
     said = " ".join(capsys.readouterr().out.split())
     assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "predictions.csv"])
     assert (out / "completion.png").read_bytes().startswith(b"\x89PNG")
-    assert "Predicted 4 pairs; of 3 a label is unknown" in said
+    assert "Predicted 4 pairs; of 3 a label is unknown or without data, and mean and known" in said
     data = tables.read_triplets(ratings, columns="user,item,rating")
     found = lowrank.LowRankCompletion.load(out / "factors.npz")
     summary = json.loads((out / "summary.json").read_text())
@@ -163,6 +167,9 @@ def test_either_method_may_be_asked_for_and_answers_pairs(call, tmp_path, capsys
     assert json.loads((out / "summary.json").read_text())["method"] == method
     answers = read(out / "predictions.csv")[1:]
     assert [line[3] for line in answers] == ["both", "row", "column", "neither"]
+    dense = "and the mean of the column, the row or everything answers"
+    how = {"dense": dense, "factored": "and mean and known biases answer"}
+    assert how[method] in said(capsys)
     if method == "dense":
         table = tables.read(path, columns="user,item,rating")
         u, i = table.rows.index("u1"), table.columns.index("i1")
@@ -220,6 +227,22 @@ def test_many_rows_and_columns_take_little_memory():
     tracemalloc.stop()
     assert result.found.summary["rank"] == 0  # nothing is to be learned
     assert peak < 30_000_000
+
+
+@pytest.mark.parametrize("method", ["dense", "factored"])
+def test_a_row_listed_without_a_value_is_not_known(call, tmp_path, capsys, method):
+    path, pairs = written(tmp_path / "r.csv", 12, 9, share=0.7), tmp_path / "pairs.csv"
+    path.write_text(path.read_text() + "\nghost,i1,\nu1,nothing,\nghost,nothing,\n")
+    pairs.write_text("user,item\nghost,i1\nu1,nothing\nghost,nothing\n")
+    options = [*COLUMNS, "--method", method, "--predict", pairs, "--out", tmp_path / "out"]
+    options += ["--rtol", "1e-2"] if method == "dense" else ["--rank", "1"]
+    assert call("complete", path, *options) == 0
+    answers = read(tmp_path / "out" / "predictions.csv")[1:]
+    assert [line[3] for line in answers] == ["column", "row", "neither"]
+    assert "Predicted 3 pairs; of 3 a label is unknown or without data" in said(capsys)
+    pairs.write_text("user,item\nu1,i1\n")
+    assert call("complete", path, *options) == 0
+    assert "Predicted 1 pair. " in said(capsys)
 
 
 # ----------------------------------------------------------------------------------- interruptions
@@ -360,6 +383,38 @@ def test_what_is_read_is_not_written_over(call, ratings, tmp_path, capsys, name,
     pairs.write_text("user,item\nu1,i1\n")
     assert call("complete", data, *QUICK, "--predict", pairs, "--out", tmp_path) == 2
     assert f"would overwrite {what}, " in only_line(capsys)
+
+
+@pytest.mark.parametrize("name", [*FILES, "predictions.csv"])
+@pytest.mark.parametrize("content", [b"mine", b'{"data": "mine", "predicted": 1}', b"[1]"])
+def test_files_of_others_stay_as_they_are(call, ratings, asked, tmp_path, capsys, name, content):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(content)
+    assert call("complete", ratings, *QUICK, "--predict", asked, "--out", out) == 2
+    assert f"out holds {name}, which no completion is known to have written" in only_line(capsys)
+    assert [path.name for path in out.iterdir()] == [name]
+    assert (out / name).read_bytes() == content
+
+
+def test_what_an_earlier_run_did_not_write_stays(call, tmp_path, capsys):
+    path, out = written(tmp_path / "small.csv", 12, 9, share=0.7), tmp_path / "out"
+    factored = [*COLUMNS, "--method", "factored", "--rank", "1", "--out", out]
+    dense = [*COLUMNS, "--method", "dense", "--rtol", "1e-2", "--out", out]
+    assert call("complete", path, *factored) == 0
+    for name in ("predictions.csv", "completed.npy.txt"):
+        (out / name).write_text("mine")
+    assert call("complete", path, *dense) == 0
+    (out / "rows.csv").write_text("mine")
+    assert call("complete", path, *dense) == 0
+    assert {path.name for path in out.iterdir()} == {
+        *study.Complete.FILES, "predictions.csv", "rows.csv", "completed.npy.txt",
+    }  # fmt: skip
+    for name in ("predictions.csv", "rows.csv"):
+        assert (out / name).read_text() == "mine"
+    capsys.readouterr()
+    assert call("complete", path, *factored) == 2
+    assert "out holds rows.csv, which no completion is known" in only_line(capsys)
 
 
 def test_labels_that_repeat_are_no_places(call, tmp_path, capsys):

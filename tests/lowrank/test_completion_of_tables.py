@@ -115,6 +115,49 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_result():
         np.testing.assert_array_equal(getattr(again, name), getattr(straight, name))
 
 
+def small_table(rank, shape=(120, 8)):
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
+    W += 0.05 * rng.standard_normal(shape)
+    seen = rng.random(shape) > 0.2
+    return W, np.nonzero(seen), np.nonzero(~seen)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_table_of_few_columns_is_given_rank_enough(rank):
+    W, seen, hidden = small_table(rank)
+    found = complete(*seen, W[seen], W.shape, rng=0)
+    assert found.summary["rank"] >= rank
+    error = np.sqrt(np.mean((found.predict(*hidden) - W[hidden]) ** 2))
+    assert error < 0.15 < 0.5 < np.std(W[hidden])
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("unit", [1e-95, 1e-8, 1e8, 1e95])
+def test_the_unit_of_the_values_does_not_matter(unit, depth):
+    W, seen, hidden = small_table(2)
+    one, other = (
+        complete(*seen, c * W[seen], W.shape, rank=2, depth=depth, rng=0) for c in (1.0, unit)
+    )
+    np.testing.assert_allclose(other.predict(*hidden) / unit, one.predict(*hidden), atol=0.01)
+    # the equation says which units time and weight decay have
+    power = 2 - 2 / depth
+    assert other.summary["validation_rmse"] / unit == pytest.approx(
+        one.summary["validation_rmse"], rel=1e-3
+    )
+    assert other.summary["weight_decay"] == pytest.approx(
+        one.summary["weight_decay"] * unit**power, rel=1e-9
+    )
+    ratio = other.summary["time"] * unit**power / one.summary["time"]
+    assert 0.3 < ratio < 3  # where the validation error is flat the step with the least may differ
+
+
+@pytest.mark.parametrize("size", [1e-101, 1e101, 1e200])
+def test_values_whose_squares_are_out_of_range_are_refused(size):
+    with pytest.raises(ValueError, match="values must have a largest magnitude from 1e-100 to"):
+        complete([0, 1], [0, 1], [size, 0.0], (2, 2), validation=0.5)
+
+
 def test_a_choice_is_taken_to_other_entries():
     W, *seen = table(noise=0.5)
     part = [x[::2] for x in seen]

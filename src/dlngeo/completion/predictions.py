@@ -50,13 +50,20 @@ class Predictor(NamedTuple):
 
 
 def of_factored(found: LowRankCompletion, triplets: Triplets) -> Predictor:
-    """The network's prediction; of an unknown row the mean and the column's bias, and so on."""
+    """The network's prediction; of an unknown row the mean and the column's bias, and so on.
+
+    A row or column that is listed without a value is as unknown as one that is not listed.
+    """
+    m, n = triplets.shape
+    has_row = np.bincount(triplets.i, minlength=m) > 0
+    has_column = np.bincount(triplets.j, minlength=n) > 0
 
     def at(i: Array, j: Array) -> tuple[Array, Array]:
-        known = (i >= 0) + 2 * (j >= 0)
+        row, column = (i >= 0) & has_row[i], (j >= 0) & has_column[j]
+        known = row + 2 * column
         values = np.full(i.size, found.mean)
-        values[i >= 0] += found.row_biases[i[i >= 0]]
-        values[j >= 0] += found.column_biases[j[j >= 0]]
+        values[row] += found.row_biases[i[row]]
+        values[column] += found.column_biases[j[column]]
         if found.limits is not None:
             values = np.clip(values, *found.limits)
         both = known == 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from dlngeo import tables
 from dlngeo._checks import choice
@@ -24,6 +26,14 @@ _OF_DENSE = ("width", "scale", "tolerance", "rtol", "t_max", "smooth")
 _OF_FACTORED = ("rank", "weight_decay", "clip")
 _MOST = 10_000_000  # entries of a dense matrix
 _METHODS = ("auto", "dense", "factored")
+_MARKS = {"dlngeo", "data", "method", "held_out", "held_out_rmse"}  # of a completion's summary
+
+
+class _Before(NamedTuple):
+    """An earlier completion in the folder: of what it is, and the files it wrote; empty if none."""
+
+    name: str
+    files: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -129,14 +139,20 @@ class Complete:
         require_folder(out)
         self._require_other_files(out)
         self._require_pairs(triplets)
-        before, begun = _name_of(out / "summary.json"), time.perf_counter()
+        begun = time.perf_counter()
         with held(out):
+            before = self._before(out, method)
             if method == "dense":
                 return self._dense(triplets, out, begun, before, progress)
             return self._factored(triplets, out, begun, before, progress)
 
     def _dense(
-        self, triplets: tables.Triplets, out: Path, begun: float, before: str, progress: Progress
+        self,
+        triplets: tables.Triplets,
+        out: Path,
+        begun: float,
+        before: _Before,
+        progress: Progress,
     ) -> Report:
         checkpoint.require_none(out)
         table = triplets.table()
@@ -164,7 +180,12 @@ class Complete:
         )  # fmt: skip
 
     def _factored(
-        self, triplets: tables.Triplets, out: Path, begun: float, before: str, progress: Progress
+        self,
+        triplets: tables.Triplets,
+        out: Path,
+        begun: float,
+        before: _Before,
+        progress: Progress,
     ) -> Report:
         settings = self._settings((*_COMMON, *_OF_FACTORED))
         done = checkpoint.Checkpoint(
@@ -250,16 +271,38 @@ class Complete:
 
     def _require_other_files(self, out: Path) -> None:
         """Refuse to write over what is read, or over a simulation."""
-        written = [out / name for name in self._names()]
+        names = {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS}
+        written = [out / name for name in names]
         for name, read in (("DATA", self.data), ("--predict", self.predict)):
             if read and any(f.exists() and read.exists() and f.samefile(read) for f in written):
                 raise ValueError(f"--out {out} would overwrite {name}, {read}; name another folder")
         if any((out / name).exists() for name in (RUNS, GROUPS)):
             raise ValueError(f"--out {out} holds a simulation; name another folder")
 
-    def _names(self) -> set[str]:
-        """Of all files that may be written."""
-        return {*self.FILES, *self.FACTORED_FILES, self.PREDICTIONS}
+    def _before(self, out: Path, method: str) -> _Before:
+        """The earlier completion in the folder; refused where other files would be written over."""
+        before = _Before("", frozenset())
+        with suppress(OSError, ValueError):
+            before = self._told(json.loads((out / "summary.json").read_text(encoding="utf-8")))
+        ours = before.files
+        if (out / checkpoint.NAME).exists():  # killed perhaps while files were moved there
+            ours = ours | {*self.FACTORED_FILES, self.PREDICTIONS} - {"summary.json"}
+        written = self.FILES if method == "dense" else self.FACTORED_FILES
+        for name in (*written, *([self.PREDICTIONS] if self.predict else [])):
+            if name not in ours and os.path.lexists(out / name):
+                raise ValueError(
+                    f"--out {out} holds {name}, which no completion is known to have written and "
+                    f"this one would overwrite; name another folder, or remove it"
+                )
+        return before
+
+    def _told(self, summary: Any) -> _Before:
+        """What a summary says; nothing where it is not one of a completion."""
+        if not (isinstance(summary, dict) and summary.keys() >= _MARKS):
+            return _Before("", frozenset())
+        files = self.FILES if summary["method"] == "dense" else self.FACTORED_FILES
+        more = [self.PREDICTIONS] if "predicted" in summary else []
+        return _Before(str(summary["data"]), frozenset([*files, *more]))
 
     def _made(
         self, triplets: tables.Triplets, method: str, settings: dict[str, Any]
@@ -277,7 +320,7 @@ class Complete:
         save: Callable[[Path], None],
         predictor: predictions.Predictor | None,
         files: tuple[str, ...],
-        before: str,
+        before: _Before,
     ) -> Report:
         """All files together; those of an earlier run that has others go."""
         below = []
@@ -289,27 +332,18 @@ class Complete:
                 count, unknown = predictor.write(file, titles, self._pairs(triplets))
                 files = (*files, self.PREDICTIONS)
                 summary["predicted"] = {"pairs": count, "unknown": unknown}
-                below = [_answered(count, unknown)]
+                below = [_answered(count, unknown, summary["method"] == "dense")]
             summary["total_seconds"] = time.perf_counter() - begun
             write_json(draft / "summary.json", summary)
-        if before:
-            for name in self._names() - {*files}:
-                (out / name).unlink(missing_ok=True)
-        return Report([], [], [], below, files, before)
+        for name in before.files - {*files}:
+            (out / name).unlink(missing_ok=True)
+        return Report([], [], [], below, files, before.name)
 
 
-def _answered(count: int, unknown: int) -> str:
-    said = f"Predicted {count} pairs"
+def _answered(count: int, unknown: int, dense: bool) -> str:
+    said = f"Predicted {count} pair{'s' * (count != 1)}"
     if unknown:
-        said += f"; of {unknown} a label is unknown, and mean and known biases answer"
+        means = "the mean of the column, the row or everything answers"
+        how = means if dense else "mean and known biases answer"
+        said += f"; of {unknown} a label is unknown or without data, and {how}"
     return f"{said}."
-
-
-def _name_of(summary: Path) -> str:
-    """What the results in the folder are of; empty where there are none."""
-    try:
-        return str(json.loads(summary.read_text(encoding="utf-8"))["data"])
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, TypeError, KeyError):
-        return "another run"

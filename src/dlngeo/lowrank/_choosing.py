@@ -281,8 +281,31 @@ def run_flow(
     time: float = _LONG,
     look: _Trial | Callback | None = None,
 ) -> Factors:
+    """The flow, run in a unit in which the residual is of size 1; told and handed out in its own.
+
+    With W = cW', E is c²E', and time and decay have the unit c^{2-2/N}, one over the other.
+    """
+    unit = _unit(energy.values)
+    rate = unit ** (2 - 2 / settings.depth)
+    free = time == _LONG
+
+    def tell(t: float, W: Factors) -> None:
+        if look is not None:
+            look(t / rate, _times(W, unit))
+
     run = flow(
-        energy, start, (0, time), depth=settings.depth, weight_decay=decay, rtol=_RTOL,
-        max_steps=_STEPS if time == _LONG else 10 * _STEPS, callback=look, engine=settings.engine,
+        SparseCompletion(energy.rows, energy.cols, energy.values / unit, energy.shape),
+        _times(start, 1 / unit), (0, time if free else time * rate), depth=settings.depth,
+        weight_decay=decay / rate, rtol=_RTOL, max_steps=_STEPS if free else 10 * _STEPS,
+        callback=tell, engine=settings.engine,
     )  # fmt: skip
-    return run.factors()
+    return _times(run.factors(), unit)
+
+
+def _unit(values: Array) -> float:
+    """The power of two next to their root mean square, by which nothing is rounded."""
+    return float(2.0 ** np.round(0.5 * np.log2(np.mean(values**2))))
+
+
+def _times(W: Factors, number: float) -> Factors:
+    return W._replace(sigma=number * W.sigma)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlngeo import _checks
-from dlngeo._checks import RNG
+from dlngeo._checks import RNG, Array
 from dlngeo._engine import chosen as chosen_engine
 from dlngeo.energies import SparseCompletion
 from dlngeo.lowrank._choosing import Progress, Search, Settings, Table, run_flow, start
@@ -18,6 +18,8 @@ from dlngeo.lowrank._completed import LowRankCompletion
 from dlngeo.lowrank._factors import Factors
 
 _RANKS = (5, 10, 20, 40)
+_SMALL, _SMALL_RANKS = 20, (1, 2, 3, 5)  # of the lesser dimension: below, these
+_MOST = 1e100  # of entries, whose squares are taken
 _SHRINKAGES = (0.3, 1.0, 3.0, 10.0, 30.0)  # entries that a bias of zero counts for
 
 
@@ -53,7 +55,8 @@ def complete(
         As for :class:`dlngeo.energies.SparseCompletion`.
     depth : real number >= 1
     rank : int or None
-        None: chosen from 5, 10, 20, 40, up to the first that predicts no better than those below.
+        None: chosen from 5, 10, 20, 40, up to the first that predicts no better than those below,
+        and up to min(m, n) / 2; where min(m, n) < 20 from 1, 2, 3, 5, up to min(m, n).
     weight_decay : float >= 0, or None
         None: chosen from 0 and eight others, in units of what would hold down all of the residual.
     biases : bool
@@ -96,6 +99,7 @@ def complete(
     True
     """
     whole = SparseCompletion(rows, cols, values, shape)  # checks them
+    _require_size(whole.values)
     share = _checks.positive(validation, "validation")
     held = round(share * whole.values.size)
     if not (share < 1 and 0 < held < whole.values.size):
@@ -112,7 +116,8 @@ def complete(
         raise ValueError("depth must be finite: at inf the singular spaces do not move")
     m, n = whole.shape
     taken = None if chosen is None else _chosen(chosen, min(m, n))
-    ranks = [k for k in _RANKS if 2 * k <= min(m, n)] or [1]
+    several, most = (_RANKS, min(m, n) // 2) if min(m, n) >= _SMALL else (_SMALL_RANKS, min(m, n))
+    ranks = [k for k in several if k <= most]
     settings = Settings(
         number,
         ranks if rank is None else [_checks.rank(rank, (m, n), None, 2)],
@@ -136,6 +141,16 @@ def complete(
 
 def _unheard(stage: str, fraction: float) -> None:
     """Progress that nobody asked for."""
+
+
+def _require_size(values: Array) -> None:
+    """Refuse entries whose squares would leave the range of floating point."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest and not 1 / _MOST <= largest <= _MOST:
+        raise ValueError(
+            f"values must have a largest magnitude from {1 / _MOST:g} to {_MOST:g}, not "
+            f"{largest:.3g}; measure them in another unit"
+        )
 
 
 def _chosen(summary: Any, largest: int) -> dict[str, Any]:

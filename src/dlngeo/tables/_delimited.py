@@ -49,8 +49,8 @@ def records(
             yield from _records(lines, path, delimiter, decimal, skip)
         except UnicodeDecodeError:
             raise ValueError(_not_utf8(path)) from None
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: not a whole gzip file ({error})") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            raise ValueError(f"{path}: not a whole gzip file, as a name in .gz says") from None
 
 
 def _plain(raw: BinaryIO, path: Path) -> BinaryIO:
