@@ -127,45 +127,6 @@ def test_curvature_at_lower_rank_is_that_of_the_stratum(rank, depth):
     assert_allclose(np.linalg.eigvalsh(exact), brute, atol=2e-6 * np.abs(brute).max())
 
 
-def test_curvature_at_lower_rank_and_depth_inf_is_that_of_the_leaf():
-    """There W keeps its column and row space: what moves is M, W = U M Vᵀ, as at full rank."""
-    rng = np.random.default_rng(8)
-    energy = Quartic(rng.standard_normal((3, 3)))
-    M = np.array([[1.5, 0.4], [-0.3, 1.1]])
-
-    def F(small):
-        W = np.zeros((*small.shape[:-2], 3, 3))
-        W[..., :2, :2] = small
-        return entropy.free_energy(energy, W, math.inf, 2.0, rank=2)
-
-    W = np.zeros((1, 3, 3))
-    W[0, :2, :2] = M
-    brute = np.linalg.eigvalsh(brute_hessian(F, M, math.inf))
-    exact = Quantities(Sheet.of(energy, W, 2, True), math.inf, 2.0, 0.0).hessian()[0]
-    assert_allclose(np.linalg.eigvalsh(exact), brute, atol=2e-6 * np.abs(brute).max())
-    # of rank one along x = W_11, where (log x)″ is the leaf's: x (x E′)′ = 2x² - x
-    line = landscapes.plane(
-        energies.Quadratic([[1, 0.2], [0, 0.5]]), depth=math.inf, at=np.diag([1.0, 0.0]),
-        axes=((0, 0),), extent=(0.5, 3), n=6, rank=1, quantities="curvature",
-    )  # fmt: skip
-    (x,) = line.coordinates.values()
-    assert_allclose(line.values["curvature"], 2 * x**2 - x, rtol=1e-13)
-
-
-@pytest.mark.parametrize("depth", [1, 3, math.inf])
-@pytest.mark.parametrize("scale", [1e154, 1e300, 1e-300])
-def test_slopes_whose_squares_leave_the_range_are_found(depth, scale):
-    def slope(scale):
-        target = np.diag([2.0, 0.5]) * scale
-        energy = energies.LinearRegression(scale**0.5 * np.eye(2), scale**-0.5 * target)
-        return landscapes.plane(
-            energy, depth=depth, axes=((0, 0), (0, 1)), at=np.eye(2), extent=(0.5, 1.5), n=4,
-            quantities="slope",
-        ).values["slope"]  # fmt: skip
-
-    assert_allclose(slope(scale) / scale, slope(1.0), rtol=1e-13)
-
-
 def test_values_at_lower_rank_are_those_of_the_stratum():
     landscape, energy, W, decay = random_plane(3, 3, rank=2)
     F = entropy.free_energy(energy, W, 3, 3.0, decay, rank=2)

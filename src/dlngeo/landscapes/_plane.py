@@ -141,7 +141,7 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
         for name in names
     }
     size = max(1, _BLOCK // (d**4 if "curvature" in names else d**2))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(flat), size):
             part = slice(start, start + size)
             sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)

@@ -239,12 +239,12 @@ class Restriction(NamedTuple):
         if rank < d:
             total[:, -1, -1] = 0.0
         D = transpose(U)[:, None] @ self.section.directions @ transpose(Vt)[:, None]
-        sizes = np.linalg.norm(e, axis=(1, 2)) + np.linalg.norm(push, axis=1)
+        sizes = frobenius(e) + np.linalg.norm(push, axis=1)
         sizes += np.linalg.norm(pull, axis=1)
         lengths = np.linalg.norm(self.section.directions, axis=(1, 2))
         return Slope(
             np.einsum("pij,pkij->pk", total, D),
-            np.linalg.norm(total, axis=(1, 2)) / np.maximum(sizes, np.finfo(float).tiny),
+            frobenius(total) / np.maximum(sizes, np.finfo(float).tiny),
             np.outer(sizes, lengths),
             U,
             sigma,
