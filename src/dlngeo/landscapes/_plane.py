@@ -69,7 +69,7 @@ def plane(
         e^{-βF/κ} vol(g^N) of W given that it lies in the window, against dx dy in its coordinates.
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
-        are those of the stratum.
+        are those of the stratum; at depth inf of the W with the same column and row space.
 
     Returns
     -------
