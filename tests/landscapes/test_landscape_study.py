@@ -61,9 +61,34 @@ def test_options_replace_what_a_file_says(call, tmp_path):
         assert kept["S"].shape == (2, 30) and kept["depth"].tolist() == [2, 3]
 
 
+def test_a_plane_at_several_depths_has_a_row_of_panels_for_each(call, tmp_path, capsys):
+    file = tmp_path / "mine.toml"
+    file.write_text(to_toml(PRESETS["singular-values"].replaced(n=20, flow_lines=0)))
+    several = ["--depth", 2, "--depth", 3, "--quantities", "E", "--quantities", "F"]
+    assert call("landscape", file, *several, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "No points were looked for, of several depth" in said and "┏" not in said
+    landscape = read(tmp_path / "out" / "config.toml").landscape()
+    titles = [axes.get_title() for axes in landscape_figure(landscape, "").axes]
+    assert [title for title in titles if title] == [
+        "Energy, N = 2", "Free energy, N = 2", "Energy, N = 3", "Free energy, N = 3"
+    ]  # fmt: skip
+
+
+def test_a_list_of_one_depth_is_that_depth(call, tmp_path, capsys):
+    file = tmp_path / "mine.toml"
+    file.write_text(to_toml(PRESETS["hyperbola"].replaced(n=30, depth=[3.0], quantities=["F"])))
+    assert call("landscape", file, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert said.count("│ minimiser │") == 4
+    (saddle,) = (line for line in said.splitlines() if line.startswith("│ saddle    │ 2 "))
+    assert saddle.split("│")[3:5] == [" 0         ", " 0         "]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ([x for depth in range(1, 14) for x in ("--depth", depth)], "depth must make 12 rows"),
         (["--preset", "parabola"], "preset must be one of"),
         (["none.toml"], "none.toml"),
         (["--depth", 0.5], "depth must be"),
@@ -113,6 +138,18 @@ def test_marks_stand_at_the_points(hyperbola):
     points = hyperbola.points
     exact = points.coordinates[[kind == "minimiser" for kind in points.kind]]
     assert_allclose(np.asarray(stars.get_offsets()), exact)
+
+
+def test_the_legend_covers_no_point(hyperbola):
+    figure = landscape_figure(hyperbola, "a title")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    axes = next(axes for axes in figure.axes if axes.get_title() == "Free energy")
+    box = axes.get_legend().get_window_extent(canvas.get_renderer())
+    marks = axes.transData.transform(hyperbola.points.coordinates)
+    assert not any(box.contains(*place) for place in marks)
+    width, height = canvas.get_width_height()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
 def test_nan_is_left_open_and_axes_are_the_caller_s():

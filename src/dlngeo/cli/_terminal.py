@@ -105,11 +105,12 @@ def _duration(seconds: float) -> str:
 
 def show(report: Report, out: Path) -> None:
     """Print a report: its lines as they are, none of them broken where nothing is a terminal."""
-    grid = Grid(*report.columns)
-    for row in report.rows:
-        grid.add_row(*row)
     _say(report.above)
-    Console().print(grid)
+    if report.rows:
+        grid = Grid(*report.columns)
+        for row in report.rows:
+            grid.add_row(*row)
+        Console().print(grid)
     wrote = f"Wrote {out}/: {', '.join(report.files)}"
     wrote += f", in place of those of {report.replaced}" if report.replaced else ""
     _say([*report.below, wrote])

@@ -81,19 +81,20 @@ def squared_slope_at(energy: Energy, state: State, beta: float, gamma: float) ->
     """:func:`squared_slope` of a state, unchecked; NaN where it is infinite or has no limit."""
     K = table(state.sigma, state.depth)
     e = transpose(state.U) @ energy.gradient(state.point) @ transpose(state.Vt)
-    total = squared_slope_in_frame(e, state.sigma, K, state.depth, beta, gamma)
+    parts = slope_in_frame(e, state.sigma, K, state.depth, beta, gamma)
+    total = (parts**2).sum(axis=(-2, -1))
     return np.where(_too_singular(state, 0 if math.isinf(state.depth) else 1), np.nan, total)
 
 
-def squared_slope_in_frame(
-    e: Array, sigma: Array, K: Array, N: float, beta: float, gamma: float
-) -> Array:
-    """The same from e = Uᵀ E′(W) V and the eigenvalues K of 𝒜, at one zero singular value at most.
+def slope_in_frame(e: Array, sigma: Array, K: Array, N: float, beta: float, gamma: float) -> Array:
+    """The components of grad F, (..., d, d), in the orthonormal basis √K_kl u_k v_lᵀ.
 
-    Zeros that a lower rank leaves out may be more: then it is that of the stratum.
+    From e = Uᵀ E′(W) V and the eigenvalues K of 𝒜, at one zero singular value at most. Zeros that a
+    lower rank leaves out may be more: then it is that of the stratum.
     """
     diagonal = np.arange(sigma.shape[-1])
-    own = np.sqrt(K[..., diagonal, diagonal]) * e[..., diagonal, diagonal]
+    parts = np.sqrt(K) * e
+    own = parts[..., diagonal, diagonal]
     force = total_force(signed_log_ratio(sigma[..., :, None], sigma[..., None, :]), N)
     if math.isinf(N):
         radial = own - force / beta
@@ -101,9 +102,8 @@ def squared_slope_in_frame(
         root = sigma ** (1 / N)
         push = np.where(root > 0, force / np.where(root > 0, root, 1.0), 0.0)
         radial = own - push / (beta * math.sqrt(N)) + gamma * math.sqrt(N) * root
-    across = K * e**2
-    across[..., diagonal, diagonal] = radial**2
-    return np.asarray(across.sum(axis=(-2, -1)))
+    parts[..., diagonal, diagonal] = radial
+    return np.asarray(parts)
 
 
 def free_energy_laplacian(

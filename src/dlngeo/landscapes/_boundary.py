@@ -14,6 +14,7 @@ import numpy as np
 
 from dlngeo._checks import Array
 from dlngeo.landscapes._quantities import Restriction, Slope
+from dlngeo.landscapes._sections import determinants
 
 
 def edge_points(F: Restriction, axes: tuple[Array, ...], det: Array) -> list[tuple[Array, str]]:
@@ -66,10 +67,10 @@ def _segments(F: Restriction, axes: tuple[Array, ...], det: Array) -> tuple[Arra
 
 def _roots(F: Restriction, low: Array, high: Array) -> Array:
     """The place (p, k) between two points where det W vanishes, by bisection."""
-    positive = np.linalg.det(F.section.points(low)) >= 0
+    positive = determinants(F.section, low) >= 0
     for _ in range(60):
         middle = 0.5 * (low + high)
-        same = (np.linalg.det(F.section.points(middle)) >= 0) == positive
+        same = (determinants(F.section, middle) >= 0) == positive
         low, high = (
             np.where(same[:, None], middle, low),
             np.where(same[:, None], high, middle),
@@ -106,7 +107,9 @@ def _critical(F: Restriction, start: Array, end: Array) -> list[tuple[Array, str
         below = (_along(F, x, chord) < 0) == rising
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     x = _projected(F, start + (0.5 * (low + high))[:, None] * (end - start))
-    signs = _across(F, F.slope(x, F.d - 1))
+    rise, terms = _rise(F, x, chord)
+    flat = np.abs(rise) <= 1e-6 * terms  # else it jumps: a piece leads from one curve to another
+    signs = np.where(flat, _across(F, F.slope(x, F.d - 1)), 0)
     kinds = {(True, 1): "minimum", (False, -1): "maximum"}
     return [
         (point, kinds.get((bool(up), int(sign)), "saddle"))
@@ -117,13 +120,19 @@ def _critical(F: Restriction, start: Array, end: Array) -> list[tuple[Array, str
 
 def _along(F: Restriction, x: Array, chord: Array) -> Array:
     """The derivative of F along the curve, in the direction of a chord; 0 where it is rounding."""
+    rise, terms = _rise(F, x, chord)
+    return np.where(np.abs(rise) <= 1e-12 * terms, 0.0, rise)
+
+
+def _rise(F: Restriction, x: Array, chord: Array) -> tuple[Array, Array]:
+    """That derivative, and the size of what adds up to it."""
     slope = F.slope(x, F.d - 1)
     normal = _normals(F, slope)
     tangent = np.column_stack([-normal[:, 1], normal[:, 0]])
     tangent *= np.sign((tangent * chord).sum(axis=1))[:, None]
     rise = (slope.along * tangent).sum(axis=1)
     terms = (slope.terms * np.abs(tangent)).sum(axis=1)
-    return np.where(np.abs(rise) <= 1e-12 * terms, 0.0, rise)
+    return rise, terms
 
 
 def _projected(F: Restriction, x: Array) -> Array:
@@ -134,7 +143,9 @@ def _projected(F: Restriction, x: Array) -> Array:
         normal = _normals(F, slope)
         size = slope.sigma[:, -1]
         # σ_d is positive, and u_dᵀ D v_d its derivative, on either side
-        x = x - (size / (normal**2).sum(axis=1))[:, None] * normal
+        length = (normal**2).sum(axis=1)
+        step = np.where(length > 0, size / np.where(length > 0, length, 1.0), 0.0)
+        x = x - step[:, None] * normal
         if (size <= 1e-16 * np.abs(W).max(axis=(1, 2))).all():
             break
     return x
@@ -146,4 +157,5 @@ def _across(F: Restriction, slope: Slope) -> Array:
     force = (sigma ** (-2 / F.depth)).sum(axis=1) / F.beta
     edge = 0.5 * (F.gamma * F.depth - force)
     flat = np.abs(edge) <= (np.abs(slope.normal) if F.depth == 2 else 0.0)
+    flat |= sigma[:, -1] == 0  # of rank d - 2
     return np.where(flat, 0, np.sign(edge)).astype(int)

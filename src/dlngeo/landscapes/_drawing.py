@@ -6,6 +6,7 @@ be read in grey; what is NaN is hatched, and where det W = 0 there is a dashed l
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from scipy.optimize import minimize_scalar
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.landscapes._landscape import Landscape, one_number, shown
+from dlngeo.landscapes._landscape import SYMBOLS, Landscape, one_number, shown
+from dlngeo.landscapes._sections import determinants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +26,6 @@ _LABELS = {
     "E": "$E$", "S": "$S$", "F": r"$F_\beta$", "slope": r"$|\mathrm{grad}\,F_\beta|$",
     "curvature": r"least eigenvalue of $\mathrm{Hess}\,F_\beta$", "density": "Gibbs density",
 }  # fmt: skip
-_SYMBOLS = {"depth": "N", "beta": "β", "weight_decay": "γ", "kappa": "κ"}
 _STROKES = ("-", "--", "-.", ":", (0, (1, 4)), (0, (6, 2, 1, 2, 1, 2)))
 _MARKS: dict[str, dict[str, Any]] = {
     "minimiser": {"marker": "*", "s": 130},
@@ -142,17 +143,27 @@ def _contour(axes: Axes, landscape: Landscape, quantity: str, colorbar: bool) ->
     axes.patch.set(facecolor="0.85", edgecolor="0.6", hatch="xxx")  # shows where nothing is drawn
     masked = np.ma.masked_invalid(np.clip(values, levels[0], levels[-1]))
     norm = "log" if quantity in _LOGARITHMIC else None
-    drawn = axes.contourf(x, y, masked, levels, cmap="viridis", norm=norm)
+    filled = np.maximum(masked, 0.99 * levels[0] + 0.01 * levels[1])  # the least level is open
+    drawn = axes.contourf(x, y, filled, levels, cmap="viridis", norm=norm)
     axes.contour(x, y, masked, levels[::2], colors="black", linewidths=0.4, alpha=0.5)
     if quantity == "curvature" and levels[0] < 0 < levels[-1]:
         axes.contour(x, y, masked, [0.0], colors="white", linewidths=1.2)
     _edges(axes, landscape)
     axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    if np.ptp(x) < 0.05 * np.abs(x).max():  # long numbers
+        axes.locator_params(axis="x", nbins=3)
     if colorbar:
         figure: Any = axes.figure
-        bar = figure.colorbar(drawn, ax=axes, shrink=0.9, ticks=levels[::4], format="%.3g")
+        ticks = levels[::4]
+        bar = figure.colorbar(drawn, ax=axes, shrink=0.9, ticks=ticks, format=_format(ticks))
         bar.ax.minorticks_off()
         bar.set_label(_LABELS[quantity])
+
+
+def _format(ticks: Array) -> str:
+    """So many digits that neighbours differ, three at least."""
+    apart = float((np.diff(ticks) / np.maximum(np.abs(ticks[1:]), np.abs(ticks[:-1]))).min())
+    return f"%.{min(max(3, 1 + math.ceil(-math.log10(apart))), 15)}g"
 
 
 def _surface(axes: Any, landscape: Landscape, quantity: str) -> None:
@@ -173,7 +184,7 @@ def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
     values = landscape.values[quantity]
     for count, at in enumerate(np.ndindex(values.shape[:-1])):
         said = ", ".join(
-            f"{_SYMBOLS[name]} = {shown(landscape.sequences[name][i])}"
+            f"{SYMBOLS[name]} = {shown(landscape.sequences[name][i])}"
             for name, i in zip(names, at, strict=True)
         )
         style: dict[str, Any] = {
@@ -199,7 +210,7 @@ def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
 
 def _determinants(landscape: Landscape) -> Array:
     grid = np.meshgrid(*landscape.coordinates.values(), indexing="ij")
-    return np.asarray(np.linalg.det(landscape.section.points(np.stack(grid, axis=-1))))
+    return determinants(landscape.section, np.stack(grid, axis=-1))
 
 
 def _crossings(landscape: Landscape) -> Array:
@@ -271,6 +282,7 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
         seen &= (low <= found.coordinates[:, axis]) & (found.coordinates[:, axis] <= high)
     d = len(landscape.section.base)
     groups = sorted({(kind, int(r)) for kind, r in zip(found.kind, found.rank, strict=True)})
+    marks = []
     for kind, rank in groups:
         which = seen & (np.array(found.kind) == kind) & (found.rank == rank)
         if not which.any():
@@ -280,9 +292,27 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
             (grid,) = landscape.coordinates.values()
             height = np.interp(x[:, 0], grid, np.nan_to_num(landscape.values[quantity]))
             x = np.column_stack([x[:, 0], height])
+        marks.append(x)
         inside, edge = ("black", "white") if rank == d else ("white", "black")
         look = _MARKS[kind] | {"facecolor": inside, "edgecolor": edge, "zorder": 5}
         ax.scatter(x[:, 0], x[:, 1], label=f"{kind}, rank {rank}", **look)
-    if seen.any():
-        ax.legend(fontsize=7, framealpha=0.9, loc="upper left")
+    if marks:
+        _legend(ax, np.concatenate(marks), len(marks))
     return ax
+
+
+def _legend(ax: Axes, points: Array, rows: int) -> None:
+    """A legend in a corner without points, below the axes where each has some."""
+    figure: Any = ax.figure
+    across, up = ax.get_window_extent().size / figure.dpi  # inches
+    x, y = ax.transAxes.inverted().transform(ax.transData.transform(points)).T
+    wide, high = 1.45 / across, (0.2 + 0.15 * rows) / up
+    for side in ("upper", "lower"):
+        for end in ("left", "right"):
+            beside = x < wide if end == "left" else x > 1 - wide
+            if not (beside & (y > 1 - high if side == "upper" else y < high)).any():
+                corner: Any = f"{side} {end}"
+                ax.legend(fontsize=7, framealpha=0.9, loc=corner)
+                return
+    below = (0.5, -0.42 / float(up))
+    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=below, ncols=min(rows, 2))

@@ -28,6 +28,8 @@ QUANTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "density": ("Gibbs density in the window", ("depth", "beta", "weight_decay", "kappa")),
 }
 
+SYMBOLS = {"depth": "N", "beta": "β", "weight_decay": "γ", "kappa": "κ"}
+
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
@@ -164,15 +166,14 @@ def one_number(landscape: Landscape, name: str) -> float:
 
 def headline(landscape: Landscape) -> str:
     """The numbers of a landscape in one line."""
-    signs = {"depth": "N", "beta": "β", "weight_decay": "γ", "kappa": "κ"}
     said = []
     for name, number in landscape.numbers.items():
         if name == "kappa" and "density" not in landscape.values:
             continue
         if np.ndim(number):
-            said.append(f"{signs[name]} = {', '.join(shown(x) for x in np.asarray(number))}")
+            said.append(f"{SYMBOLS[name]} = {', '.join(shown(x) for x in np.asarray(number))}")
         elif name != "weight_decay" or number:
-            said.append(f"{signs[name]} = {shown(float(number))}")
+            said.append(f"{SYMBOLS[name]} = {shown(float(number))}")
     return ", ".join(said)
 
 

@@ -69,7 +69,7 @@ def plane(
         e^{-βF/κ} vol(g^N) of W given that it lies in the window, against dx dy in its coordinates.
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
-        are those of the stratum.
+        are those of the stratum; at depth inf of the W with the same column and row space.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
         for name in names
     }
     size = max(1, _BLOCK // (d**4 if "curvature" in names else d**2))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(flat), size):
             part = slice(start, start + size)
             sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)

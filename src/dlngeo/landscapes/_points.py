@@ -18,10 +18,11 @@ from dlngeo.energies import Energy
 from dlngeo.entropy import minimise_free_energy
 from dlngeo.landscapes._boundary import edge_points
 from dlngeo.landscapes._quantities import Restriction
-from dlngeo.landscapes._sections import Section
+from dlngeo.landscapes._sections import Section, determinants
 
 _FLAT = 1e-7  # a second derivative below this, relative to the largest, counts as zero
 _ZERO = 1e-8  # and a gradient relative to its terms
+_ALIKE = 1e-13  # relative to the largest entry, points this close are apart by rounding alone
 _MOST = 400  # cells that Newton's method starts from
 
 
@@ -66,6 +67,7 @@ class Points(NamedTuple):
         )
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def points_on(
     energy: Energy,
     section: Section,
@@ -105,14 +107,17 @@ def _critical(
     F: Restriction, axes: tuple[Array, ...], known: Array
 ) -> list[tuple[Array, int, str]]:
     """Coordinates, rank and kind of the section's critical points, but those known, each once."""
-    sizes = np.array([x[-1] - x[0] for x in axes])
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    det = np.linalg.det(F.section.points(grid))
+    det = determinants(F.section, grid)
     found = [(x, F.d, kind) for x, kind in _inner(F, axes, grid, det)]
     found += [(x, F.d - 1, kind) for x, kind in edge_points(F, axes, det)]
     kept: list[tuple[Array, int, str]] = []
+    sizes = np.array([x[-1] - x[0] for x in axes])
+    lengths = np.abs(F.section.directions).max(axis=(1, 2))
+    rounding = _ALIKE * np.abs(F.section.points(grid)).max() / lengths
     for x, rank, kind in found:
-        if not _near(x, known, (0.02 if kind == "flat" else 1e-4) * sizes):
+        width = (0.02 if kind == "flat" else 1e-4) * sizes
+        if not _near(x, known, np.maximum(width, rounding)):
             kept.append((x, rank, kind))
             known = np.concatenate([known, x[None]])
     return kept
@@ -125,6 +130,8 @@ def _minimisers(F: Restriction) -> tuple[Array, Array, str]:
         return *none, "at beta inf the minimisers of F are those of E and the weight decay"
     try:
         found = minimise_free_energy(F.energy, F.depth, F.beta, F.gamma, shape=(F.d, F.d))
+    except ValueError as error:  # of an energy that is infinite, or without a value, somewhere
+        return *none, f"the search for minimisers failed: {error}"
     except RuntimeError as error:
         return *none, str(error)
     return found.points, found.ranks, found.message

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo._linalg import svd_product, transpose
+from dlngeo._linalg import frobenius, svd_product, transpose
 from dlngeo.energies import Energy
 from dlngeo.entropy.free_energies import apply_curvature, decay_energy, thermal_curvature
-from dlngeo.entropy.laplacian import entropy_hessian, squared_slope_in_frame
+from dlngeo.entropy.laplacian import entropy_hessian, slope_in_frame
 from dlngeo.landscapes._sections import Section
 from dlngeo.metric import connection_form
 from dlngeo.spectral.divided_differences import table
@@ -123,11 +123,12 @@ class Quantities:
         """The length of grad F in g^N."""
         sheet = self.sheet
         with np.errstate(invalid="ignore", over="ignore"):
-            square = squared_slope_in_frame(
+            parts = slope_in_frame(
                 sheet.slope, sheet.sigma, self.K, self.depth, self.beta, self.gamma
             )
+            length = frobenius(parts)
         lost = sheet.without(self.depth, 0 if math.isinf(self.depth) else 1)
-        return np.where(lost, np.nan, np.sqrt(square))
+        return np.where(lost, np.nan, length)
 
     def curvature(self) -> Array:
         """The least eigenvalue of Hess F relative to g^N; on the stratum at lower rank."""
@@ -159,6 +160,8 @@ class Quantities:
         if r < d:
             inside = np.ones((d, d), dtype=bool)
             inside[r:, r:] = False
+            if math.isinf(N):  # K is zero where one of two singular values is: W keeps its spaces
+                inside[r:] = inside[:, r:] = False
             total = total[:, inside.ravel()][:, :, inside.ravel()]
         return total
 
@@ -236,12 +239,12 @@ class Restriction(NamedTuple):
         if rank < d:
             total[:, -1, -1] = 0.0
         D = transpose(U)[:, None] @ self.section.directions @ transpose(Vt)[:, None]
-        sizes = np.linalg.norm(e, axis=(1, 2)) + np.linalg.norm(push, axis=1)
+        sizes = frobenius(e) + np.linalg.norm(push, axis=1)
         sizes += np.linalg.norm(pull, axis=1)
         lengths = np.linalg.norm(self.section.directions, axis=(1, 2))
         return Slope(
             np.einsum("pij,pkij->pk", total, D),
-            np.linalg.norm(total, axis=(1, 2)) / np.maximum(sizes, np.finfo(float).tiny),
+            frobenius(total) / np.maximum(sizes, np.finfo(float).tiny),
             np.outer(sizes, lengths),
             U,
             sigma,

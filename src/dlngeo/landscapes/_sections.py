@@ -140,8 +140,16 @@ class Section:
         return np.asarray(frobenius(np.asarray(W) - near))
 
 
+def determinants(section: Section, coordinates: Array) -> Array:
+    """Det W at coordinates (..., k), up to one positive factor, so that it stays in the range."""
+    W = section.points(coordinates)
+    return np.asarray(np.linalg.det(W / (float(np.abs(W).max(initial=0.0)) or 1.0)))
+
+
 def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
     """What ``axes`` and ``at`` of :func:`~dlngeo.landscapes.plane` describe."""
+    if shape is not None and shape[0] != shape[1]:
+        raise ValueError(f"landscapes need square W; the energy's are {shape[0]} x {shape[1]}")
     if isinstance(axes, Section):
         if at is not None:
             raise ValueError("at must be None where axes is a Section, which has its base")

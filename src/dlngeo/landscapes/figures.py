@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.landscapes._drawing import axes_of, draw_points, plot
-from dlngeo.landscapes._landscape import QUANTITIES, Landscape, one_number
+from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape, one_number, shown
 from dlngeo.landscapes._quantities import Quantities, Sheet
 
 if TYPE_CHECKING:
@@ -119,25 +120,44 @@ def _lasting(landscape: Landscape, W: Array) -> float:
 def landscape_figure(
     landscape: Landscape, title: str, *, flow: int = 0, points: bool = True
 ) -> Figure:
-    """All quantities of a plane or a line; flow lines and points are drawn on F."""
-    names = list(landscape.values)
-    columns = min(3, len(names)) if len(names) != 4 else 2
-    rows = math.ceil(len(names) / columns)
+    """All quantities of a plane or a line; flow lines and points are drawn on F.
+
+    Of a plane at several depths and the like (:func:`chosen`), a row for each of them.
+    """
     from matplotlib.figure import Figure
 
+    names = list(landscape.values)
+    each = chosen(landscape)
+    columns = min(3, len(names)) if len(names) != 4 else 2
+    rows = math.ceil(len(names) / columns)
+    if len(each) > 1:
+        rows, columns = len(each), len(names)
     figure = Figure(figsize=(4.4 * columns, 3.7 * rows + 0.4), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, name in zip(panels, names, strict=False):
-        plot(landscape, name, axes)
-        axes.set_title(_title(name), fontsize=10)
+    pairs = [(one, name, said) for said, one in each.items() for name in names]
+    for axes, (one, name, said) in zip(panels, pairs, strict=False):
+        plot(one, name, axes)
+        axes.set_title(_title(name) + (f", {said}" if said else ""), fontsize=10)
         if name == "F" and flow and len(landscape.coordinates) == 2:
-            draw_paths(axes, landscape, flow_lines(landscape, flow))
+            draw_paths(axes, one, flow_lines(one, flow))
         if name == "F" and points:
-            draw_points(axes, landscape)
-    for axes in panels[len(names) :]:
+            draw_points(axes, one)
+    for axes in panels[len(pairs) :]:
         axes.remove()
     figure.suptitle(title, parse_math=False, fontsize=11)
     return figure
+
+
+def chosen(landscape: Landscape) -> dict[str, Landscape]:
+    """What contours can be drawn of, by what is chosen: a plane at each depth, β, γ and κ."""
+    if len(landscape.coordinates) == 1 or not landscape.sequences:
+        return {"": landscape}
+    found = {}
+    for numbers in itertools.product(*landscape.sequences.values()):
+        choice = dict(zip(landscape.sequences, map(float, numbers), strict=True))
+        said = ", ".join(f"{SYMBOLS[name]} = {shown(x)}" for name, x in choice.items())
+        found[said] = landscape.select(**choice)
+    return found
 
 
 def _title(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from dlngeo._environment import numerics
 from dlngeo._plain import jsonable
 from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._study import Argument, Option, Progress, Report
-from dlngeo.landscapes._landscape import QUANTITIES, Landscape, headline
+from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape, headline
 from dlngeo.landscapes._points import Points
 from dlngeo.landscapes.config import PRESETS, Config, preset, read, to_toml
 
 _SHOWN = 12  # points in the table
+_ROWS = 12  # of a figure
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Landscapes:
     def run(self, out: Path, progress: Progress) -> Report:
         """Compute the landscape, and write it, a summary and a figure."""
         config = self._configuration()
+        _require_rows(config)
         require_folder(out)
         begun = time.perf_counter()
         landscape = config.landscape()
@@ -78,10 +81,12 @@ class Landscapes:
         with held(out):
             self._write(config, landscape, points, title, out, begun)
         progress("landscape", 1.0)
+        rows = _rows(landscape, points)
+        columns = ("point", "rank", *landscape.section.names, "F", "distance")
         return Report(
             above=[title],
-            columns=("point", "rank", *landscape.section.names, "F", "distance"),
-            rows=_rows(points),
+            columns=columns if rows else (),
+            rows=rows,
             below=[_verdict(landscape, points)],
             files=self.FILES,
         )
@@ -95,10 +100,11 @@ class Landscapes:
             name: getattr(self, name) or None
             for name in ("depth", "beta", "weight_decay", "kappa", "quantities")
         }
-        for name, value in several.items():
-            if name != "quantities" and value is not None and len(value) == 1:
-                several[name] = value[0]
-        return config.replaced(n=self.n, **several)
+        config = config.replaced(n=self.n, **several)
+        numbers = {name: getattr(config, name) for name in SYMBOLS}
+        return config.replaced(
+            **{k: x[0] for k, x in numbers.items() if isinstance(x, list) and len(x) == 1}
+        )
 
     def _write(
         self,
@@ -154,12 +160,23 @@ def _summary(
     return {key: jsonable(value) for key, value in report.items()}
 
 
-def _rows(points: Points | None) -> list[list[str]]:
+def _require_rows(config: Config) -> None:
+    """Refuse, before all is computed, a plane at more numbers than a figure has rows."""
+    few = config.replaced(n=2, quantities=["E"]).landscape()
+    count = math.prod(x.size for x in few.sequences.values())
+    if len(few.coordinates) == 2 and count > _ROWS:
+        names = ", ".join(few.sequences)
+        raise ValueError(f"{names} must make {_ROWS} rows of a plane's figure at most, not {count}")
+
+
+def _rows(landscape: Landscape, points: Points | None) -> list[list[str]]:
     if points is None:
         return []
+    sizes = np.array([np.abs(x).max() for x in landscape.coordinates.values()])
+    places = np.where(np.abs(points.coordinates) <= 1e-13 * sizes, 0.0, points.coordinates)
     return [
         [
-            kind, str(points.rank[i]), *(f"{x:.6g}" for x in points.coordinates[i]),
+            kind, str(points.rank[i]), *(f"{x:.6g}" for x in places[i]),
             f"{points.value[i]:.8g}", f"{points.distance[i]:.2g}",
         ]
         for i, kind in enumerate(points.kind[:_SHOWN])
@@ -168,6 +185,8 @@ def _rows(points: Points | None) -> list[list[str]]:
 
 def _verdict(landscape: Landscape, points: Points | None) -> str:
     if points is None:
-        return "No points were looked for."
+        several = " and ".join(landscape.sequences)
+        why = f", of several {several}; ask for one to find them" if several else ""
+        return f"No points were looked for{why}."
     more = len(points.kind) - _SHOWN
     return points.message + (f"; {more} more points in summary.json" if more > 0 else "")

@@ -1,0 +1,148 @@
+"""Landscapes at depth inf and low rank, in huge and tiny windows, and of energies out of range."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.testing import assert_allclose
+from test_landscape_quantities import Quartic, brute_hessian
+
+from dlngeo import energies, entropy, landscapes
+from dlngeo.landscapes._quantities import Quantities, Sheet
+
+
+def test_curvature_at_lower_rank_and_depth_inf_is_that_of_the_leaf():
+    """There W keeps its column and row space: what moves is M, W = U M Vᵀ, as at full rank."""
+    rng = np.random.default_rng(8)
+    energy = Quartic(rng.standard_normal((3, 3)))
+    M = np.array([[1.5, 0.4], [-0.3, 1.1]])
+
+    def F(small):
+        W = np.zeros((*small.shape[:-2], 3, 3))
+        W[..., :2, :2] = small
+        return entropy.free_energy(energy, W, math.inf, 2.0, rank=2)
+
+    W = np.zeros((1, 3, 3))
+    W[0, :2, :2] = M
+    brute = np.linalg.eigvalsh(brute_hessian(F, M, math.inf))
+    exact = Quantities(Sheet.of(energy, W, 2, True), math.inf, 2.0, 0.0).hessian()[0]
+    assert_allclose(np.linalg.eigvalsh(exact), brute, atol=2e-6 * np.abs(brute).max())
+    # of rank one along x = W_11, where (log x)″ is the leaf's: x (x E′)′ = 2x² - x
+    line = landscapes.plane(
+        energies.Quadratic([[1, 0.2], [0, 0.5]]), depth=math.inf, at=np.diag([1.0, 0.0]),
+        axes=((0, 0),), extent=(0.5, 3), n=6, rank=1, quantities="curvature",
+    )  # fmt: skip
+    (x,) = line.coordinates.values()
+    assert_allclose(line.values["curvature"], 2 * x**2 - x, rtol=1e-13)
+
+
+@pytest.mark.parametrize("depth", [1, 3, math.inf])
+@pytest.mark.parametrize("scale", [1e154, 1e300, 1e-300])
+def test_slopes_whose_squares_leave_the_range_are_found(depth, scale):
+    def slope(scale):
+        target = np.diag([2.0, 0.5]) * scale
+        energy = energies.LinearRegression(scale**0.5 * np.eye(2), scale**-0.5 * target)
+        return landscapes.plane(
+            energy, depth=depth, axes=((0, 0), (0, 1)), at=np.eye(2), extent=(0.5, 1.5), n=4,
+            quantities="slope",
+        ).values["slope"]  # fmt: skip
+
+    assert_allclose(slope(scale) / scale, slope(1.0), rtol=1e-13)
+
+
+class Log(energies.Quadratic):
+    """½‖W - B‖² - log|W_11|, infinite on W_11 = 0."""
+
+    def value(self, W):
+        with np.errstate(divide="ignore"):
+            return np.log(np.abs(W[..., 0, 0]))
+
+    def gradient(self, W):
+        slope = np.zeros_like(W)
+        with np.errstate(divide="ignore"):
+            slope[..., 0, 0] = 1 / W[..., 0, 0]
+        return slope
+
+
+def test_a_search_for_minimisers_that_fails_is_told_of():
+    landscape = landscapes.plane(
+        Log(np.zeros((2, 2))), depth=3, beta=5.0, at=np.eye(2), extent=2.0, n=8
+    )
+    points = landscape.points
+    assert "minimiser" not in points.kind
+    assert points.message.startswith("the search for minimisers failed: ")
+
+
+def test_landscapes_need_square_matrices():
+    energy = energies.Quadratic(np.ones((2, 3)))
+    with pytest.raises(ValueError, match="landscapes need square W; the energy's are 2 x 3"):
+        landscapes.plane(energy, depth=2, extent=1.0, n=4)
+
+
+@pytest.mark.parametrize("depth", [2, 3, math.inf])
+@pytest.mark.parametrize("extent", [1e200, 1e12, 1e-150])
+def test_huge_and_tiny_windows_have_their_points(depth, extent):
+    """The grid holds W = 0, of rank 0, where curves of rank one cross; nothing overflows."""
+    energy = energies.Quadratic(np.zeros((2, 2)))
+    landscape = landscapes.plane(energy, depth=depth, beta=5.0, extent=extent, n=9)
+    points = landscape.points
+    assert "minimiser" in points.kind
+    assert np.isfinite(points.coordinates).all() and np.isfinite(points.value).all()
+
+
+@pytest.mark.parametrize("n", [8, 9])
+def test_curves_of_rank_one_that_cross_have_their_own_points(n):
+    """Of ½‖W‖² at depth 3: F = ½a² - ⅔ log(a)/β + const along W_12 = a, W_21 = 0."""
+    energy = energies.Quadratic(np.zeros((2, 2)))
+    points = landscapes.plane(energy, depth=3, beta=5.0, extent=1.0, n=n).points
+    a, c = math.sqrt(2 / 15), math.sqrt(1 / 15)
+    own = [k for k, kind in enumerate(points.kind) if kind != "minimiser"]
+    assert {points.kind[k] for k in own} == {"saddle", "minimum"}
+    for kind, places in (
+        ("saddle", [[0, a], [0, -a], [a, 0], [-a, 0]]),
+        ("minimum", [[c, c], [c, -c], [-c, c], [-c, -c]]),
+    ):
+        x = points.coordinates[[k for k in own if points.kind[k] == kind]]
+        assert len(x) == 4
+        assert_allclose(sorted(np.round(x, 8).tolist()), sorted(np.round(places, 8).tolist()))
+
+
+@pytest.mark.parametrize("depth", [3, math.inf])
+def test_a_point_in_a_window_of_rounding_size_stands_once(depth):
+    energy = Quartic(np.diag([0.5, 0.5]))
+    for extent in (1e-10, 1e-12):
+        landscape = landscapes.plane(
+            energy, depth=depth, beta=5.0, at=np.eye(2), extent=extent, n=20
+        )
+        own = [kind for kind in landscape.points.kind if kind != "minimiser"]
+        assert len(own) == 1
+
+
+def test_least_values_are_drawn_however_large_all_are():
+    energy = energies.Quadratic(np.eye(2))
+    landscape = landscapes.plane(energy, depth=2, extent=1e12, n=20)
+    ax = landscapes.plot(landscape, "E")
+    assert any(path.contains_point((0.0, 0.0)) for path in ax.collections[0].get_paths())
+
+
+def test_numbers_beside_narrow_windows_differ():
+    energy = energies.Quadratic(np.diag([1.0, 0.5]))
+    landscape = landscapes.plane(
+        energy, depth=3, beta=5.0, axes=((0, 0), (1, 1)), at=np.eye(2),
+        extent=((1.999, 2.001), (0.999, 1.001)), n=20,
+    )  # fmt: skip
+    for name in landscape.values:
+        figure = landscapes.plot(landscape, name).figure
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        first, bar = figure.axes
+        said = [text.get_text() for text in bar.get_yticklabels()]
+        assert len(set(said)) == len(said) > 3
+        boxes = [
+            text.get_window_extent(canvas.get_renderer())
+            for text in first.get_xticklabels()
+            if text.get_text()
+        ]
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
