@@ -148,6 +148,8 @@ def report(data: xarray.Dataset, name: str, files: Sequence[str]) -> Report:
     below = [f"… and {len(cells) - _ROWS} more cells"] if len(cells) > _ROWS else []
     failed = int((data["status"] == -1).sum()) if "status" in data else 0
     below += [f"{failed} runs failed: their status is -1"] if failed else []
+    refused = data.attrs.get("refused", "")
+    below += [f"some could not begin: {refused}"] if refused else []
     below += _time(data)
     return Report(
         above=[f"{name}: {finished} of {runs} runs, {data.sizes['path']} paths in each of "
@@ -156,7 +158,7 @@ def report(data: xarray.Dataset, name: str, files: Sequence[str]) -> Report:
         rows=rows,
         below=below,
         files=files,
-        code=1 if failed else 0,
+        code=1 if failed or refused else 0,
     )  # fmt: skip
 
 

@@ -31,19 +31,24 @@ class Chunk(NamedTuple):
 def compute(study: Study, first: int, last: int) -> Chunk:
     """The runs ``first`` to ``last`` of a study, the paths of a cell in one ensemble."""
     begun, integrators, parts = time.perf_counter(), 0.0, []
+    refused = ""
     for cell, paths in spans(study, first, last):
         try:
             energy = starts.energy_of(study, cell)
-            runs = dynamics.run(study, cell, energy, paths)
+            several = dynamics.run(study, cell, energy, paths)
             series = study.series.get("observables", [])
-            parts.append(observables.read(runs, study.observables, series, study.folder))
+            parts += [
+                observables.read(runs, study.observables, series, study.folder) for runs in several
+            ]
         except Exception as error:
             raise RuntimeError(
                 f"{cell!r}, paths {paths[0]} to {paths[-1]}: {type(error).__name__}: {error}"
             ) from None
-        integrators += runs.seconds
+        integrators += sum(runs.seconds for runs in several)
+        refused = refused or next((runs.refused for runs in several if runs.refused), "")
     seconds = {"seconds": time.perf_counter() - begun, "integrators": integrators}
-    return Chunk(_joined(parts), seconds | {"environment": environment(study)})
+    record = seconds | {"environment": environment(study), "refused": refused}
+    return Chunk(_joined(parts), record)
 
 
 def spans(study: Study, first: int, last: int) -> list[tuple[Cell, range]]:
