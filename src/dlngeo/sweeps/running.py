@@ -222,11 +222,26 @@ def _opened(study: Study, out: Path, workers: int, chunk: int | None) -> tuple[R
             f"{out} holds runs of another study: {'; '.join(differ)}; give the study as it was, or "
             "another folder"
         )
+    state = store.state()
+    for record in state.finished.values():
+        _require_modules(out, study, record)
     if store.grid["path"] < study.paths:
         store.grow(study.coordinates, study=study.to_toml())
+        state = store.state()
     store.label(study.coordinates)
     store.change(study=study.to_toml(), folder=study.folder)  # the figure may be another
-    return store, store.state()
+    return store, state
+
+
+def _require_modules(out: Path, study: Study, record: Mapping[str, Any]) -> None:
+    """Refuse runs that modules of yours made when they were others than now."""
+    now, then = work.modules(study), record.get("modules", {})
+    differ = [name for name in now if then.get(name) != now[name]]
+    if differ:
+        raise ValueError(
+            f"{out} holds runs of another {', '.join(differ)}: the module has changed; give it as "
+            "it was, or another folder"
+        )
 
 
 # --------------------------------------------------------------------------------- the chunks
@@ -284,6 +299,7 @@ class _Sweep:
         except Exception as error:
             self._failed.append(f"chunk {block.number} ({' '.join(str(error).split())})")
             return
+        _require_modules(self.store.out, self.study, chunk.record)
         self._require_environment(chunk.record["environment"])
         self.store.write(block, work.filled(chunk.variables, self._shape), chunk.record)
         self.state.finished[block.number] = chunk.record

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+import traceback
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from dlngeo._environment import numerics
 from dlngeo._store.runs import Variable
 from dlngeo._threads import one_blas_thread
 from dlngeo.sweeps import dynamics, observables, starts
+from dlngeo.sweeps.settings import digest, function
 from dlngeo.sweeps.study import Cell, Study
 
 _LONG, _SHORT = 4.0, 1.0  # seconds that a chunk should take at most, and at least
@@ -43,12 +47,13 @@ def compute(study: Study, first: int, last: int) -> Chunk:
         except Exception as error:
             raise RuntimeError(
                 f"{cell!r}, paths {paths[0]} to {paths[-1]}: {type(error).__name__}: {error}"
+                f"{_place(error, study)}"
             ) from None
         integrators += sum(runs.seconds for runs in several)
         refused = refused or next((runs.refused for runs in several if runs.refused), "")
     seconds = {"seconds": time.perf_counter() - begun, "integrators": integrators}
     record = seconds | {"environment": environment(study), "refused": refused}
-    return Chunk(_joined(parts), record)
+    return Chunk(_joined(parts), record | {"modules": modules(study)})
 
 
 def spans(study: Study, first: int, last: int) -> list[tuple[Cell, range]]:
@@ -64,6 +69,23 @@ def environment(study: Study) -> dict[str, str]:
     """On what the last bits depend."""
     engine = _engine.chosen(study.dynamics.get("engine", "auto"))
     return numerics() | {"engine": _engine.recorded(engine)}
+
+
+def modules(study: Study) -> dict[str, str]:
+    """The modules of yours that numbers depend on, with the SHA-256 of their files."""
+    named = [("energy.call", study.energy["call"])] if "call" in study.energy else []
+    named += [("observables", name) for name in study.observables if ":" in name]
+    for key, name in named:
+        function(name, study.folder, key)  # which loads it
+    return {module: digest(module) for module in (name.partition(":")[0] for _, name in named)}
+
+
+def _place(error: Exception, study: Study) -> str:
+    """Where in a module of yours an error comes from, as " (own.py, line 3)"."""
+    yours = {getattr(sys.modules.get(name), "__file__", None) for name in modules(study)}
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f" ({Path(f.filename).name}, line {f.lineno})" for f in frames if f.filename in yours]
+    return lines[-1] if lines else ""
 
 
 def _joined(parts: list[dict[str, Variable]]) -> dict[str, Variable]:
