@@ -104,6 +104,20 @@ def test_what_is_not_there(call, file, capsys):
         assert words in only_line(capsys)
 
 
+def test_a_store_without_runs_is_told(call, file, capsys, monkeypatch):
+    from dlngeo._store.runs import Runs
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Runs, "write", _interrupted)  # before the first chunk is on the disk
+        sweeps.run(study(), "store", chunk=10)
+    assert call("show", "store") == 2
+    assert "store: no run is finished yet" in only_line(capsys)
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def test_failed_runs_are_counted_and_the_code_is_1(call, file, capsys):
     file.write_text(study(dynamics={"kind": "flow", "t_end": 1e3, "max_steps": 3}).to_toml())
     assert call("sweep", file) == 1

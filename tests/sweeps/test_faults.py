@@ -245,6 +245,15 @@ def test_killed_while_the_store_is_made(tmp_path):
         sweeps.load(tmp_path / "nowhere")
 
 
+def test_seals_of_another_version_are_refused(tmp_path):
+    sweeps.run(study(), tmp_path)
+    attributes = _group(tmp_path).attrs
+    del attributes["seals"]  # as the first version's
+    for refused in (lambda: sweeps.load(tmp_path), lambda: sweeps.run(study(), tmp_path)):
+        with pytest.raises(ValueError, match=r"another version of dlngeo: .* format 1, not 2"):
+            refused()
+
+
 def test_a_changed_study_is_refused_with_the_difference(tmp_path):
     sweeps.run(study(), tmp_path)
     with pytest.raises(ValueError, match=r"another study: seed = 0, not 1; give"):

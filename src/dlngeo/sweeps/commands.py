@@ -126,6 +126,8 @@ class Show:
         from dlngeo._figures import save
 
         data = load(self.folder)
+        if not data.data_vars:
+            raise ValueError(f"{self.folder}: no run is finished yet; dlngeo sweep goes on with it")
         require_folder(out)
         out.mkdir(parents=True, exist_ok=True)
         named = recorded(data.attrs["study"], data.attrs["folder"]).figure
