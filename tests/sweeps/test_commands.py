@@ -7,7 +7,7 @@ import pytest
 from commands import call, only_line
 from dlngeo import sweeps
 from dlngeo.cli import _terminal
-from dlngeo.sweeps import executors
+from dlngeo.sweeps import commands, executors
 from swept import study
 
 __all__ = ["call"]  # a fixture
@@ -71,11 +71,35 @@ def test_a_figure_of_one_cell_is_a_histogram(call, file, capsys):
     assert call("show", "dlngeo-small") == 0
 
 
+def test_what_table_and_figure_leave_out_is_said(call, file, capsys):
+    names = ["det", "effective_rank", "energy", "t_end", "W_0_0", "W_0_1", "W_1_0", "status"]
+    grid = {"depth": [1, 2, 3], "scale": [1.0, 0.5], "sign": [1, -1], "dynamics.rtol": [1e-3, 1e-4]}
+    grid["dynamics.weight_decay"] = [0.0, 0.1]
+    one = study(grid=grid, observables=names, paths=2, dynamics={"kind": "flow", "t_end": 0.1})
+    file.write_text(one.to_toml())
+    assert call("sweep", file, "--out", "store", "--chunk", 96) == 0
+    assert "leaves out: W_0_0, W_0_1, W_1_0" in capsys.readouterr().out
+    assert call("show", "store") == 0
+    said = capsys.readouterr().out
+    assert "drawn are the first 8 of 16 lines" in said
+    assert "not drawn: W_1_0" in said
+    figure = commands.overview(sweeps.load("store")[["det"]])
+    figure.savefig("one.png")
+    (legend,) = figure.legends
+    assert "the first 8 of 16 lines" in legend.get_title().get_text()
+    box = legend.get_window_extent()
+    width, height = figure.get_size_inches() * figure.dpi
+    assert 0 <= box.x0 < box.x1 <= width
+    assert 0 <= box.y0 < box.y1 <= height
+    assert all(axes.get_window_extent().height > 100 for axes in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--executor", "threads"], "inline, processes or dask://host:port, not 'threads'"),
         (["--workers", 3], "--workers 3 needs --executor processes"),
+        (["--executor", "processes", "--workers", 0], "--workers must be an integer >= 1"),
         (["--chunk", 0], "chunk must be an integer >= 1"),
         (["--executor", "dask://127.0.0.1:1"], "no Dask scheduler answers at 127.0.0.1:1"),
     ],
