@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
+from dlngeo import _checks
+
 _DASK = "dask://"
 _SECONDS = 10  # in which a scheduler must answer
 
@@ -38,6 +40,8 @@ def opened(name: str, workers: int | None) -> Iterator[tuple[Executor | None, in
     ValueError, ImportError, OSError
         For a name that there is not, where ``distributed`` is missing or no scheduler answers.
     """
+    if workers is not None:
+        workers = _checks.integer(workers, "--workers", 1)
     if name == "inline":
         if workers not in (None, 1):
             raise ValueError(f"--workers {workers} needs --executor processes or dask://host:port")
@@ -70,9 +74,12 @@ def _processes(count: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
+        children = set(multiprocessing.active_children()) - before
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join()
+        pool.shutdown(wait=False)  # the chunks have been cancelled or are those of no process now
         raise
     pool.shutdown()
 
