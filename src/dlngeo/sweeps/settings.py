@@ -105,6 +105,12 @@ DYNAMICS: dict[str, dict[str, Key]] = {
 }
 
 
+def word(table: dict[str, Any], key: str) -> str:
+    """The kind or law that a table names; empty where that is no word."""
+    value = table.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def function(name: Any, folder: str, key: str) -> Callable[..., Any]:
     """What "module:function" names, a module that is installed or lies in the folder.
 
