@@ -177,3 +177,34 @@ def test_a_stiff_step_is_cut_and_the_law_is_right():
     assert abs(top.mean() - 30) < 5 * max(top.std(ddof=1), 0.5) / np.sqrt(40) + 0.1
     few = langevin.simulate(energy, np.eye(2), n_paths=3, **options)
     assert np.array_equal(run.W[:3], few.W)
+
+
+class Holes:
+    """½‖W - 1‖² entry by entry, without a gradient where an entry exceeds 1.2."""
+
+    shape, hessian_bound = (2, 2), 1.0
+
+    def value(self, W):
+        return 0.5 * ((W - 1) ** 2).sum((-2, -1))
+
+    def gradient(self, W):
+        return np.where(np.abs(W) > 1.2, np.nan, W - 1)
+
+    def hessian(self, W, V):
+        return V
+
+
+def test_paths_upstairs_end_where_an_energy_has_no_gradient():
+    W = np.random.default_rng(202).standard_normal((2, 2))
+    run = langevin.simulate(
+        Holes(), W, depth=2, beta=2.0, dt=0.01, n_steps=5, n_paths=4, upstairs=True, rng=3
+    )
+    assert (np.abs(W) > 1.2).any()
+    assert (run.status == -1).all()
+
+
+def test_a_bound_that_is_no_number_is_refused_by_name():
+    energy = Holes()
+    energy.hessian_bound = lambda: 1.0
+    with pytest.raises(TypeError, match="hessian_bound must be"):
+        langevin.simulate(energy, np.eye(2), depth=2, beta=2.0, dt=0.01, n_steps=5, rng=3)

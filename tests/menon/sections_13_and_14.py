@@ -36,8 +36,8 @@ from menon.registry import later, printed, row
 later(
     "section 13.3",
     "Jumps of the effective rank; clustering at low rank",
-    "open: comes with the study of completion at scale",
-    "observables.effective_rank",
+    "open: measured in the studies (jumps), not proved",
+    "observables.plateaus",
 )
 
 

@@ -66,7 +66,7 @@ class BalancedWeights:
         layers = unflatten(m, self.widths)
         wanted = tuple(W + Y for W, Y in zip(layers, unflatten(v, self.widths), strict=True))
         new, found = projection(wanted, self.widths[0])
-        new = self._reflected(new, _orientation(layers))
+        new = self._reflected(new, _orientation(layers) * found)
         state = within_range(flatten(new), frobenius(new[0]), len(new))
         return np.where(found[..., None], state, np.nan)
 
@@ -75,7 +75,7 @@ class BalancedWeights:
         return product(unflatten(m, self.widths))
 
     def _reflected(self, layers: Weights, before: Array) -> Weights:
-        turned = _orientation(layers) * before < 0
+        turned = _orientation(layers) * before < 0  # no path without a projection: before is 0
         if len(layers) == 1 or not turned.any():  # one layer is any matrix: no boundary
             return layers
         frames, lam = nearest_coordinates(tuple(W[turned] for W in layers), self.widths[0])

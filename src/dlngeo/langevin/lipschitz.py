@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.energies import Energy
 from dlngeo.spectral.square_svd import size
@@ -46,8 +47,11 @@ def bound(
 
 def curvature_bound(energy: Energy) -> float | None:
     """What the norm of E'' exceeds nowhere, where the energy says it."""
-    norm: float | None = getattr(energy, "hessian_norm", None)
-    return getattr(energy, "hessian_bound", None) if norm is None else norm
+    for name in ("hessian_norm", "hessian_bound"):
+        bound = getattr(energy, name, None)
+        if bound is not None:
+            return _checks.non_negative(bound, f"the energy's {name}")
+    return None
 
 
 def curvature(energy: Energy, W: Array) -> Array | float:

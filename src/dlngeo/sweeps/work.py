@@ -137,17 +137,20 @@ def largest(study: Study) -> tuple[int, int]:
 
 
 def chunk_size(study: Study, workers: int) -> int:
-    """Runs that take a good while by the clock, and some for each worker if there are enough.
+    """Runs that take a good while, and some for each worker if there are enough.
 
     Paths of one cell take some time together and some time each; both are told by more and more
-    paths of the first cell, and two other cells say how much it differs.
+    paths of the first cell, and two other cells say how much it differs. What paths take together
+    is no more than half of a chunk's time. Time is the processor's: a machine that is busy now may
+    be free later.
     """
     compute(study, 0, 0)  # compiled, read and imported once for all
     count, now, size = 1, *_timed(study, 0, 1)
     fewer, before, one = 0, 0.0, now
-    # Until it shows what paths take each: what they take together is the most of it for a few.
-    while now < max(_PROBE, min(2 * one, _ENOUGH)) and count < study.paths:
-        fewer, before, count = count, now, min(4 * count, study.paths)
+    # Twice at least, and until it shows what paths take each: together is the most of it for a few.
+    while count < study.paths and (fewer == 0 or now < max(_PROBE, min(2 * one, _ENOUGH))):
+        more = 4 if now < _ENOUGH else 2
+        fewer, before, count = count, now, min(more * count, study.paths)
         now, size = _timed(study, 0, count)
     each = max((now - before) / (count - fewer), now / count / 50)
     cells = study.runs // study.paths
@@ -159,7 +162,7 @@ def chunk_size(study: Study, workers: int) -> int:
         cell = together + each * study.paths
         if cell <= seconds:
             return study.paths * int(seconds / cell)
-        return max(1, int((seconds - together) / each))
+        return max(1, int(max(seconds - together, together) / each))
 
     fair = math.ceil(study.runs / (4 * workers))
     most = max(1, _BYTES * count // size)
@@ -167,8 +170,8 @@ def chunk_size(study: Study, workers: int) -> int:
 
 
 def _timed(study: Study, first: int, count: int) -> tuple[float, int]:
-    """Seconds that some runs took, and bytes that their observables have."""
-    begun = time.perf_counter()
+    """Seconds of the processor that some runs took, and bytes that their observables have."""
+    begun = time.process_time()
     chunk = compute(study, first, first + count - 1)
     size = sum(one.values.nbytes for one in chunk.variables.values())
-    return time.perf_counter() - begun, size
+    return time.process_time() - begun, size

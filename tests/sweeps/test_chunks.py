@@ -1,0 +1,24 @@
+"""How many runs a chunk has."""
+
+from __future__ import annotations
+
+import pytest
+
+import dlngeo as dln
+from dlngeo.sweeps import work
+
+
+@pytest.mark.parametrize(("together", "each"), [(0.0, 0.01), (1.0, 0.1), (50.0, 2.0)])
+def test_what_paths_take_together_is_no_more_than_half_of_a_chunk(monkeypatch, together, each):
+    study = dln.sweeps.Study(
+        energy={"kind": "quadratic", "target": [[1.0]]},
+        start={"law": "gaussian", "scale": 1.0},
+        dynamics={"kind": "flow", "t_end": 1.0},
+        grid={"depth": [1, 2]},
+        paths=10**6,
+    )
+    monkeypatch.setattr(work, "compute", lambda *_: None)
+    monkeypatch.setattr(work, "_timed", lambda *asked: (together + each * asked[2], 8))
+    size = work.chunk_size(study, 1)
+    seconds = together + each * size
+    assert max(1.0, 2 * together) - each <= seconds <= max(4.0, 2 * together) + each
