@@ -1,6 +1,7 @@
 """``dlngeo sweep`` and ``dlngeo show``: what they print, write and refuse."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +135,11 @@ def test_a_store_without_runs_is_told(call, file, capsys, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Runs, "write", _interrupted)  # before the first chunk is on the disk
         sweeps.run(study(), "store", chunk=10)
+    assert call("show", "store") == 2
+    assert "store: no run is finished yet" in only_line(capsys)
+    sweeps.run(study(), "store")
+    for seal in Path("store", "seals").glob("*.json"):  # before the first chunk is sealed
+        seal.unlink()
     assert call("show", "store") == 2
     assert "store: no run is finished yet" in only_line(capsys)
 

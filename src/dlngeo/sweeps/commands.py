@@ -128,7 +128,7 @@ class Show:
         from dlngeo._figures import save
 
         data = load(self.folder)
-        if not data.data_vars:
+        if not data.attrs["finished"]:
             raise ValueError(f"{self.folder}: no run is finished yet; dlngeo sweep goes on with it")
         require_folder(out)
         out.mkdir(parents=True, exist_ok=True)

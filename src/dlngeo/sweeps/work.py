@@ -73,16 +73,24 @@ def environment(study: Study) -> dict[str, str]:
 
 def modules(study: Study) -> dict[str, str]:
     """The modules of yours that numbers depend on, with the SHA-256 of their files."""
-    named = [("energy.call", study.energy["call"])] if "call" in study.energy else []
-    named += [("observables", name) for name in study.observables if ":" in name]
-    for key, name in named:
+    for key, name in _yours(study):
         function(name, study.folder, key)  # which loads it
-    return {module: digest(module) for module in (name.partition(":")[0] for _, name in named)}
+    return {module: digest(module) for module in _modules(study)}
+
+
+def _modules(study: Study) -> list[str]:
+    return [name.partition(":")[0] for _, name in _yours(study)]
+
+
+def _yours(study: Study) -> list[tuple[str, str]]:
+    """The functions of yours that numbers depend on, and the keys that name them."""
+    named = [("energy.call", study.energy["call"])] if "call" in study.energy else []
+    return named + [("observables", name) for name in study.observables if ":" in name]
 
 
 def _place(error: Exception, study: Study) -> str:
     """Where in a module of yours an error comes from, as " (own.py, line 3)"."""
-    yours = {getattr(sys.modules.get(name), "__file__", None) for name in modules(study)}
+    yours = {getattr(sys.modules.get(name), "__file__", None) for name in _modules(study)}
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f" ({Path(f.filename).name}, line {f.lineno})" for f in frames if f.filename in yours]
     return lines[-1] if lines else ""
