@@ -64,13 +64,25 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool whose futures cannot be cancelled.
+
+    When its processes are ended, its thread tells all futures so, and in some versions of Python
+    fails at those that have been cancelled.
+    """
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that its processes fill, or break."""
+        future = super().submit(fn, *args, **kwargs)
+        future.cancel = lambda: False  # type: ignore[method-assign]
+        return future
+
+
 @contextlib.contextmanager
 def _processes(count: int) -> Iterator[Executor]:
     """New processes, which end with this one, however it ends."""
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
-    )
+    pool = _Pool(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
     except BaseException:
@@ -79,7 +91,7 @@ def _processes(count: int) -> Iterator[Executor]:
             child.terminate()
         for child in children:
             child.join()
-        pool.shutdown(wait=False)  # the chunks have been cancelled or are those of no process now
+        pool.shutdown(wait=False)
         raise
     pool.shutdown()
 
