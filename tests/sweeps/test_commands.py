@@ -1,13 +1,14 @@
 """``dlngeo sweep`` and ``dlngeo show``: what they print, write and refuse."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from commands import call, only_line
 from dlngeo import sweeps
 from dlngeo.cli import _terminal
-from dlngeo.sweeps import executors
+from dlngeo.sweeps import commands, executors
 from swept import study
 
 __all__ = ["call"]  # a fixture
@@ -71,11 +72,35 @@ def test_a_figure_of_one_cell_is_a_histogram(call, file, capsys):
     assert call("show", "dlngeo-small") == 0
 
 
+def test_what_table_and_figure_leave_out_is_said(call, file, capsys):
+    names = ["det", "effective_rank", "energy", "t_end", "W_0_0", "W_0_1", "W_1_0", "status"]
+    grid = {"depth": [1, 2, 3], "scale": [1.0, 0.5], "sign": [1, -1], "dynamics.rtol": [1e-3, 1e-4]}
+    grid["dynamics.weight_decay"] = [0.0, 0.1]
+    one = study(grid=grid, observables=names, paths=2, dynamics={"kind": "flow", "t_end": 0.1})
+    file.write_text(one.to_toml())
+    assert call("sweep", file, "--out", "store", "--chunk", 96) == 0
+    assert "leaves out: W_0_0, W_0_1, W_1_0" in capsys.readouterr().out
+    assert call("show", "store") == 0
+    said = capsys.readouterr().out
+    assert "drawn are the first 8 of 16 lines" in said
+    assert "not drawn: W_1_0" in said
+    figure = commands.overview(sweeps.load("store")[["det"]])
+    figure.savefig("one.png")
+    (legend,) = figure.legends
+    assert "the first 8 of 16 lines" in legend.get_title().get_text()
+    box = legend.get_window_extent()
+    width, height = figure.get_size_inches() * figure.dpi
+    assert 0 <= box.x0 < box.x1 <= width
+    assert 0 <= box.y0 < box.y1 <= height
+    assert all(axes.get_window_extent().height > 100 for axes in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--executor", "threads"], "inline, processes or dask://host:port, not 'threads'"),
         (["--workers", 3], "--workers 3 needs --executor processes"),
+        (["--executor", "processes", "--workers", 0], "--workers must be an integer >= 1"),
         (["--chunk", 0], "chunk must be an integer >= 1"),
         (["--executor", "dask://127.0.0.1:1"], "no Dask scheduler answers at 127.0.0.1:1"),
     ],
@@ -102,6 +127,25 @@ def test_what_is_not_there(call, file, capsys):
     ):  # fmt: skip
         assert call(*arguments) == 2
         assert words in only_line(capsys)
+
+
+def test_a_store_without_runs_is_told(call, file, capsys, monkeypatch):
+    from dlngeo._store.runs import Runs
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Runs, "write", _interrupted)  # before the first chunk is on the disk
+        sweeps.run(study(), "store", chunk=10)
+    assert call("show", "store") == 2
+    assert "store: no run is finished yet" in only_line(capsys)
+    sweeps.run(study(), "store")
+    for seal in Path("store", "seals").glob("*.json"):  # before the first chunk is sealed
+        seal.unlink()
+    assert call("show", "store") == 2
+    assert "store: no run is finished yet" in only_line(capsys)
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_failed_runs_are_counted_and_the_code_is_1(call, file, capsys):

@@ -16,7 +16,7 @@ import zarr
 from dlngeo import sweeps
 from dlngeo._store import runs
 from dlngeo._store.files import held
-from dlngeo.sweeps import executors, running
+from dlngeo.sweeps import executors, running, settings
 from swept import study, values
 
 # An observable that takes its time and writes down which paths it saw.
@@ -95,7 +95,8 @@ def test_a_killed_sweep_goes_on_and_is_one_run_bit_for_bit(options, slow, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "options"), [(signal.SIGTERM, 143, []), (signal.SIGINT, 130, PROCESSES)]
+    ("number", "code", "options"),
+    [(signal.SIGTERM, 143, []), (signal.SIGINT, 130, PROCESSES), (signal.SIGTERM, 143, PROCESSES)],
 )
 def test_a_sweep_that_is_told_to_stop_says_how_to_go_on(number, code, options, slow, tmp_path):
     run = begun(tmp_path, *options)
@@ -148,7 +149,7 @@ def test_a_chunk_that_fails_does_not_keep_the_others_from_being_computed(tmp_pat
     one = study(observables=["picky:one"], folder=str(tmp_path))
     with pytest.raises(RuntimeError, match=r"2 of 4 chunks failed: .*depth = 2") as caught:
         sweeps.run(one, tmp_path / "store", chunk=10)
-    assert "AssertionError: too deep" in str(caught.value)
+    assert "AssertionError: too deep (picky.py, line 2)" in str(caught.value)
     assert "keeps 20 of 40 runs" in str(caught.value)
     assert sweeps.load(tmp_path / "store").one.notnull().sum() == 20
 
@@ -245,6 +246,15 @@ def test_killed_while_the_store_is_made(tmp_path):
         sweeps.load(tmp_path / "nowhere")
 
 
+def test_seals_of_another_version_are_refused(tmp_path):
+    sweeps.run(study(), tmp_path)
+    attributes = _group(tmp_path).attrs
+    del attributes["seals"]  # as the first version's
+    for refused in (lambda: sweeps.load(tmp_path), lambda: sweeps.run(study(), tmp_path)):
+        with pytest.raises(ValueError, match=r"another version of dlngeo: .* format 1, not 2"):
+            refused()
+
+
 def test_a_changed_study_is_refused_with_the_difference(tmp_path):
     sweeps.run(study(), tmp_path)
     with pytest.raises(ValueError, match=r"another study: seed = 0, not 1; give"):
@@ -252,6 +262,21 @@ def test_a_changed_study_is_refused_with_the_difference(tmp_path):
     changed = study(dynamics={"kind": "flow", "t_end": 1e3, "engine": "numpy", "rtol": 1e-8})
     with pytest.raises(ValueError, match=r"dynamics.rtol = nothing, not 1e-08"):
         sweeps.run(changed, tmp_path)
+
+
+def test_a_changed_module_of_yours_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "trial.py").write_text("def one(runs):\n    return runs.W[:, 0, 0]\n")
+    own = {"observables": ["trial:one"], "folder": str(tmp_path)}
+    whole = values(sweeps.run(study(**own), tmp_path / "store", chunk=10).load())
+    (tmp_path / "store" / "seals" / "0-0-0.json").unlink()
+    (tmp_path / "trial.py").write_text("def one(runs):\n    return 2 * runs.W[:, 0, 0]\n")
+    assert values(sweeps.run(study(**own), tmp_path / "store").load()) == whole  # what was loaded
+    monkeypatch.delitem(sys.modules, "trial")
+    settings.digest.cache_clear()
+    for paths in (10, 20):  # nothing missing, and more
+        with pytest.raises(ValueError, match=r"holds runs of another trial: the module has chang"):
+            sweeps.run(study(**own, paths=paths), tmp_path / "store")
+    assert dict(sweeps.load(tmp_path / "store").sizes)["path"] == 10
 
 
 def test_killed_while_the_store_grows(tmp_path, monkeypatch):

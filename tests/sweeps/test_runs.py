@@ -224,3 +224,37 @@ def test_what_failed_has_its_status_and_the_others_go_on(tmp_path):
     data = sweeps.run(one, tmp_path)
     assert (data.status == -1).any()
     assert np.isfinite(data.W.values).all()
+
+
+DEEP = {"start": {"law": "balanced", "scale": 1.0}, "grid": {"depth": [12, 2]}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dynamics": {"kind": "flow", "t_end": 0.01, "engine": "numpy"},
+         "series": {"times": [0.0, 0.01], "observables": ["W", "energy"]}},
+        {"dynamics": {"kind": "langevin", "beta": 9.0, "dt": 1e-9, "steps": 2, "engine": "numpy"},
+         "series": {"every": 1, "observables": ["det"]}},
+        {"dynamics": {"kind": "free_energy_flow", "beta": 9.0, "t_end": 1e-9}},
+    ],
+    ids=["flow", "langevin", "free energy"],
+)  # fmt: skip
+def test_a_start_of_lower_rank_fails_alone(changes, tmp_path):
+    one = study(**DEEP | changes, paths=16)
+    data = sweeps.run(one, tmp_path / "whole", chunk=one.runs).load()
+    sigma = np.linalg.svd(data.W_start.values, compute_uv=False)
+    lost = sigma[..., 1] <= 2 * np.finfo(float).eps * sigma[..., 0]
+    assert 0 < lost.sum() < 16
+    assert ((data.status.values == -1) == lost).all()
+    assert (np.isnan(data.W.values).all(axis=(2, 3)) == lost).all()
+    assert " must have full rank 2; its numerical rank is 1" in data.attrs["refused"]
+    assert values(sweeps.run(one, tmp_path / "cut", chunk=5)) == values(data)
+
+
+def test_a_start_that_is_one_for_all_is_refused_as_a_mistake(tmp_path):
+    start = {"law": "matrix", "matrix": [[1.0, 1.0], [1.0, 1.0]]}
+    one = study(start=start, grid={"depth": [3]},
+                dynamics={"kind": "flow", "t_end": 1.0, "upstairs": True})  # fmt: skip
+    with pytest.raises(RuntimeError, match="W must have full rank 2"):
+        sweeps.run(one, tmp_path, chunk=10)

@@ -187,6 +187,32 @@ def test_what_does_not_fit_is_refused_at_its_place(changes, place, words):
     assert words in found[place]
 
 
+def test_mistakes_at_the_top_hide_no_others():
+    found = refusals(
+        paths=-1, seed="x", observables=["Q"], start={"law": "gauss"},
+        dynamics={"kind": "flow", "t_ned": 1.0}, grid={"depth": [0.5], "nothing.x": [1]},
+        series=3,
+    )  # fmt: skip
+    wanted = {"paths", "seed", "observables", "start.law", "dynamics", "dynamics.t_ned", "series"}
+    assert set(found) == wanted | {"grid.depth", "grid.nothing.x"}
+    assert set(refusals(energy=3, grid={"depth": [2, 2], "scale": [1.0]})) == {
+        "energy",
+        "grid.depth",
+    }
+
+
+@pytest.mark.parametrize("kind", ["flaw", ["flow"], None])
+def test_a_kind_that_there_is_not_is_one_mistake(kind):
+    table = {"kind": kind, "t_end": 1.0}
+    if kind is None:
+        del table["kind"]
+    grid = {"depth": [2], "scale": [1.0], "dynamics.rtol": [1e-3]}
+    series = {"every": 2, "observables": ["W"]}
+    assert set(refusals(dynamics=table, grid=grid, series=series)) == {"dynamics.kind"}
+    start = {"law": kind} if kind is not None else {}
+    assert set(refusals(start=start)) == {"start.law"}
+
+
 def test_many_wrong_cells_are_one_mistake():
     found = refusals(start={"law": "balanced"}, grid={"depth": [1.5, 2.5, 3.5, 4.5], "scale": [1]})
     assert "depth = 3.5, scale = 1 and 1 more cells" in found["start.law"]

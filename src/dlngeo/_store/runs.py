@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray
 
 _VERSION = 1
-_LAYOUT = ("format", "grid", "block")  # attributes that say how the store is laid out
+_LAYOUT = ("format", "seals", "grid", "block")  # attributes that say how the store is laid out
 MISSING = -9  # in arrays of integers: not computed yet; NaN in others
 
 
@@ -81,7 +81,8 @@ class Runs:
         import zarr
 
         grid = {name: len(values) for name, values in coordinates.items()}
-        layout = {"format": f"dlngeo runs {_VERSION}", "grid": grid, "block": list(block)}
+        layout = {"format": f"dlngeo runs {_VERSION}", "seals": seals.VERSION}
+        layout |= {"grid": grid, "block": list(block)}
         with named(out):
             seals.remove(out)
             group = zarr.create_group(
@@ -238,10 +239,15 @@ def found(out: Path) -> Runs | None:
         store = Runs(out, group)
         if store.attributes.get("format") != f"dlngeo runs {_VERSION}":
             raise ValueError(f"format {store.attributes.get('format')!r}")
-        store.fit()
-        return store
+        if store.attributes.get("seals") == seals.VERSION:
+            store.fit()
+            return store
     except (FileNotFoundError, json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{out / RUNS} is no store of runs ({error!r}); remove it") from None
+    raise ValueError(
+        f"{out} was written by another version of dlngeo: its seals are of format "
+        f"{store.attributes.get('seals', 1)}, not {seals.VERSION}; choose another folder"
+    )
 
 
 def leftovers(out: Path) -> Iterator[Path]:

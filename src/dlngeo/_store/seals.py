@@ -18,6 +18,8 @@ from typing import Any
 from dlngeo._store.blocks import Block
 from dlngeo._store.files import SEALS, replacing
 
+VERSION = 2  # of a seal, and of what it is named by; kept among the store's attributes
+
 
 class Damaged(Exception):
     """A seal that is not whole, or files that are not those that were sealed."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from dlngeo import _checks, _plain
 from dlngeo._study import Mistakes
 from dlngeo.sweeps import observables
-from dlngeo.sweeps.settings import DYNAMICS, LAWS, LOW_RANK_LAWS, Key, function
+from dlngeo.sweeps.settings import DYNAMICS, LAWS, LOW_RANK_LAWS, Key, function, word
 from dlngeo.sweeps.starts import energy_of, shape_of
 from dlngeo.sweeps.study import Cell, Study, located, matrix_of
 
@@ -44,13 +46,15 @@ def require(study: Study) -> None:
     """Refuse a study with all its mistakes."""
     found = _Found()
     _top(study, found)
-    if found.all:  # of the wrong type: nothing below could be told
-        raise Mistakes(found.all)
+    top = found.all
+    study, found = _mended(study, top), _Found()
     _energy(study, found)
     for section, kind, kinds in (("start", "law", LAWS), ("dynamics", "kind", DYNAMICS)):
         _table(study, section, kind, kinds, found)
     _grid(study, found)
     _names(study, found)
+    wrong = tuple(key for key, _ in top)
+    found.all = top + [one for one in found.all if one[0].partition(".")[0] not in wrong]
     if found.all:
         _energy_alone(study, found)
     else:
@@ -74,6 +78,16 @@ def _top(study: Study, found: _Found) -> None:
     for name in ("figure", "folder"):
         with found.noting(name):
             _checks.text(getattr(study, name), name)
+
+
+def _mended(study: Study, top: list[tuple[str, str]]) -> Study:
+    """The study with its defaults for fields of the wrong type, so that the others can be told."""
+    mended = copy.copy(study)
+    for one in fields(study):
+        if one.name in dict(top):
+            made = one.default_factory() if callable(one.default_factory) else one.default
+            object.__setattr__(mended, one.name, {} if made is MISSING else made)
+    return mended
 
 
 def _energy(study: Study, found: _Found) -> None:
@@ -100,20 +114,20 @@ def _table(
 ) -> None:
     """The keys of [start] or of [dynamics]: known, there, and what they must be."""
     table: dict[str, Any] = getattr(study, section)
-    word = table.get(kind)
-    if not (isinstance(word, str) and word in kinds):
-        came = f"not {_checks.shown(word)}" if kind in table else "and is missing"
+    named = word(table, kind)
+    if named not in kinds:
+        came = f"not {_checks.shown(table[kind])}" if kind in table else "and is missing"
         found.add(
             f"{section}.{kind}", f"{section}.{kind} must be one of {', '.join(kinds)}, {came}"
         )
         return
-    known = kinds[word]
+    known = kinds[named]
     for key, value in table.items():
         if key == kind:
             continue
         name = f"{section}.{key}"
         if key not in known:
-            found.add(name, _unknown(name, key, [kind, *known], f"[{section}] of {kind} {word}"))
+            found.add(name, _unknown(name, key, [kind, *known], f"[{section}] of {kind} {named}"))
         else:
             with found.noting(name):
                 known[key].check(value, name)
@@ -131,17 +145,20 @@ def _unknown(name: str, key: str, known: list[str], where: str) -> str:
 
 def _grid(study: Study, found: _Found) -> None:
     """The axes: known keys, not given twice, values that their keys may have."""
+    known = {
+        "dynamics": DYNAMICS.get(word(study.dynamics, "kind")),
+        "start": LAWS.get(word(study.start, "law")),
+    }
     for key, values in study.grid.items():
         name = f"grid.{key}"
         place = located(key, study)
         section, _, setting = place.partition(".")
         if not place:
-            known = [
-                *DYNAMICS.get(study.dynamics.get("kind", ""), {}),
-                *LAWS.get(study.start.get("law", ""), {}),
-            ]
-            where = "write 'section.key', or a key of [dynamics] or [start], which"
-            found.add(name, _unknown(name, key, known, where).replace("which has", "which have"))
+            if "." in key or None not in known.values():  # else it may be a key of that kind
+                keys = [one for table in known.values() for one in table or {}]
+                where = "write 'section.key', or a key of [dynamics] or [start], which"
+                words = _unknown(name, key, keys, where).replace("which has", "which have")
+                found.add(name, words)
             continue
         if setting in _FIXED:
             found.add(name, f"{name} must not vary: {', '.join(_FIXED)} are the same in all cells")
@@ -156,11 +173,10 @@ def _grid(study: Study, found: _Found) -> None:
             continue
         if len(set(map(repr, values))) < len(values):
             found.add(name, f"{name} must not name a value twice")
-        what = {
-            "dynamics": DYNAMICS.get(study.dynamics.get("kind", ""), {}),
-            "start": LAWS.get(study.start.get("law", ""), {}),
-        }.get(section, {})
-        if section != "energy" and setting not in what:
+        what = known.get(section)
+        if what is None:  # the energy's, or of a kind that there is not
+            continue
+        if setting not in what:
             found.add(name, _unknown(place, setting, list(what), f"[{section}]"))
         for k, value in enumerate(values):
             if setting in what:
@@ -191,8 +207,11 @@ def _names(study: Study, found: _Found) -> None:
 
 def _series(study: Study, found: _Found) -> None:
     series = study.series
-    stepped = study.dynamics.get("kind") in ("langevin", "descent")
+    kind = word(study.dynamics, "kind")
+    stepped = kind in ("langevin", "descent")
     when = "every" if stepped else "times"
+    if kind not in DYNAMICS:
+        return
     for key in series:
         if key not in ("observables", when):
             found.add(f"series.{key}", f"unknown key series.{key}; it has observables and {when}")

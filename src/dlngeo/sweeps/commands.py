@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS, _ROWS, _PANELS, _LINES = 4, 40, 6, 8
+_LETTER, _HANDLE = 0.066, 0.6  # inches: of a legend's letters, and of a line with its gaps
 _STYLES = ("-", "--", ":", "-.")
 
 
@@ -126,18 +128,24 @@ class Show:
         from dlngeo._figures import save
 
         data = load(self.folder)
+        if not data.attrs["finished"]:
+            raise ValueError(f"{self.folder}: no run is finished yet; dlngeo sweep goes on with it")
         require_folder(out)
         out.mkdir(parents=True, exist_ok=True)
         named = recorded(data.attrs["study"], data.attrs["folder"]).figure
         draw = function(named, data.attrs["folder"], "figure") if named else overview
         with together(out, last="figure.png") as draft:
             save(draw(data), draft / "figure.png")
-        return report(data, self.folder.name, files=["figure.png"])
+        said = [] if named else _not_drawn(data)
+        return report(data, self.folder.name, files=["figure.png"], more=said)
 
 
-def report(data: xarray.Dataset, name: str, files: Sequence[str]) -> Report:
+def report(
+    data: xarray.Dataset, name: str, files: Sequence[str], more: Sequence[str] = ()
+) -> Report:
     """The table: a row for each cell, with means over its paths."""
-    axes, scalars = _axes(data), _scalars(data)[:_COLUMNS]
+    axes, scalars = _axes(data), _scalars(data)
+    scalars, hidden = scalars[:_COLUMNS], ", ".join(scalars[_COLUMNS:])
     rows = []
     cells = list(itertools.product(*(range(data.sizes[axis]) for axis in axes)))
     for place in cells[:_ROWS]:
@@ -146,8 +154,12 @@ def report(data: xarray.Dataset, name: str, files: Sequence[str]) -> Report:
         rows.append([*labels, *(_mean(cell[one]) for one in scalars)])
     finished, runs = data.attrs["finished"], data.attrs["runs"]
     below = [f"… and {len(cells) - _ROWS} more cells"] if len(cells) > _ROWS else []
+    below += [f"… and more observables, which the table leaves out: {hidden}"] if hidden else []
+    below += more
     failed = int((data["status"] == -1).sum()) if "status" in data else 0
     below += [f"{failed} runs failed: their status is -1"] if failed else []
+    refused = data.attrs.get("refused", "")
+    below += [f"some could not begin: {refused}"] if refused else []
     below += _time(data)
     return Report(
         above=[f"{name}: {finished} of {runs} runs, {data.sizes['path']} paths in each of "
@@ -156,7 +168,7 @@ def report(data: xarray.Dataset, name: str, files: Sequence[str]) -> Report:
         rows=rows,
         below=below,
         files=files,
-        code=1 if failed else 0,
+        code=1 if failed or refused else 0,
     )  # fmt: skip
 
 
@@ -169,10 +181,9 @@ def overview(data: xarray.Dataset) -> Figure:
     rows = max(1, math.ceil(len(scalars) / columns))
     figure = Figure(figsize=(3.6 * columns + 0.4, 2.9 * rows + 0.7), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    numeric = [axis for axis in _axes(data) if data[axis].dtype.kind in "iuf"]
-    along = max(numeric, key=lambda axis: data.sizes[axis], default="")
+    along = _along(data)
     for axes, name in zip(panels, scalars, strict=False):
-        if along and data.sizes[along] > 1:
+        if along:
             _draw_means(axes, data[name], along)
         else:
             _draw_spread(axes, data[name])
@@ -181,11 +192,41 @@ def overview(data: xarray.Dataset) -> Figure:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
-        figure.legend(
-            handles, labels, title="mean ± 2 s.e. over paths", loc="outside lower center",
-            ncols=4, frameon=False, fontsize=8, title_fontsize=8,
-        )  # fmt: skip
+        _draw_legend(figure, handles, labels, ["mean ± 2 s.e. over paths", *_not_drawn(data)])
     return figure
+
+
+def _draw_legend(figure: Figure, handles: Any, labels: list[str], title: list[str]) -> None:
+    """Below the panels, in as many columns as there is room for, the figure so much higher."""
+    width, height = figure.get_size_inches()
+    letters = int((width - _HANDLE) / _LETTER)
+    labels = [textwrap.fill(label.replace(" = ", "\xa0=\xa0"), letters) for label in labels]
+    longest = max(len(line) for label in labels for line in label.splitlines())
+    columns = max(1, min(4, int(width / (_LETTER * longest + _HANDLE))))
+    said = "\n".join(textwrap.fill(words, letters) for words in title)
+    lines = math.ceil(sum(label.count("\n") + 1 for label in labels) / columns)
+    figure.set_size_inches(width, height + 0.16 * (lines + said.count("\n")))
+    figure.legend(
+        handles, labels, title=said, loc="outside lower center", ncols=columns, frameon=False,
+        fontsize=8, title_fontsize=8,
+    )  # fmt: skip
+
+
+def _along(data: xarray.Dataset) -> str:
+    """The axis of numbers with most values; empty where none has two."""
+    numeric = [axis for axis in _axes(data) if data[axis].dtype.kind in "iuf"]
+    axis = max(numeric, key=lambda axis: data.sizes[axis], default="")
+    return axis if axis and data.sizes[axis] > 1 else ""
+
+
+def _not_drawn(data: xarray.Dataset) -> list[str]:
+    """What :func:`overview` leaves out."""
+    along, found = _along(data), []
+    lines = math.prod(data.sizes[axis] for axis in _axes(data) if axis != along)
+    if along and lines > _LINES:
+        found.append(f"drawn are the first {_LINES} of {lines} lines")
+    more = _scalars(data)[_PANELS:]
+    return [*found, f"not drawn: {', '.join(more)}"] if more else found
 
 
 def _draw_means(axes: Axes, values: Any, along: str) -> None:

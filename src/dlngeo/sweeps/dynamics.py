@@ -34,7 +34,7 @@ class Runs:
     t_end, energy_end : (path,) arrays
     status : (path,) integer array
         0: the end of the time; 1: stopped early, as asked; -1: failed: W is its last good state,
-        NaN for "langevin".
+        NaN for "langevin" and where the start was refused.
     weights : tuple of (path, d_p, d_{p-1}) arrays, or None downstairs
         At the end.
     t : (time,) array, or None where no series is kept
@@ -56,6 +56,7 @@ class Runs:
     weights: Weights | None = None
     t: Array | None = None
     frames: Any = None
+    refused: str = ""  # why the dynamics is not defined at the start of these paths
 
     @cached_property
     def W(self) -> Array:
@@ -83,10 +84,52 @@ def _dense(matrices: Any) -> Array:
     return np.stack([one.dense() if isinstance(one, lowrank.Factors) else one for one in matrices])
 
 
-def run(study: Study, cell: Cell, energy: Energy, paths: range) -> Runs:
-    """Run these paths of a cell, all in one ensemble where there is one for the dynamics."""
+def run(study: Study, cell: Cell, energy: Energy, paths: range) -> list[Runs]:
+    """Run these paths of a cell, all in one ensemble where there is one for the dynamics.
+
+    A start at which the dynamics is not defined, as one of rank lower but for rounding, is a failed
+    run by itself; the others go without it.
+    """
     shape = starts.shape_of(energy, cell)
-    return _KINDS[cell.dynamics["kind"]](study, cell, energy, shape, paths)
+    try:
+        return [_KINDS[cell.dynamics["kind"]](study, cell, energy, shape, paths)]
+    except np.linalg.LinAlgError as error:
+        if len(paths) == 1:
+            return [_refused(study, cell, energy, shape, paths, str(error))]
+    half = len(paths) // 2
+    return [one for part in (paths[:half], paths[half:]) for one in run(study, cell, energy, part)]
+
+
+def _refused(
+    study: Study, cell: Cell, energy: Energy, shape: Any, paths: range, words: str
+) -> Runs:
+    """One path that could not begin."""
+    layers, nothing = None, np.full((1, *shape), np.nan)
+    if cell.dynamics.get("upstairs") or cell.dynamics["kind"] == "descent":
+        begin = starts.upstairs(study, cell, shape, paths)
+        W: Any = starts.downstairs_of(begin)
+        layers = tuple(np.full_like(one, np.nan) for one in begin)
+    elif cell.dynamics["kind"] == "lowrank":
+        one = starts.low_rank(study, cell, energy, shape, paths[0])
+        W = nothing if one is None else [one]
+    else:
+        W = starts.downstairs(study, cell, shape, paths)
+    t = series_times(study, cell)
+    return Runs(
+        cell.values, energy, cell.dynamics["depth"], nothing, W, np.array([np.nan]),
+        np.array([np.nan]), np.array([-1]), 0.0, layers, t,
+        None if t is None else np.full((1, t.size, *shape), np.nan),
+        words.replace("[0]", "", 1),  # it is alone
+    )  # fmt: skip
+
+
+def series_times(study: Study, cell: Cell) -> Array | None:
+    """The times of the series; None where there is none."""
+    dynamics = cell.dynamics
+    if "every" not in study.series:
+        return _times(study)
+    steps = np.append(np.arange(0, dynamics["steps"], study.series["every"]), dynamics["steps"])
+    return np.asarray(steps * dynamics["dt" if "dt" in dynamics else "step"])
 
 
 def _arguments(cell: Cell, *but: str) -> dict[str, Any]:
@@ -169,9 +212,7 @@ def _descent(study: Study, cell: Cell, energy: Energy, shape: Any, paths: range)
         for k in range(len(paths))
     ]  # fmt: skip
     seconds = time.perf_counter() - clock
-    times = None
-    if every:
-        times = dynamics["step"] * np.append(np.arange(0, steps, every), steps)
+    times = series_times(study, cell)
     return _of_trajectories(cell, energy, starts.downstairs_of(layers), found, times, seconds)
 
 

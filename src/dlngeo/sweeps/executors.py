@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import Any
 
+from dlngeo import _checks
+
 _DASK = "dask://"
 _SECONDS = 10  # in which a scheduler must answer
 
@@ -38,6 +40,8 @@ def opened(name: str, workers: int | None) -> Iterator[tuple[Executor | None, in
     ValueError, ImportError, OSError
         For a name that there is not, where ``distributed`` is missing or no scheduler answers.
     """
+    if workers is not None:
+        workers = _checks.integer(workers, "--workers", 1)
     if name == "inline":
         if workers not in (None, 1):
             raise ValueError(f"--workers {workers} needs --executor processes or dask://host:port")
@@ -60,19 +64,34 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
+class _Pool(ProcessPoolExecutor):
+    """A pool whose futures cannot be cancelled.
+
+    When its processes are ended, its thread tells all futures so, and in some versions of Python
+    fails at those that have been cancelled.
+    """
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that its processes fill, or break."""
+        future = super().submit(fn, *args, **kwargs)
+        future.cancel = lambda: False  # type: ignore[method-assign]
+        return future
+
+
 @contextlib.contextmanager
 def _processes(count: int) -> Iterator[Executor]:
     """New processes, which end with this one, however it ends."""
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
-    )
+    pool = _Pool(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
+        children = set(multiprocessing.active_children()) - before
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join()
+        pool.shutdown(wait=False)
         raise
     pool.shutdown()
 

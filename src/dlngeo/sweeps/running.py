@@ -26,6 +26,7 @@ from dlngeo._store.blocks import Block, block_shape
 from dlngeo._store.files import held, named
 from dlngeo._store.runs import Runs, State, found, leftovers, require_extra
 from dlngeo.sweeps import work
+from dlngeo.sweeps.dynamics import series_times
 from dlngeo.sweeps.executors import Inline
 from dlngeo.sweeps.observables import variable
 from dlngeo.sweeps.reading import recorded
@@ -179,13 +180,14 @@ def labelled(study: Study, store: Runs, state: State) -> xarray.Dataset:
     data = store.dataset(state)
     words = {name: values for name, values in study.coordinates.items() if name not in data.coords}
     if "time" in data.dims:
-        words["time"] = times(study)
+        words["time"] = series_times(study, study.cell(0))
     data = data.assign_coords({k: v for k, v in words.items() if k in data.dims})
     named = [variable(name) for name in study.observables]
     named += [f"{name}_t" for name in study.series.get("observables", [])]
     data = data[[name for name in named if name in data]]
     records = list(state.finished.values())
     made = list({repr(one["environment"]): one["environment"] for one in records}.values())
+    refused = next((one["refused"] for one in records if one.get("refused")), "")
     finished = sum(len(block.runs) for block in store.blocks if block.number in state.finished)
     return data.assign_attrs(
         finished=finished,
@@ -193,17 +195,9 @@ def labelled(study: Study, store: Runs, state: State) -> xarray.Dataset:
         seconds=sum(one["seconds"] for one in records),
         integrator_seconds=sum(one["integrators"] for one in records),
         versions=json.dumps(made[0] if made else {}),
+        **({"refused": refused} if refused else {}),
         **({"mixed_with": json.dumps(made[1:])} if len(made) > 1 else {}),
     )
-
-
-def times(study: Study) -> list[float]:
-    """The times of the series."""
-    series, dynamics = study.series, study.cell(0).dynamics
-    if "times" in series:
-        return list(series["times"])
-    steps = [*range(0, dynamics["steps"], series["every"]), dynamics["steps"]]
-    return [k * dynamics["dt" if "dt" in dynamics else "step"] for k in steps]
 
 
 # ---------------------------------------------------------------------------------- the store
@@ -228,11 +222,26 @@ def _opened(study: Study, out: Path, workers: int, chunk: int | None) -> tuple[R
             f"{out} holds runs of another study: {'; '.join(differ)}; give the study as it was, or "
             "another folder"
         )
+    state = store.state()
+    for record in state.finished.values():
+        _require_modules(out, study, record)
     if store.grid["path"] < study.paths:
         store.grow(study.coordinates, study=study.to_toml())
+        state = store.state()
     store.label(study.coordinates)
     store.change(study=study.to_toml(), folder=study.folder)  # the figure may be another
-    return store, store.state()
+    return store, state
+
+
+def _require_modules(out: Path, study: Study, record: Mapping[str, Any]) -> None:
+    """Refuse runs that modules of yours made when they were others than now."""
+    now, then = work.modules(study), record.get("modules", {})
+    differ = [name for name in now if then.get(name) != now[name]]
+    if differ:
+        raise ValueError(
+            f"{out} holds runs of another {', '.join(differ)}: the module has changed; give it as "
+            "it was, or another folder"
+        )
 
 
 # --------------------------------------------------------------------------------- the chunks
@@ -290,6 +299,7 @@ class _Sweep:
         except Exception as error:
             self._failed.append(f"chunk {block.number} ({' '.join(str(error).split())})")
             return
+        _require_modules(self.store.out, self.study, chunk.record)
         self._require_environment(chunk.record["environment"])
         self.store.write(block, work.filled(chunk.variables, self._shape), chunk.record)
         self.state.finished[block.number] = chunk.record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib
 import math
 import sys
@@ -103,6 +105,12 @@ DYNAMICS: dict[str, dict[str, Key]] = {
 }
 
 
+def word(table: dict[str, Any], key: str) -> str:
+    """The kind or law that a table names; empty where that is no word."""
+    value = table.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def function(name: Any, folder: str, key: str) -> Callable[..., Any]:
     """What "module:function" names, a module that is installed or lies in the folder.
 
@@ -120,12 +128,20 @@ def function(name: Any, folder: str, key: str) -> Callable[..., Any]:
     try:
         loaded = importlib.import_module(module)
         _require_beside(loaded, module, folder)
+        digest(module)
         found = getattr(loaded, attribute)
     except Exception as error:  # whatever a module of yours raises
         raise ValueError(f"{key}: {name} cannot be imported ({error})") from None
     if not callable(found):
         raise ValueError(f"{key}: {name} must be a function, not {_checks.shown(found)}")
     return found
+
+
+@functools.cache
+def digest(module: str) -> str:
+    """The SHA-256 of a module's file when it was loaded; empty where it has none."""
+    file = Path(getattr(sys.modules[module], "__file__", None) or "")
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
 def _require_beside(loaded: ModuleType, module: str, folder: str) -> None:

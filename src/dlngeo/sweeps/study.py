@@ -145,14 +145,14 @@ class Study:
 
 def located(key: str, study: Study) -> str:
     """The table and key that a key of the grid stands for; empty where there is none."""
-    from dlngeo.sweeps.settings import DYNAMICS, LAWS
+    from dlngeo.sweeps.settings import DYNAMICS, LAWS, word
 
     section, dot, name = key.partition(".")
     if dot:
         return key if section in _SECTIONS and name else ""
-    if key in DYNAMICS.get(study.dynamics.get("kind", ""), {}):
+    if key in DYNAMICS.get(word(study.dynamics, "kind"), {}):
         return f"dynamics.{key}"
-    return f"start.{key}" if key in LAWS.get(study.start.get("law", ""), {}) else ""
+    return f"start.{key}" if key in LAWS.get(word(study.start, "law"), {}) else ""
 
 
 def plain(value: Any) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+import traceback
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from dlngeo._environment import numerics
 from dlngeo._store.runs import Variable
 from dlngeo._threads import one_blas_thread
 from dlngeo.sweeps import dynamics, observables, starts
+from dlngeo.sweeps.settings import digest, function
 from dlngeo.sweeps.study import Cell, Study
 
 _LONG, _SHORT = 4.0, 1.0  # seconds that a chunk should take at most, and at least
@@ -31,19 +35,25 @@ class Chunk(NamedTuple):
 def compute(study: Study, first: int, last: int) -> Chunk:
     """The runs ``first`` to ``last`` of a study, the paths of a cell in one ensemble."""
     begun, integrators, parts = time.perf_counter(), 0.0, []
+    refused = ""
     for cell, paths in spans(study, first, last):
         try:
             energy = starts.energy_of(study, cell)
-            runs = dynamics.run(study, cell, energy, paths)
+            several = dynamics.run(study, cell, energy, paths)
             series = study.series.get("observables", [])
-            parts.append(observables.read(runs, study.observables, series, study.folder))
+            parts += [
+                observables.read(runs, study.observables, series, study.folder) for runs in several
+            ]
         except Exception as error:
             raise RuntimeError(
                 f"{cell!r}, paths {paths[0]} to {paths[-1]}: {type(error).__name__}: {error}"
+                f"{_place(error, study)}"
             ) from None
-        integrators += runs.seconds
+        integrators += sum(runs.seconds for runs in several)
+        refused = refused or next((runs.refused for runs in several if runs.refused), "")
     seconds = {"seconds": time.perf_counter() - begun, "integrators": integrators}
-    return Chunk(_joined(parts), seconds | {"environment": environment(study)})
+    record = seconds | {"environment": environment(study), "refused": refused}
+    return Chunk(_joined(parts), record | {"modules": modules(study)})
 
 
 def spans(study: Study, first: int, last: int) -> list[tuple[Cell, range]]:
@@ -59,6 +69,31 @@ def environment(study: Study) -> dict[str, str]:
     """On what the last bits depend."""
     engine = _engine.chosen(study.dynamics.get("engine", "auto"))
     return numerics() | {"engine": _engine.recorded(engine)}
+
+
+def modules(study: Study) -> dict[str, str]:
+    """The modules of yours that numbers depend on, with the SHA-256 of their files."""
+    for key, name in _yours(study):
+        function(name, study.folder, key)  # which loads it
+    return {module: digest(module) for module in _modules(study)}
+
+
+def _modules(study: Study) -> list[str]:
+    return [name.partition(":")[0] for _, name in _yours(study)]
+
+
+def _yours(study: Study) -> list[tuple[str, str]]:
+    """The functions of yours that numbers depend on, and the keys that name them."""
+    named = [("energy.call", study.energy["call"])] if "call" in study.energy else []
+    return named + [("observables", name) for name in study.observables if ":" in name]
+
+
+def _place(error: Exception, study: Study) -> str:
+    """Where in a module of yours an error comes from, as " (own.py, line 3)"."""
+    yours = {getattr(sys.modules.get(name), "__file__", None) for name in _modules(study)}
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f" ({Path(f.filename).name}, line {f.lineno})" for f in frames if f.filename in yours]
+    return lines[-1] if lines else ""
 
 
 def _joined(parts: list[dict[str, Variable]]) -> dict[str, Variable]:
