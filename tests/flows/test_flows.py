@@ -501,7 +501,8 @@ def test_stats_say_what_auto_took():
     assert short.stats["evaluations"] < 500  # RKC, of order 2, took 4,000
     long = flows.gradient_flow(energy, start, (0, 1e4), rtol=1e-4, gtol=0, t_eval=[1e4])
     assert long.stats["ROCK4"] > 0
-    assert long.stats["DOP853"] + long.stats["ROCK4"] == long.stats["steps"]
+    taken = sum(long.stats[name] for name in ("DOP853", "ROCK4", "RKC"))
+    assert taken == long.stats["steps"]
     assert long.stats["evaluations"] < 4000  # DOP853 would take 50,000
     assert long.success
 
