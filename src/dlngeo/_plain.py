@@ -52,6 +52,15 @@ def number(value: Any, name: str) -> float:
         raise ValueError(f"{name} must be a number up to 1.8e308, not {shown(value)}") from None
 
 
+def lists(value: Any) -> Any:
+    """Arrays and tuples as lists, NumPy's numbers as Python's; what else there is, as it is."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: lists(item) for key, item in value.items()}
+    return [lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def jsonable(value: Any) -> Any:
     """The same in Python's own types; NaN and infinity as text."""
     if isinstance(value, dict):
@@ -74,23 +83,30 @@ def shown(value: Any) -> str:
 # ---------------------------------------------------------------------------------- whole files
 
 
-def from_file(path: str | Path, made: Callable[[str], Made]) -> Made:
-    """What ``made`` makes of a text file; its refusals begin with the file's name."""
+def text(path: str | Path) -> str:
+    """What is written in a file, which is refused by its name where it is no text."""
     path = Path(_checks.instance(path, "path", str, os.PathLike))
+    with path.open("rb") as file:  # which may be a device without an end
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"{path.name}: must be at most {_LONGEST >> 20} MiB long")
     try:
-        with path.open("rb") as file:  # which may be a device without an end
-            content = file.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise ValueError(f"must be at most {_LONGEST >> 20} MiB long")
-        return made(content.decode("utf-8-sig"))
-    except TypeError as error:
-        raise TypeError(f"{path.name}: {error}") from None
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name}: not text in UTF-8 (byte {error.start})") from None
+
+
+def from_file(path: str | Path, made: Callable[[str], Made]) -> Made:
+    """What ``made`` makes of a text file; its refusals begin with the file's name."""
+    content, name = text(path), Path(path).name
+    try:
+        return made(content)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
     except ValueError as error:  # also of tomllib, with the line
-        raise ValueError(f"{path.name}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
     except RecursionError:
-        raise ValueError(f"{path.name}: lists are nested too deeply") from None
+        raise ValueError(f"{name}: lists are nested too deeply") from None
 
 
 def fields(table: dict[str, Any], cls: Callable[..., Made]) -> Made:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from dlngeo.lowrank import LowRankCompletion, complete, random_start
+from dlngeo.lowrank import LowRankCompletion, _choosing, complete, random_start
 
 SHAPE = (150, 100)
 
@@ -180,3 +180,12 @@ def test_refusals():
         complete([0, 1], [0, 1], [1.0, 2.0], (2, 2))
     with pytest.raises(ValueError, match="depth must be finite"):
         complete([0, 1], [0, 1], [1.0, 2.0], (2, 2), depth=math.inf, validation=0.5)
+
+
+def test_training_that_does_not_come_to_its_time_is_refused(monkeypatch):
+    W, seen, _ = small_table(2)
+    arguments = (*seen, W[seen], W.shape)
+    found = complete(*arguments, rank=2, rng=0)
+    monkeypatch.setattr(_choosing, "_STEPS", 1)
+    with pytest.raises(RuntimeError, match=r"training ended at time .* of 1e\+06"):
+        complete(*arguments, rank=2, chosen=found.summary | {"time": 1e6})

@@ -96,7 +96,7 @@ def test_a_killed_sweep_goes_on_and_is_one_run_bit_for_bit(options, slow, tmp_pa
 
 @pytest.mark.parametrize(
     ("number", "code", "options"),
-    [(signal.SIGTERM, 143, []), (signal.SIGINT, 130, PROCESSES)],
+    [(signal.SIGTERM, 143, []), (signal.SIGINT, 130, PROCESSES), (signal.SIGTERM, 143, PROCESSES)],
 )
 def test_a_sweep_that_is_told_to_stop_says_how_to_go_on(number, code, options, slow, tmp_path):
     run = begun(tmp_path, *options)

@@ -114,3 +114,9 @@ def test_samples_where_things_happen():
 def test_refusals(t, values, options, words):
     with pytest.raises(ValueError, match=words):
         plateaus(t, values, **options)
+
+
+def test_values_whose_rounding_is_a_jump_are_refused():
+    t = np.linspace(0, 1, 50)
+    with pytest.raises(ValueError, match="values must be at most"):
+        plateaus(t, 1e200 + 0 * t)

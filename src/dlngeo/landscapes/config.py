@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
 
 from dlngeo import _checks, _plain
@@ -82,9 +81,9 @@ class Config:
     points: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "energy", _lists(self.energy))
+        object.__setattr__(self, "energy", _plain.lists(self.energy))
         for name in (*_NUMBERS, "extent", *_SECTIONS, "at", "quantities"):
-            object.__setattr__(self, name, _lists(getattr(self, name)))
+            object.__setattr__(self, name, _plain.lists(getattr(self, name)))
         _checks.integer(self.n, "n", 2, 2**20)
         quantity_names(self.quantities)
         _checks.integer(self.flow_lines, "flow_lines", 0, 100)
@@ -138,15 +137,6 @@ class Config:
     def replaced(self, **changes: Any) -> Config:
         """The same with what is not None replaced."""
         return dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
-
-
-def _lists(value: Any) -> Any:
-    """Arrays and tuples as lists, NumPy's numbers as Python's; what else there is, as it is."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 # ------------------------------------------------------------------------------------ to and from

@@ -61,15 +61,19 @@ class Table(NamedTuple):
 
 
 class Biases(NamedTuple):
+    """A mean, and what rows and columns add to it."""
+
     mean: float
     rows: Array
     cols: Array
 
     def at(self, table: Table) -> Array:
+        """What they expect of the entries of a table."""
         return np.asarray(self.mean + self.rows[table.rows] + self.cols[table.cols])
 
 
 def rmse(predicted: Array, table: Table, limits: tuple[float, float] | None) -> float:
+    """The root mean square error over the entries of a table, predictions kept to the limits."""
     if limits is not None:
         predicted = np.clip(predicted, *limits)
     return float(np.sqrt(np.mean((predicted - table.values) ** 2)))
@@ -278,16 +282,17 @@ def run_flow(
     start: Factors,
     decay: float,
     settings: Settings,
-    time: float = _LONG,
+    time: float | None = None,
     look: _Trial | Callback | None = None,
 ) -> Factors:
     """The flow, run in a unit in which the residual is of size 1; told and handed out in its own.
 
-    With W = cW', E is c²E', and time and decay have the unit c^{2-2/N}, one over the other.
+    With W = cW', E is c²E', and time and decay have the unit c^{2-2/N}, one over the other. Without
+    a time it is ``look`` that ends it, or the number of steps; a run to a time must come to it.
     """
     unit = _unit(energy.values)
     rate = unit ** (2 - 2 / settings.depth)
-    free = time == _LONG
+    span, steps = (_LONG, _STEPS) if time is None else (time * rate, 10 * _STEPS)
 
     def tell(t: float, W: Factors) -> None:
         if look is not None:
@@ -295,10 +300,12 @@ def run_flow(
 
     run = flow(
         SparseCompletion(energy.rows, energy.cols, energy.values / unit, energy.shape),
-        _times(start, 1 / unit), (0, time if free else time * rate), depth=settings.depth,
-        weight_decay=decay / rate, rtol=_RTOL, max_steps=_STEPS if free else 10 * _STEPS,
-        callback=tell, engine=settings.engine,
+        _times(start, 1 / unit), (0, span), depth=settings.depth, weight_decay=decay / rate,
+        rtol=_RTOL, max_steps=steps, callback=tell, engine=settings.engine,
     )  # fmt: skip
+    if time is not None and not run.success:
+        reached, taken = run.t[-1] / rate, run.stats["steps"]
+        raise RuntimeError(f"training ended at time {reached:.4g} of {time:.4g}, in {taken} steps")
     return _times(run.factors(), unit)
 
 

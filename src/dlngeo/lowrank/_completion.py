@@ -85,6 +85,14 @@ def complete(
     -------
     LowRankCompletion
 
+    Raises
+    ------
+    ValueError, TypeError
+        For entries and settings that cannot be used.
+    RuntimeError
+        Where the final training does not come to its time, which a ``chosen`` one may be too long
+        for.
+
     Examples
     --------
     >>> import numpy as np

@@ -11,6 +11,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 
 CELLS = 1000  # of equal length, into which the time is cut
+_MOST = 1e10  # heights of a value: above, rounding is seen as jumps
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def plateaus(
     Raises
     ------
     ValueError
-        For times that do not increase, or fewer than two, and values that do not go with them.
+        For times that do not increase, or fewer than two, and values that do not go with them, or
+        so large that a jump of ``height`` is near their rounding.
 
     Notes
     -----
@@ -110,6 +112,11 @@ def plateaus(
     height, length = _checks.positive(height, "height"), _checks.real(length, "length")
     if not 2 / CELLS <= length <= 0.5:
         raise ValueError(f"length must lie between {2 / CELLS} and 0.5, not {length!r}")
+    if np.abs(values).max() > _MOST * height:
+        raise ValueError(
+            f"values must be at most {_MOST:g} times height = {height:g}; the largest is "
+            f"{np.abs(values).max():.3g}"
+        )
     edges = np.linspace(t[0], t[-1], CELLS + 1)
     cells = np.diff(_integral(t, values, edges)) / np.diff(edges)
     pieces = _fit(cells, round(length * CELLS), height**2 / 8 * length * CELLS)

@@ -34,7 +34,7 @@ from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo._engine import ENGINES
 from dlngeo._equation import Equation
-from dlngeo._plain import fields, from_file, number, rows, shown
+from dlngeo._plain import fields, from_file, lists, number, rows, shown
 from dlngeo.energies import NamedEnergy, from_config
 from dlngeo.langevin.engines import engine_for
 from dlngeo.langevin.schemes import SCHEMES, chosen
@@ -110,7 +110,7 @@ class Config:
         chosen(self.method, self.upstairs, self.depth)
         _checks.choice(self.engine, "engine", ENGINES)
         point, energy = self.matrix(), self.build_energy()
-        data = {key: _lists(value) for key, value in self.energy.items()}
+        data = lists(dict(self.energy))
         object.__setattr__(self, "energy", data)
         with np.errstate(over="ignore"):
             value = float(energy.value(point))
@@ -152,13 +152,6 @@ def _whole(value: Any, name: str, least: int) -> int:
         bound = "" if value < least else f" and at most {most}"
         raise ValueError(f"{name} must be an integer >= {least}{bound}, not {shown(value)}")
     return int(value)
-
-
-def _lists(value: Any) -> Any:
-    """Arrays as lists, NumPy's numbers as Python's; what else there is, as it is."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 # ------------------------------------------------------------------------------------ to and from

@@ -91,7 +91,7 @@ def _processes(count: int) -> Iterator[Executor]:
             child.terminate()
         for child in children:
             child.join()
-        pool.shutdown(wait=False)
+        pool.shutdown()  # to its end: what it leaves open is complained of when Python ends
         raise
     pool.shutdown()
 

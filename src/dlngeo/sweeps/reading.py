@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from dlngeo import _checks
+from dlngeo import _plain
 from dlngeo._study import Mistakes
 from dlngeo.sweeps.study import Study
 
-_LONGEST = 2**26  # bytes of a study
 _KEYS = [field.name for field in dataclasses.fields(Study) if field.name != "folder"]
 _TABLES = ("energy", "start", "dynamics", "grid", "series")
 _ASSIGNED = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|[\w-]+))*)\s*=""")
@@ -33,19 +31,12 @@ def read(path: str | Path) -> Study:
     OSError
         If there is no such file.
     """
-    path = Path(_checks.instance(path, "path", str, os.PathLike))
-    with path.open("rb") as file:  # which may be a device without an end
-        content = file.read(_LONGEST + 1)
+    text, path = _plain.text(path), Path(path)
     try:
-        if len(content) > _LONGEST:
-            raise ValueError(f"must be at most {_LONGEST >> 20} MiB long")
-        text = content.decode("utf-8-sig")
         return from_toml(text, folder=str(path.absolute().parent))
     except Mistakes as error:
         lines = [f"{path.name}, {_line(text, key)}{words}" for key, words in error.found]
         raise Mistakes(error.found, lines) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not text in UTF-8 (byte {error.start})") from None
     except ValueError as error:  # also of tomllib, with the line
         raise ValueError(f"{path.name}: {error}") from None
     except RecursionError:
