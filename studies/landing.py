@@ -15,7 +15,7 @@ from scipy.stats import kstest
 
 import dlngeo as dln
 
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)))
+LINES = ("-", "--", "-.", ":", (0, (4, 1, 1, 1, 1, 1)), (0, (9, 2)))
 SHADES = ("#000000", "#1b4f8a", "#2f8f6b", "#c77f1a", "#c0392b", "#9a9a9a")
 
 
