@@ -236,3 +236,11 @@ def test_the_library_does_not_import_scikit_learn():
         "else: raise AssertionError"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_mask_hides_is_missing():
+    X, gaps = table()
+    hidden = np.isnan(gaps)
+    masked = np.ma.array(np.where(hidden, 1e6, X), mask=hidden)
+    imputer = DeepLinearImputer(rank=2, random_state=0)
+    np.testing.assert_array_equal(imputer.fit_transform(masked), imputer.fit_transform(gaps))

@@ -1,7 +1,7 @@
 """A low-rank completion as an imputer of scikit-learn.
 
 Names and conventions are scikit-learn's: rows of X are samples, columns are features, NaN is
-missing. The completion is :func:`dlngeo.lowrank.complete`. Nothing else in the library imports this
+missing, and so is what a masked array hides. The completion is :func:`dlngeo.lowrank.complete`. Nothing else in the library imports this
 module.
 """
 
@@ -138,6 +138,8 @@ class DeepLinearImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return _folded_in(table, self.completion_)
 
     def _table(self, X: ArrayLike, reset: bool) -> Array:
+        if np.ma.isMaskedArray(X):  # scikit-learn would read what the mask hides
+            X = np.ma.asarray(X, dtype=np.float64).filled(np.nan)
         found: Array = validate_data(
             self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan", copy=True
         )
