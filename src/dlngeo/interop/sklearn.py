@@ -1,8 +1,8 @@
 """A low-rank completion as an imputer of scikit-learn.
 
 Names and conventions are scikit-learn's: rows of X are samples, columns are features, NaN is
-missing, and so is what a masked array hides. The completion is :func:`dlngeo.lowrank.complete`. Nothing else in the library imports this
-module.
+missing, and so is what a masked array hides. The completion is :func:`dlngeo.lowrank.complete`.
+Nothing else in the library imports this module.
 """
 
 from __future__ import annotations
