@@ -1,187 +1,192 @@
-"""Noise on problem 14.1: λ_1² + λ_2² is a squared Bessel process, and what follows from it.
+"""Noise on problem 14.1: how the entries that are not observed grow, and how far from rank one.
 
-λ = σ^{1/N}, E = ½((W_11 - 1)² + (W_22 - 1)²). Far out the pair (λ_1, λ_2) moves by the generator
-(κΔ + (½ - κ) ∇ log h · ∇)/(βN), h = (λ_1^{2N} - λ_2^{2N})/(λ_1² - λ_2²), of degree 2N - 2.
+Paths of the Langevin equation (``noise_paths``) beside what theory says (``noise_law``).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import chi2, kstest
+from noise_law import dimension, drift, exponent, radial, ratio
+from noise_paths import CELLS, ENERGY, Plan
+from scipy.stats import ks_2samp
 
 import dlngeo as dln
 
-LINES, SHADES = ("-", "--", ":"), ("#000000", "#1b6f8a", "#c77f1a")
+LINES, SHADES = {0.5: "-", 1.0: "--"}, {0.5: "#000000", 1.0: "#1b6f8a"}
+STILL = {2: 100.0, 3: 50.0, 5: 6.0}  # where κ = 0 ends, at β = 1
+NORMAL = {2: 1.0, 3: np.sqrt(8 / np.pi), 5: np.sqrt(128 / np.pi)}  # E|Z|^N
 
 
-def dimension(depth: float, kappa: float) -> float:
-    """δ of the squared Bessel process that λ_1² + λ_2² is far out."""
-    return 2 + (depth - 1) * (1 / kappa - 2)
-
-
-def drift(depth: float, kappa: float, beta: float) -> float:
-    """The mean of d(λ_1² + λ_2²)/dt far out, 2κδ/(βN); at κ = 0 its limit."""
-    return 2 * (2 * kappa + (depth - 1) * (1 - 2 * kappa)) / (beta * depth)
-
-
-def exponent(depth: float, kappa: float) -> float:
-    """The p of E|W_12| ~ t^p: N/2 where δ ≥ 0 (over log t at δ = 0), (N + δ)/2 where δ < 0."""
-    return depth / 2 if kappa == 0 else (depth + min(dimension(depth, kappa), 0.0)) / 2
-
-
-def radius(cell: Any, depth: float) -> Any:
-    """λ_1² + λ_2², (path, time)."""
-    sigma = cell["singular_values_t"].transpose("path", "time", "index").values
-    return (sigma ** (2 / depth)).sum(axis=-1)
-
-
-def unseen(cell: Any) -> Any:
-    """½(|W_12| + |W_21|), (path, time)."""
-    names = ("W_0_1_t", "W_1_0_t")
-    return sum(np.abs(cell[k].transpose("path", "time").values) for k in names) / 2
-
-
-def still(depth: float, t_end: float) -> Any:
+def still(depth: float, times: Any) -> Any:
     """κ = 0, β = 1: the flow of the free energy from near the matrix of ones."""
-    energy = dln.energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
     start = np.array([[1.0, 1.0], [0.8, 1.0]])
     return dln.flows.free_energy_flow(
-        energy, start, (0, t_end), depth=depth, beta=1.0, rtol=1e-6, t_eval=[0, t_end / 2, t_end]
+        ENERGY, start, (0, times[-1]), depth=depth, beta=1.0, rtol=1e-6, t_eval=times
     )
 
 
-def balance(cell: Any, depth: float, kappa: float, beta: float) -> tuple[float, float]:
-    """E[R²(t) - R²(0) + 2∫⟨W, E'⟩] over 2(4κ + N - 1) t/(βN), which is 1; and its error."""
-    t = cell["time"].values
-    diagonal = [cell[f"W_{k}_{k}_t"].transpose("path", "time").values for k in range(2)]
-    work = np.trapezoid(sum(w * (w - 1) for w in diagonal), t, axis=1)
-    size = radius(cell, depth)
-    each = (size[:, -1] - size[:, 0] + 2 * work) * beta * depth
-    each /= 2 * (4 * kappa + depth - 1) * t[-1]
-    return float(each.mean()), float(each.std() / np.sqrt(len(each)))
+def cells(ds: Any) -> Iterator[tuple[Plan, Any, Any]]:
+    """Of each cell its plan, t/β, and (path, time, quantity) of the paths that did not fail."""
+    for (depth, beta), (t_end, paths) in CELLS.items():
+        for kappa in ds.kappa.values:
+            plan = Plan(depth, float(kappa), beta, t_end, paths)
+            found = ds["growth"].sel(depth=depth, kappa=kappa, beta=beta).values[0]
+            found = found[: plan.paths]
+            yield plan, plan.times(found.shape[1]) / beta, found[np.isfinite(found[:, -1, 0])]
 
 
-def fit(t: Any, paths: Any, draws: int = 200) -> tuple[float, float]:
-    """The p of a mean over paths, log mean = α + p log t + b t^{-½}, and its bootstrap error."""
+# -------------------------------------------------------------------------------- estimates
+
+
+def controlled(found: Any) -> Any:
+    """½(|W_12| + |W_21|) less its regression on the martingale (path, time): of the same mean."""
+    x, martingale = found[..., 0], found[..., 3]
+    slope = (martingale * (x - x.mean(axis=0))).mean(axis=0) / (martingale**2).mean(axis=0)
+    return x - slope * martingale
+
+
+def fit(t: Any, mean: Any) -> float:
+    """The p of log mean = α + p log t + b t^{-½}."""
     design = np.stack([np.ones(t.size), np.log(t), t**-0.5], axis=-1)
-    solve = np.linalg.pinv(design)[1]
-    rng = np.random.default_rng(0)
-    found = [
-        solve @ np.log(paths[rng.integers(len(paths), size=len(paths))].mean(axis=0))
-        for _ in range(draws)
-    ]
-    return float(solve @ np.log(paths.mean(axis=0))), float(np.std(found))
+    return float(np.linalg.pinv(design)[1] @ np.log(mean))
 
 
-# ------------------------------------------------------------------------------------ figures
+def slope(t: Any, mean: Any) -> float:
+    """The p of log mean = α + p log t."""
+    return float(np.polyfit(np.log(t), np.log(mean), 1)[0])
 
 
-def _cells(ds: Any) -> Any:
-    for depth in ds.depth.values:
-        for k, kappa in enumerate(ds.kappa.values):
-            cell = ds.sel(depth=depth, kappa=kappa)
-            yield float(depth), float(kappa), cell, {"ls": LINES[k], "color": SHADES[k]}
+def bootstrap(estimate: Any, t: Any, paths: Any, draws: int = 200) -> tuple[float, float]:
+    """An estimate from the means of paths, and its standard error over draws of paths."""
+    rng, n = np.random.default_rng(0), len(paths)
+    means = [paths[rng.integers(n, size=n)].mean(axis=0) for _ in range(draws)]
+    return estimate(t, paths.mean(axis=0)), float(np.std([estimate(t, m) for m in means]))
+
+
+# ----------------------------------------------------------------------------------- figure
 
 
 def draw(ds: Any) -> Figure:
-    """Growth of what is not observed, its law at the end, and the distance from rank one."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    t = ds["time"].values
-    for _, kappa, cell, style in _cells(ds):
-        x, sigma = unseen(cell), cell["singular_values_t"].transpose("path", "time", "index").values
-        style["label"] = f"κ = {kappa:g}"
-        left.loglog(t[1:], x.mean(axis=0)[1:], **style)
-        left.loglog(t[1:], np.median(x, axis=0)[1:], **style | {"lw": 0.8, "label": None})
-        share = (np.arange(len(x)) + 0.5) / len(x)
-        law = kappa * chi2(1 / kappa).ppf(share)
-        middle.semilogx(law, share, color="0.7", lw=3, zorder=0)
-        middle.semilogx(np.sort(sigma[:, -1].sum(axis=-1)) / t[-1], share, **style)
-        ratio = np.median(sigma[..., 1] / sigma[..., 0], axis=0)
-        right.semilogx(t[1:], ratio[1:], **style)
-    left.loglog(t[1:], t[1:] / 2, color="0.7", lw=3, zorder=0, label="t/(2β)")
-    left.set(xlabel="t/β", ylabel="|W₁₂|: mean (thick), median (thin)")
-    middle.set(
-        xlabel="(σ₁ + σ₂) β/t at the end", ylabel="share of the paths below", xlim=(1e-2, 20)
-    )
-    right.set(xlabel="t/β", ylabel="median of σ₂/σ₁", ylim=(0, 0.6))
-    right.axhline(np.tan(np.pi / 8) ** 2, color="0.7", lw=3, zorder=0)  # in the long run
-    left.legend(fontsize=7)
+    """E|W_12| and the median of σ_2/σ_1 over time, for each depth."""
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    panels = figure.subplots(2, 3, sharex="col")
+    place = {2: 0, 3: 1, 5: 2}
+    for plan, t, found in cells(ds):
+        top, bottom = panels[:, place[plan.depth]]
+        style: dict[str, Any] = {"ls": LINES[plan.kappa], "color": SHADES[plan.kappa]}
+        label = f"κ = {plan.kappa:g}"
+        if plan.beta > 1:
+            filled = style["color"] if plan.kappa == 1 else "none"
+            style = {"ls": "none", "marker": "o", "ms": 4, "color": style["color"], "mfc": filled}
+            label, t, found = f"{label}, β = {plan.beta:g}", t[::2], found[:, ::2]
+        else:
+            bottom.axhline(ratio(plan.depth, plan.kappa), **style, lw=3, alpha=0.25, zorder=0)
+        top.loglog(t, controlled(found).mean(axis=0), **style, label=label)
+        if plan.beta == 1:
+            top.loglog(t, np.median(found[..., 0], axis=0), **style, lw=0.8)
+        bottom.semilogx(t, np.median(found[..., 2], axis=0), **style)
+    for depth, end in STILL.items():
+        t = np.geomspace(0.1, end, 30)
+        path, (top, bottom) = still(depth, np.append(0.0, t)), panels[:, place[depth]]
+        sigma = path.singular_values[1:]
+        entries = np.abs(path.W[1:, [0, 1], [1, 0]]).mean(axis=1)
+        top.loglog(t, entries, ":", color="#c77f1a", lw=2, label="κ = 0")
+        bottom.semilogx(t, sigma[:, 1] / sigma[:, 0], ":", color="#c77f1a", lw=2)
+        late = t[t > end / 30]
+        law = NORMAL[depth] * (late / depth) ** (depth / 2)
+        top.loglog(late, law, color="0.75", lw=4, zorder=0, label="κ = ½, leading order")
+        top.set(title=f"N = {depth}")
+        top.legend(fontsize=7)
+        bottom.set(xlabel="t/β", ylim=(0, 0.35))
+    panels[0, 0].set_ylabel("½(|W₁₂| + |W₂₁|):\nmean (thick), median (thin)")
+    panels[1, 0].set_ylabel("median of σ₂/σ₁")
     return figure
 
 
-def draw_outside(ds: Any) -> Figure:
-    """E[λ_1² + λ_2²] over time, beside the drift of the squared Bessel process."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = figure.subplots(1, ds.sizes["depth"], squeeze=False)[0]
-    t, beta = ds["time"].values, 1.0
-    for depth, panel in zip(ds.depth.values, panels, strict=True):
-        for _, kappa, cell, style in _cells(ds.sel(depth=[depth])):
-            rise = radius(cell, depth) - radius(cell, depth)[:, :1]
-            error = rise.std(axis=0) / np.sqrt(len(rise))
-            panel.plot(t, rise.mean(axis=0), **style, label=f"κ = {kappa:g}")
-            panel.plot(t, drift(depth, kappa, beta) * t, color="0.7", lw=3, zorder=0)
-            low, high = rise.mean(axis=0) - error, rise.mean(axis=0) + error
-            panel.fill_between(t, low, high, color=style["color"], alpha=0.2, lw=0)
-        panel.set(title=f"N = {depth:g}", xlabel="t/β")
-    panels[0].set_ylabel("mean of λ₁² + λ₂², less its start")
-    panels[0].legend(fontsize=7)
-    return figure
+# ------------------------------------------------------------------------------------ words
 
 
-# -------------------------------------------------------------------------------------- words
+def report(ds: Any, begin: float = 1.9) -> None:
+    """Print growth, equipartition, balance and the distance from rank one, cell by cell.
 
-
-def report(ds: Any, beta: float = 1.0) -> None:
-    """Print the drift and the balance of each cell, and the growth where time is long."""
-    t = ds["time"].values
-    for depth, kappa, cell, _ in _cells(ds):
-        size, energy = radius(cell, depth), beta * cell["energy_t"].transpose("path", "time").values
-        begin = len(t) // 4  # the observed entries have come to equilibrium
-        rise = (size[:, -1] - size[:, begin]) / (t[-1] - t[begin])
-        late = energy[:, t > t[-1] / 2].mean(axis=1)
-        root = np.sqrt(len(size))
-        value, error = balance(cell, depth, kappa, beta)
+    Exponents are fitted from a time t/β on.
+    """
+    warm = {}
+    for plan, t, found in cells(ds):
+        depth, kappa, beta = plan[:3]
+        n, (x, size, ratios, martingale, energy) = len(found), np.moveaxis(found, -1, 0)
+        late = energy[:, t > t[-1] / 2.1].mean(axis=1)
+        work = martingale[:, -1] / (2 * (4 * kappa + depth - 1) * t[-1] / depth)
+        rise = (size[:, -1] - size[:, -5] - martingale[:, -1] + martingale[:, -5]) / (t[-1] / 2)
         print(
-            f"N = {depth:g}, κ = {kappa:g}, {int((cell['status'] != 0).sum())} failed: drift "
-            f"{rise.mean():.4f} ± {rise.std() / root:.4f} "
-            f"(far out {drift(depth, kappa, beta):.4f}), "
-            f"βE {late.mean():.4f} ± {late.std() / root:.4f}, balance {value:.4f} ± {error:.4f}"
+            f"N = {depth:g}, κ = {kappa:g}, β = {beta:g}, t = {plan.t_end:g}: {n} of {plan.paths} "
+            f"paths; βE/κ {late.mean() / kappa:.4f} ± {late.std() / kappa / n**0.5:.4f}, balance "
+            f"{1 + work.mean():.4f} ± {work.std() / n**0.5:.4f}, drift {rise.mean():.3f} ± "
+            f"{rise.std() / n**0.5:.3f} (far out {drift(depth, kappa, 1.0):.3f})"
         )
-        if t[-1] > 10:
-            x, late = unseen(cell), t >= 1
-            sigma = cell["singular_values_t"].transpose("path", "time", "index").values
-            ratio = np.median(sigma[..., 1] / sigma[..., 0], axis=0)
-            law = chi2(dimension(depth, kappa), scale=kappa * t[-1] / beta * 2 / depth)
-            test = kstest(size[:, -1], law.cdf).pvalue
-            p, spread = fit(t[late], x[:, late])
+        better, some = controlled(found), t > begin
+        print(
+            f"   E|W_12| {x[:, -1].mean():.4g} ± {x[:, -1].std() / n**0.5:.2g}, controlled "
+            f"{better[:, -1].mean():.4g} ± {better[:, -1].std() / n**0.5:.2g}, median "
+            f"{np.median(x[:, -1]):.4g} (an octave before {np.median(x[:, -5]):.4g}); σ₂/σ₁ "
+            f"{np.median(ratios[:, 0]):.3f}, {np.median(ratios[:, -5]):.4f}, "
+            f"{np.median(ratios[:, -1]):.4f} (in the long run {ratio(depth, kappa):.4f})"
+        )
+        R, laws = radial(depth, kappa, t[some])
+        mean, last = laws @ R**depth, t[some] >= t[-1] / 10.1
+        for name, estimate, which in (("fitted", fit, last | True), ("last decade", slope, last)):
+            p, error = bootstrap(estimate, t[some][which], better[:, some][:, which])
             print(
-                f"   E|W_12| {x[:, -1].mean():.3f} ± {x[:, -1].std() / root:.3f}, median "
-                f"{np.median(x[:, -1]):.3f} at t/β = {t[-1] / beta:g}; exponent {p:.3f} ± "
-                f"{spread:.3f}, in theory {exponent(depth, kappa):g}; "
-                f"χ² p = {test:.2g}; "
-                f"median σ₂/σ₁ from {ratio[0]:.3f} to "
-                f"{ratio[-1]:.3f}"
+                f"   exponent, {name}: {p:.3f} ± {error:.3f}, of the radial process "
+                f"{estimate(t[some][which], mean[which]):.3f}, in the long run "
+                f"{exponent(depth, kappa):g}"
+            )
+        if beta == 1:
+            warm[depth, kappa] = t, found
+            continue
+        times, other = warm[depth, kappa]
+        at = np.argmin(np.abs(np.log(times / t[-1])))
+        test = ks_2samp(x[:, -1], other[:, at, 0])
+        print(
+            f"   at t/β = {times[at]:.3g} and β = 1: {controlled(other)[:, at].mean():.4g}; "
+            f"laws differ by {test.statistic:.3f}, p = {test.pvalue:.2g}"
+        )
+
+
+def report_long(end: float = 1e4) -> None:
+    """Print the exponents of the radial process in each decade to ``end``."""
+    for depth in (2, 3, 5):
+        for kappa in (0.5, 1.0):
+            times = np.geomspace(1.0, end, 1 + round(np.log10(end)))
+            R, laws = radial(depth, kappa, times)
+            steps = np.diff(np.log10(laws @ R**depth))
+            print(
+                f"radial, N = {depth}, κ = {kappa:g}, δ = {dimension(depth, kappa):g}: exponents "
+                + ", ".join(f"{p:.3f}" for p in steps)
             )
 
 
 def report_still() -> None:
-    """Print κ = 0: the drift of λ_1² + λ_2², and the exponent of σ_2/σ_1."""
-    for depth, t_end in ((2, 300.0), (3, 60.0), (5, 6.0)):
-        path = still(depth, t_end)
+    """Print κ = 0: the drift of λ_1² + λ_2², and the exponents of E|W_12| and σ_2/σ_1."""
+    for depth, end in STILL.items():
+        path = still(depth, [0.0, end / 2, end])
         size = (path.singular_values ** (2 / depth)).sum(axis=-1)
-        ratio = path.singular_values[:, 1] / path.singular_values[:, 0]
+        ratios = path.singular_values[:, 1] / path.singular_values[:, 0]
+        entry = np.abs(path.W[:, 0, 1])
         print(
-            f"N = {depth}, κ = 0, t/β = {t_end:g}: drift {(size[2] - size[1]) / (t_end / 2):.4f} "
-            f"(far out {drift(depth, 0, 1.0):.4f}), σ₂/σ₁ {ratio[2]:.4g}, exponent "
-            f"{np.log2(ratio[2] / ratio[1]):.4f}"
+            f"N = {depth}, κ = 0, t/β = {end:g}: drift {(size[2] - size[1]) / (end / 2):.4f} "
+            f"(far out {drift(depth, 0, 1.0):.4f}), |W_12| {entry[2]:.4g}, exponent "
+            f"{np.log2(entry[2] / entry[1]):.4f}, σ₂/σ₁ {ratios[2]:.4g}, exponent "
+            f"{np.log2(ratios[2] / ratios[1]):.4f}"
         )
 
 
 if __name__ == "__main__":
     report(dln.sweeps.load(sys.argv[1]))
+    report_long()
     report_still()
