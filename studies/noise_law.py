@@ -30,7 +30,7 @@ def exponent(depth: float, kappa: float) -> float:
 
 
 def ratio(depth: float, kappa: float) -> float:
-    """The median of σ_2/σ_1 = tan^N θ in the long run, of density (h/R^{2N-2})^{1/(2κ) - 1} in θ."""
+    """The median of σ_2/σ_1 = tan^N θ in the long run, θ of density (h/R^{2N-2})^{1/(2κ) - 1}."""
     theta = np.linspace(0, np.pi / 4, 4001)
     x, y = np.cos(theta) ** 2, np.sin(theta) ** 2
     h = sum(x**k * y ** (depth - 1 - k) for k in range(int(depth)))

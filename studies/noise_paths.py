@@ -21,8 +21,8 @@ QUANTITIES = ("unseen", "size", "ratio", "martingale", "energy")
 PATHS, COUNT = 1000, 41
 #: Of each depth and β when it ends, and how many paths there are; other cells of the grid are NaN.
 CELLS = {
-    (2, 1): (100.0, 1000), (3, 1): (50.0, 1000), (5, 1): (10.0, 1000),
-    (2, 100): (1e4, 160), (3, 1000): (1e4, 128),
+    (2, 1): (100.0, 1000), (3, 1): (50.0, 640), (5, 1): (10.0, 800),
+    (2, 200): (1e4, 128), (3, 1000): (1e4, 80),
 }  # fmt: skip
 STEP, STAGE, FLOOR = 0.25, 0.05, 0.2  # of 1/L; of β(λ_1² + λ_2²); of t/β, in λ_1² + λ_2²
 SAMPLES = 32  # of the energy, in a stage

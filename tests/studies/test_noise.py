@@ -198,7 +198,7 @@ def test_a_small_run(noise, paths, tmp_path, monkeypatch, capsys):
     noise.draw(runs)
     noise.report(runs, begin=0.1)
     words = capsys.readouterr().out
-    assert words.count("16 of 16 paths") == 3 and words.count("laws differ") == 1
+    assert words.count("16 of 16 paths") == 3 and words.count("laws of |W_12|") == 1
 
 
 def test_far_out(noise, law, tmp_path):
