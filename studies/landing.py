@@ -262,13 +262,13 @@ def report_jumps(ds: Any) -> None:
         down, up, half, rise = np.moveaxis(found, -1, 0)
         two, power = _ratios(cell) > 0.5, 1 - 2 / depth
         for k, scale in enumerate(scales):
+            middle, both = np.median(half[k]), two[k]
             print(
                 f"{_name(depth)}, scale {scale:g}: {np.isnan(half[k]).sum()} not seen; share with a "
                 f"jump down {(down[k] > 0).mean():.4f}, up {(up[k] > 0).mean():.4f}, several "
-                f"{(down[k] + up[k] > 1).mean():.4f}; σ₂/σ₁ > ½ {two[k].mean():.4f}, of them with a "
-                f"rise of {HEIGHT:g} {(rise[k] > HEIGHT)[two[k]].mean():.3f}; "
-                f"median time {np.median(half[k]):.4g}, × scale^{power:.2f} "
-                f"{np.median(half[k]) * scale**power:.4f}"
+                f"{(down[k] + up[k] > 1).mean():.4f}; σ₂/σ₁ > ½ {both.mean():.4f}, after a rise "
+                f"{(both & (rise[k] > HEIGHT)).mean():.4f}; median time {middle:.4g}, "
+                f"× scale^{power:.2f} {middle * scale**power:.4f}"
             )
         if depth > 2:
             found = exponent(scales[1:], list(half[1:]), 2 / power)

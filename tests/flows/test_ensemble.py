@@ -217,7 +217,14 @@ def test_frames_of_long_stable_steps(engine):
     ]
     times = np.append(0.0, np.geomspace(1e-2, 3e4, 3000))
     run = flows.ensemble(
-        DIAGONAL, [start], (0, 3e4), depth=3, t_eval=times, rtol=1e-8, gtol=0.0, engine=engine
+        DIAGONAL,
+        np.array([start]),
+        (0, 3e4),
+        depth=3,
+        t_eval=times,
+        rtol=1e-8,
+        gtol=0.0,
+        engine=engine,
     )
     rest = run.W[0, times > 60]
     assert_allclose(rest, np.broadcast_to(run.W_end[0], rest.shape), atol=1e-6)
