@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from noise_law import dimension, drift, exponent, radial, ratio
+from noise_law import dimension, drift, exponent, radial, ratio, unseen
 from noise_paths import CELLS, ENERGY, Plan
+from scipy.optimize import minimize_scalar
 from scipy.stats import ks_2samp
 
 import dlngeo as dln
 
 LINES, SHADES = {0.5: "-", 1.0: "--"}, {0.5: "#000000", 1.0: "#1b6f8a"}
 STILL = {2: 100.0, 3: 50.0, 5: 6.0}  # where κ = 0 ends, at β = 1
-NORMAL = {2: 1.0, 3: np.sqrt(8 / np.pi), 5: np.sqrt(128 / np.pi)}  # E|Z|^N
 
 
 def still(depth: float, times: Any) -> Any:
@@ -61,6 +61,17 @@ def slope(t: Any, mean: Any) -> float:
     return float(np.polyfit(np.log(t), np.log(mean), 1)[0])
 
 
+def core(law: Any, t: Any, paths: Any) -> float:
+    """The core with which the radial process follows means of paths, by least squares."""
+    mean = paths.mean(axis=0)
+    weight = mean / paths.std(axis=0)
+
+    def misfit(c: float) -> float:
+        return float(np.sum((weight * np.log(law(t, c) / mean)) ** 2))
+
+    return float(minimize_scalar(misfit, bounds=(0.1, 10.0), method="bounded").x)
+
+
 def bootstrap(estimate: Any, t: Any, paths: Any, draws: int = 200) -> tuple[float, float]:
     """An estimate from the means of paths, and its standard error over draws of paths."""
     rng, n = np.random.default_rng(0), len(paths)
@@ -86,9 +97,13 @@ def draw(ds: Any) -> Figure:
             label, t, found = f"{label}, β = {plan.beta:g}", t[::2], found[:, ::2]
         else:
             bottom.axhline(ratio(plan.depth, plan.kappa), **style, lw=3, alpha=0.25, zorder=0)
-        top.loglog(t, controlled(found).mean(axis=0), **style, label=label)
+        better = controlled(found)
+        top.loglog(t, better.mean(axis=0), **style, label=label)
         if plan.beta == 1:
             top.loglog(t, np.median(found[..., 0], axis=0), **style, lw=0.8)
+            late, law = t >= t[-1] / 10.1, unseen(plan.depth, plan.kappa)
+            c = core(law, t[late], better[:, late])
+            top.loglog(t[late], law(t[late], c), color="0.75", lw=5, zorder=0)
         bottom.semilogx(t, np.median(found[..., 2], axis=0), **style)
     for depth, end in STILL.items():
         t = np.geomspace(0.1, end, 30)
@@ -97,9 +112,6 @@ def draw(ds: Any) -> Figure:
         entries = np.abs(path.W[1:, [0, 1], [1, 0]]).mean(axis=1)
         top.loglog(t, entries, ":", color="#c77f1a", lw=2, label="κ = 0")
         bottom.semilogx(t, sigma[:, 1] / sigma[:, 0], ":", color="#c77f1a", lw=2)
-        late = t[t > end / 10]
-        law = NORMAL[depth] * (late / depth) ** (depth / 2)
-        top.loglog(late, law, color="0.75", lw=4, zorder=0, label="κ = ½, leading order")
         top.set(title=f"N = {depth}")
         top.legend(fontsize=7)
         bottom.set(xlabel="t/β")
@@ -138,13 +150,19 @@ def report(ds: Any, begin: float = 1.9) -> None:
             f"{np.median(ratios[:, 0]):.3f}, {np.median(ratios[:, -5]):.4f}, "
             f"{np.median(ratios[:, -1]):.4f} (in the long run {ratio(depth, kappa):.4f})"
         )
-        R, laws = radial(depth, kappa, t[some])
-        mean, last = laws @ R**depth, t[some] >= t[-1] / 10.1
-        for name, estimate, which in (("fitted", fit, last | True), ("last decade", slope, last)):
-            p, error = bootstrap(estimate, t[some][which], better[:, some][:, which])
+        law, last = unseen(depth, kappa), some & (t >= t[-1] / 10.1)
+        c, away = core(law, t[last], better[:, last]), better.mean(axis=0)[last]
+        away = away / law(t[last], c) - 1
+        print(
+            f"   radial process of core {c:.3f}: E|W_12| in the last decade "
+            f"{100 * away.min():+.1f} to {100 * away.max():+.1f} % beside it"
+        )
+        for name, estimate, which in (("fitted", fit, some), ("last decade", slope, last)):
+            p, error = bootstrap(estimate, t[which], better[:, which])
             print(
-                f"   exponent, {name}: {p:.3f} ± {error:.3f}, of the radial process "
-                f"{estimate(t[some][which], mean[which]):.3f}, in the long run "
+                f"   exponent, {name}: {p:.3f} ± {error:.3f}, of the radial process of that core "
+                f"{estimate(t[which], law(t[which], c)):.3f}, of core 2 "
+                f"{estimate(t[which], law(t[which], 2.0)):.3f}, in the long run "
                 f"{exponent(depth, kappa):g}"
             )
         if beta == 1:

@@ -6,6 +6,7 @@ generator (κΔ + (½ - κ) ∇ log h · ∇)/N, h = (λ_1^{2N} - λ_2^{2N})/(λ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,41 @@ def exponent(depth: float, kappa: float) -> float:
     return depth / 2 if kappa == 0 else (depth + min(dimension(depth, kappa), 0.0)) / 2
 
 
-def ratio(depth: float, kappa: float) -> float:
-    """The median of σ_2/σ_1 = tan^N θ in the long run, θ of density (h/R^{2N-2})^{1/(2κ) - 1}."""
+def _angles(depth: float, kappa: float) -> tuple[Any, Any]:
+    """θ, tan θ = λ_2/λ_1, and its density in the long run, (h/R^{2N-2})^{1/(2κ) - 1}."""
     theta = np.linspace(0, np.pi / 4, 4001)
     x, y = np.cos(theta) ** 2, np.sin(theta) ** 2
     h = sum(x**k * y ** (depth - 1 - k) for k in range(int(depth)))
-    weight = h ** (1 / (2 * kappa) - 1)
+    return theta, h ** (1 / (2 * kappa) - 1)
+
+
+def ratio(depth: float, kappa: float) -> float:
+    """The median of σ_2/σ_1 = tan^N θ in the long run."""
+    theta, weight = _angles(depth, kappa)
     share = np.concatenate([[0.0], np.cumsum(weight[1:] + weight[:-1])])
     return float(np.tan(np.interp(0.5, share / share[-1], theta)) ** depth)
+
+
+def unseen(depth: float, kappa: float) -> Callable[[Any, float], Any]:
+    """E[R^N cos^N θ + R^N sin^N θ]/2 as a function of time and of the core, by the radial process.
+
+    R has its law, θ independent of it that of the long run: E|W_12| for |W_12| = R^N cos^N θ,
+    |W_21| = R^N sin^N θ or the other way round.
+    """
+    theta, weight = _angles(depth, kappa)
+    share = (np.cos(theta) ** depth + np.sin(theta) ** depth) / 2
+    mean = np.trapezoid(share * weight, theta) / np.trapezoid(weight, theta)
+    times = np.geomspace(1e-3, 1e5, 161)
+    R, laws = radial(depth, kappa, times)
+    known = np.log(mean * (laws @ R**depth))
+
+    def at(t: Any, core: float) -> Any:
+        scale = core / CORE
+        log_t = np.log(t / scale)
+        inside = np.interp(log_t, np.log(times), known, left=np.nan, right=np.nan)
+        return scale ** (depth / 2) * np.exp(inside)
+
+    return at
 
 
 def radial(depth: float, kappa: float, times: Any, step: float = 0.01) -> tuple[Any, Any]:

@@ -94,6 +94,23 @@ def test_the_radial_process_settles_where_it_returns(law):
     assert np.log10(last / first) == pytest.approx(1.5, abs=0.01)
 
 
+def test_the_radial_process_of_another_core(law, noise):
+    """N = 2, κ = 1: half of E[(√c + |B|)²], and the core found again from means."""
+    at, t = law.unseen(2, 1.0), np.geomspace(2, 50, 9)
+    for c in (0.7, 3.0):
+        exact = (c + t + 2 * np.sqrt(c) * np.sqrt(2 * t / np.pi)) / 2
+        assert_allclose(at(t, c), exact, rtol=2e-3)
+        assert noise.core(at, t, exact * np.array([[0.5], [1.5]])) == pytest.approx(c, rel=0.01)
+
+
+def test_the_share_of_an_entry(law):
+    """κ = ½, N = 3: |Z|³ (t/3)^{3/2} in the long run, Z normal."""
+    t = 5e3
+    assert law.unseen(3, 0.5)(t, 0.5) == pytest.approx(
+        np.sqrt(8 / np.pi) * (t / 3) ** 1.5, rel=0.02
+    )
+
+
 @pytest.mark.parametrize(("depth", "kappa", "p"), [(2, 0.5, 1.0), (3, 0.5, 1.5), (5, 0.5, 2.5)])
 def test_the_exponent_of_the_radial_process(law, noise, depth, kappa, p):
     times = [1e5, 1e6]
