@@ -32,12 +32,11 @@ def still(depth: float, times: Any) -> Any:
 
 def cells(ds: Any) -> Iterator[tuple[Plan, Any, Any]]:
     """Of each cell its plan, t/β, and (path, time, quantity) of the paths that did not fail."""
-    for (depth, beta), (t_end, paths) in CELLS.items():
-        for kappa in ds.kappa.values:
-            plan = Plan(depth, float(kappa), beta, t_end, paths)
-            found = ds["growth"].sel(depth=depth, kappa=kappa, beta=beta).values[0]
-            found = found[: plan.paths]
-            yield plan, plan.times(found.shape[1]) / beta, found[np.isfinite(found[:, -1, 0])]
+    for key, cell in CELLS.items():
+        plan = Plan(*key, *cell)
+        found = ds["growth"].sel(depth=plan.depth, kappa=plan.kappa, beta=plan.beta).values[0]
+        good = np.isfinite(found[:, -1, 0])
+        yield plan, plan.times(found.shape[1]) / plan.beta, found[good]
 
 
 # -------------------------------------------------------------------------------- estimates
@@ -103,7 +102,8 @@ def draw(ds: Any) -> Figure:
             top.loglog(t, np.median(found[..., 0], axis=0), **style, lw=0.8)
             late, law = t >= t[-1] / 10.1, unseen(plan.depth, plan.kappa)
             c = core(law, t[late], better[:, late])
-            top.loglog(t[late], law(t[late], c), color="0.75", lw=5, zorder=0)
+            words = None if plan.kappa == 1 else "radial process"
+            top.loglog(t[late], law(t[late], c), color="0.75", lw=5, zorder=0, label=words)
         bottom.semilogx(t, np.median(found[..., 2], axis=0), **style)
     for depth, end in STILL.items():
         t = np.geomspace(0.1, end, 30)

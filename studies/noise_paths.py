@@ -19,10 +19,11 @@ import dlngeo as dln
 ENERGY = dln.energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
 QUANTITIES = ("unseen", "size", "ratio", "martingale", "energy")
 PATHS, COUNT = 1000, 41
-#: Of each depth and β when it ends, and how many paths there are; other cells of the grid are NaN.
+#: Of each depth, κ and β when it ends, and how many paths; other cells of the grid are NaN.
 CELLS = {
-    (2, 1): (100.0, 1000), (3, 1): (50.0, 640), (5, 1): (10.0, 800),
-    (2, 200): (1e4, 128), (3, 1000): (1e4, 80),
+    (2, 0.5, 1): (100.0, 1000), (3, 0.5, 1): (50.0, 640), (5, 0.5, 1): (10.0, 800),
+    (2, 1, 1): (100.0, 1000), (3, 1, 1): (50.0, 640), (5, 1, 1): (10.0, 800),
+    (2, 0.5, 200): (1e4, 128), (2, 1, 200): (1e4, 128), (3, 0.5, 1000): (1e4, 80),
 }  # fmt: skip
 STEP, STAGE, FLOOR = 0.25, 0.05, 0.2  # of 1/L; of β(λ_1² + λ_2²); of t/β, in λ_1² + λ_2²
 SAMPLES = 32  # of the energy, in a stage
@@ -59,10 +60,10 @@ def radius(W: Any, depth: float) -> Any:
 
 def growth(runs: Any) -> Any:
     """All paths of a cell, (1, path, time, quantity): they are run here."""
-    depth, kappa, beta = (runs.cell[key] for key in ("depth", "kappa", "beta"))
+    key = tuple(runs.cell[name] for name in ("depth", "kappa", "beta"))
     found = np.full((1, PATHS, COUNT, len(QUANTITIES)), np.nan)
-    if (depth, beta) in CELLS:
-        plan = Plan(depth, kappa, beta, *CELLS[depth, beta])
+    if key in CELLS:
+        plan = Plan(*key, *CELLS[key])
         found[0, : plan.paths] = follow(plan, COUNT, 31)
     return found
 

@@ -199,7 +199,7 @@ def test_stages_are_the_langevin_equation(paths, depth, kappa):
 def test_a_small_run(noise, paths, tmp_path, monkeypatch, capsys):
     pytest.importorskip("zarr")
     pytest.importorskip("xarray")
-    cells = {(2, 1): (0.5, 16), (3, 1): (0.5, 16), (5, 1): (0.5, 16), (2, 4): (2.0, 8)}
+    cells = {(depth, 1, 1): (0.5, 16) for depth in (2, 3, 5)} | {(2, 1, 4): (2.0, 8)}
     for where in (noise, paths):
         monkeypatch.setattr(where, "CELLS", cells)
     monkeypatch.setattr(paths, "PATHS", 16)
@@ -209,7 +209,7 @@ def test_a_small_run(noise, paths, tmp_path, monkeypatch, capsys):
     grid = study.grid | {"beta": [1.0, 4.0], "kappa": [1.0]}
     runs = dln.sweeps.run(dataclasses.replace(study, grid=grid), tmp_path / "store")
     assert (runs["status"] == 0).all()
-    found = {(plan.depth, plan.beta): len(values) for plan, _, values in noise.cells(runs)}
+    found = {plan[:3]: len(values) for plan, _, values in noise.cells(runs)}
     assert found == {key: count for key, (_, count) in cells.items()}
     assert np.isnan(runs["growth"].sel(depth=3, beta=4.0)).all()
     noise.draw(runs)
