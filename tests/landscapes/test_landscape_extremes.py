@@ -146,3 +146,37 @@ def test_numbers_beside_narrow_windows_differ():
             if text.get_text()
         ]
         assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("depth", [1.5, 2, 3])
+def test_on_a_plane_of_singular_matrices_points_are_those_of_the_stratum(depth):
+    """In frames that make det W rounding, not zero; F - E depends on two singular values alone."""
+    rng = np.random.default_rng(0)
+    Q, P = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
+    one, two, target = (Q @ np.diag(x) @ P for x in ((1.0, 0, 0), (0, 1.0, 0), (2.0, 1.0, 0)))
+    section = landscapes.Section.along(np.zeros((3, 3)), [one, two])
+    landscape = landscapes.plane(
+        energies.Quadratic(target), depth=depth, beta=5.0, axes=section, extent=(0.3, 3.0), n=30
+    )
+    points = landscape.points
+    (k,) = np.flatnonzero(points.rank == 2)
+    x, h = points.coordinates[k], 1e-4
+    steps = np.array([[i, j] for i in (-h, 0, h) for j in (-h, 0, h)])
+    W = section.points(x + steps)
+    F = entropy.free_energy(energies.Quadratic(target), W, depth, 5.0, rank=2).reshape(3, 3)
+    assert F[1, 1] < min(F[0, 1], F[2, 1], F[1, 0], F[1, 2]) and points.kind[k] == "minimum"
+    assert abs(F[2, 1] - F[0, 1]) + abs(F[1, 2] - F[1, 0]) < 1e-11
+    assert points.stationary[k] and points.index[k] == 0
+    ax = landscapes.plot(landscape, "F", points=True)
+    assert len(ax.collections) == 3  # colours, their lines, marks; no curve det W = 0
+
+
+def test_density_on_a_plane_of_singular_matrices_is_refused():
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    directions = [Q @ np.diag(x) for x in ((1.0, 0, 0), (0, 1.0, 0))]
+    with pytest.raises(ValueError, match="lies in det W = 0"):
+        landscapes.plane(
+            energies.Quadratic(Q), depth=2, beta=5.0, axes=directions, extent=(1.0, 2.0), n=9,
+            quantities="density",
+        )  # fmt: skip

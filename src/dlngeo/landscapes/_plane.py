@@ -18,7 +18,7 @@ from dlngeo.equilibrium import normalisable
 from dlngeo.landscapes._density import normalised, refuse_divergent
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
-from dlngeo.landscapes._sections import Section, section_of
+from dlngeo.landscapes._sections import Section, edges, section_of
 
 _BLOCK = 2**16  # numbers at once, d⁴ a point of the Hessian: what stays in the cache
 
@@ -147,7 +147,8 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
             sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)
             _fill(found, part, sheet, each)
     if "density" in names:
-        _normalise(found["density"], landscape, np.linalg.det(points), each)
+        det = edges(landscape.section, tuple(landscape.coordinates.values()))
+        _normalise(found["density"], landscape, det, each)
     several = landscape.sequences
     return {
         name: np.where(np.isfinite(array), array, np.nan).reshape(
