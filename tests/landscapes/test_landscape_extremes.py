@@ -92,6 +92,43 @@ def test_huge_and_tiny_windows_have_their_points(depth, extent):
     assert np.isfinite(points.coordinates).all() and np.isfinite(points.value).all()
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_whether_a_minimiser_is_on_the_plane_has_no_unit(scale):
+    """A minimum close to it on the plane stands beside the minimiser off the plane."""
+    target = np.array([[2.0, 0.3], [-0.1, 1.0]]) * scale
+    points = landscapes.plane(
+        energies.Quadratic(target), depth=3, beta=5 / scale**2, axes=((0, 0), (1, 1)), at=target,
+        extent=3 * scale, n=20,
+    ).points  # fmt: skip
+    assert points.kind == ("minimiser", "minimum", "saddle", "saddle")
+    assert_allclose(points.distance[0] / scale, 8.1207e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("extent", "words"),
+    [(1.7e308, "does not"), (((1.0, 1.0 + 1e-15), (0.0, 1.0)), "n = 9 distinct numbers")],
+)
+def test_windows_that_hold_no_such_grid_are_refused(extent, words):
+    energy = energies.Quadratic(np.eye(2))
+    with pytest.raises(ValueError, match=words):
+        landscapes.plane(energy, depth=2, extent=extent, n=9)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_flow_lines_of_no_time_are_refused_and_few_starts_take_the_window_s(scale):
+    energy = energies.Quadratic(np.diag([2.0, 1.0]) * scale)
+    plane = landscapes.plane(energy, depth=3, extent=2 * scale, n=5, quantities=("F",))
+    with pytest.raises(ValueError, match="take another unit of W"):
+        landscapes.flow_lines(plane, 2)
+    plane = landscapes.plane(
+        energies.Quadratic(np.eye(2)), depth=2, axes=((0, 0), (1, 1)), extent=(0, 2), n=5,
+        quantities=("F",),
+    )  # fmt: skip
+    lines = landscapes.flow_lines(plane, 1)  # from the minimum of F
+    assert lines.t[-1] < 1e3
+    assert_allclose(lines.W[-1, 0], np.eye(2))
+
+
 @pytest.mark.parametrize("n", [8, 9])
 def test_curves_of_rank_one_that_cross_have_their_own_points(n):
     """Of ½‖W‖² at depth 3: F = ½a² - ⅔ log(a)/β + const along W_12 = a, W_21 = 0."""

@@ -15,7 +15,8 @@ from scipy.optimize import minimize_scalar
 from dlngeo import _checks
 from dlngeo._checks import Array
 from dlngeo.landscapes._landscape import Landscape, named, one_number
-from dlngeo.landscapes._sections import edges
+from dlngeo.landscapes._points import BESIDE
+from dlngeo.landscapes._sections import edges, reach
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -309,9 +310,9 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
 
 
 def _places(one: Landscape, quantity: str) -> Array:
-    """Where a figure has the points, (k, 2); NaN for those off the section or out of the window."""
+    """Where a figure has the points, (k, 2); NaN off the section, and out of the window."""
     found, axes = one.points, list(one.coordinates.values())
-    seen = found.distance <= 1e-6 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
+    seen = found.distance <= BESIDE * reach(one.section, tuple(axes))
     for x, grid in zip(found.coordinates.T, axes, strict=True):
         seen &= (grid[0] <= x) & (x <= grid[-1])
     places = found.coordinates

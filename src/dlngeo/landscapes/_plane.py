@@ -261,10 +261,19 @@ def _grid(section: Section, extent: Any, n: Any) -> tuple[Array, ...]:
                 f"extent must have {count} pairs, one for each axis; it has {len(pairs)}"
             )
         spans = [_span(pair) for pair in pairs]
-    return tuple(
-        np.linspace(*span, _checks.integer(size, "n", 2, 2**20))
-        for span, size in zip(spans, sizes, strict=True)
-    )
+    counts = [_checks.integer(size, "n", 2, 2**20) for size in sizes]
+    return tuple(_line(*span, size) for span, size in zip(spans, counts, strict=True))
+
+
+def _line(low: float, high: float, size: int) -> Array:
+    """Equal steps."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = np.linspace(low, high, size)
+        if not (np.diff(x) > 0).all():  # NaN too, of a length beyond the range
+            raise ValueError(
+                f"extent must hold n = {size} distinct numbers; {low!r} to {high!r} does not"
+            )
+    return x
 
 
 def _span(value: Any) -> tuple[float, float]:

@@ -22,11 +22,12 @@ from dlngeo.energies import Energy
 from dlngeo.entropy import minimise_free_energy
 from dlngeo.landscapes._boundary import across, edge_points
 from dlngeo.landscapes._quantities import Quantities, Restriction, Sheet
-from dlngeo.landscapes._sections import Section, edges
+from dlngeo.landscapes._sections import Section, edges, reach
 
 _FLAT = 1e-7  # a second derivative below this, relative to its terms, counts as zero
 _ZERO = 1e-8  # and a gradient relative to its terms
 _ALIKE = 1e-13  # relative to the largest entry, points this close are apart by rounding alone
+BESIDE = 1e-6  # so far from the section, relative to the window's reach, is on it
 _EMPTY = 1e-9  # and where F is smooth, so small a singular value for none
 _MOST = 400  # cells that Newton's method starts from
 
@@ -99,8 +100,7 @@ def points_on(
     F = Restriction(energy, section, depth, beta, decay)
     minimisers, ranks, message = _minimisers(F)
     places, apart = section.coordinates(minimisers), section.distance(minimisers)
-    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
-    kept = _critical(F, axes, places[on])
+    kept = _critical(F, axes, places[apart <= BESIDE * reach(section, axes)])
     x = np.reshape([point[0] for point in kept], (-1, len(axes)))
     W = np.concatenate([minimisers, section.points(x)])
     rank = np.concatenate([ranks, np.array([point[1] for point in kept], dtype=int)])

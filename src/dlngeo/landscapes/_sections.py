@@ -155,6 +155,12 @@ def edges(section: Section, axes: tuple[Array, ...]) -> Array:
     return np.where((np.abs(det) <= rounding).all(), 0.0, det)
 
 
+def reach(section: Section, axes: tuple[Array, ...]) -> float:
+    """The largest entry of a window's corners."""
+    corners = np.stack(np.meshgrid(*(x[[0, -1]] for x in axes), indexing="ij"), axis=-1)
+    return float(np.abs(section.points(corners)).max())
+
+
 def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
     """What ``axes`` and ``at`` of :func:`~dlngeo.landscapes.plane` describe."""
     if shape is not None and shape[0] != shape[1]:

@@ -114,11 +114,16 @@ def _lasting(landscape: Landscape, W: Array) -> float:
     coarse = _starts(landscape, 6)  # few starts may all be where F is flat
     W = coarse if len(coarse) else W
     numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
-    sheet = Sheet.of(landscape.energy, W, W.shape[-1], False)
-    here = Quantities(sheet, *numbers)
-    F, rate = here.free_energy(), float(np.quantile(here.slope(), 0.75)) ** 2
-    range_ = float(np.ptp(F)) or abs(float(F[0])) or 1.0
-    return float(np.clip(10 * range_ / rate if rate > 0 else 1.0, 1e-6, 1e6))
+    with np.errstate(over="ignore", invalid="ignore"):
+        here = Quantities(Sheet.of(landscape.energy, W, W.shape[-1], False), *numbers)
+        F, slope = here.free_energy(), np.quantile(here.slope(), 0.75)
+        time = 10 * ((np.ptp(F) or abs(F[0]) or 1.0) / slope) / slope if slope > 0 else 1.0
+    if not 1e-100 <= time <= 1e100:
+        raise ValueError(
+            f"F falls within a time of {time:.3g}, no flow is followed so; take another unit of W, "
+            "or no flow lines"
+        )
+    return float(time)
 
 
 # --------------------------------------------------------------------- the figure of a study

@@ -17,6 +17,7 @@ from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape, headline
 from dlngeo.landscapes._points import Points
+from dlngeo.landscapes._sections import reach
 from dlngeo.landscapes.config import PRESETS, Config, preset, read, to_toml
 
 _SHOWN = 12  # points in the table
@@ -197,14 +198,13 @@ def _table(
 ) -> tuple[tuple[str, ...], list[list[str]]]:
     """The table of all points and its columns; a row with what is said of it heads each case."""
     columns = ("point", "rank", *landscape.section.names, "F", "distance", "index")
-    sizes = np.array([np.abs(x).max() for x in landscape.coordinates.values()])
-    rows = []
+    axes, rows = tuple(landscape.coordinates.values()), []
+    sizes, size = np.array([np.abs(x).max() for x in axes]), reach(landscape.section, axes)
     for said, found in points.items():
         if said and found.kind:
             rows.append([said] + [""] * (len(columns) - 1))
         places = np.where(np.abs(found.coordinates) <= 1e-13 * sizes, 0.0, found.coordinates)
-        on = found.distance <= 1e-12 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
-        apart = np.where(on, 0.0, found.distance)
+        apart = np.where(found.distance <= 1e-13 * size, 0.0, found.distance)
         for i, kind in enumerate(found.kind[:_SHOWN]):
             numbers = [*(f"{x:.6g}" for x in places[i]), f"{found.value[i]:.8g}"]
             rows.append([kind, str(found.rank[i]), *numbers, f"{apart[i]:.2g}", _type(found, i)])
