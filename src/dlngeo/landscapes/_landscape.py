@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -109,10 +110,25 @@ class Landscape:
             values[quantity] = (
                 array.take(places[0], axis=names.index(name)) if name in names else array
             )
-        return Landscape(
+        one = Landscape(
             self.energy, self.section, self.coordinates,
             {**self.numbers, name: wanted}, values, self.rank,
         )  # fmt: skip
+        if name == "kappa" and "points" in self.__dict__:  # which do not feel it
+            one.__dict__["points"] = self.points
+        return one
+
+    @functools.cached_property
+    def cases(self) -> dict[str, Landscape]:
+        """The landscape at each depth, β and weight decay, by what is said of it: "N = 2, γ = 0.1".
+
+        Each has its own F and :attr:`points`. Where there is one of each, itself, as "".
+        """
+        felt = {name: x for name, x in self.sequences.items() if name != "kappa"}
+        if not felt:
+            return {"": self}
+        choices = [dict(zip(felt, x, strict=True)) for x in itertools.product(*felt.values())]
+        return {named(choice): self.select(**choice) for choice in choices}
 
     # ------------------------------------------------------------------------- the points
 
@@ -175,6 +191,11 @@ def headline(landscape: Landscape) -> str:
         elif name != "weight_decay" or number:
             said.append(f"{SYMBOLS[name]} = {shown(float(number))}")
     return ", ".join(said)
+
+
+def named(choice: dict[str, float]) -> str:
+    """One of each of some numbers, as figures say it."""
+    return ", ".join(f"{SYMBOLS[name]} = {shown(float(x))}" for name, x in choice.items())
 
 
 def shown(number: float) -> str:

@@ -18,7 +18,7 @@ from dlngeo.equilibrium import normalisable
 from dlngeo.landscapes._density import normalised, refuse_divergent
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
-from dlngeo.landscapes._sections import Section, section_of
+from dlngeo.landscapes._sections import Section, edges, section_of
 
 _BLOCK = 2**16  # numbers at once, d⁴ a point of the Hessian: what stays in the cache
 
@@ -147,7 +147,8 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
             sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)
             _fill(found, part, sheet, each)
     if "density" in names:
-        _normalise(found["density"], landscape, np.linalg.det(points), each)
+        det = edges(landscape.section, tuple(landscape.coordinates.values()))
+        _normalise(found["density"], landscape, det, each)
     several = landscape.sequences
     return {
         name: np.where(np.isfinite(array), array, np.nan).reshape(
@@ -260,10 +261,19 @@ def _grid(section: Section, extent: Any, n: Any) -> tuple[Array, ...]:
                 f"extent must have {count} pairs, one for each axis; it has {len(pairs)}"
             )
         spans = [_span(pair) for pair in pairs]
-    return tuple(
-        np.linspace(*span, _checks.integer(size, "n", 2, 2**20))
-        for span, size in zip(spans, sizes, strict=True)
-    )
+    counts = [_checks.integer(size, "n", 2, 2**20) for size in sizes]
+    return tuple(_line(*span, size) for span, size in zip(spans, counts, strict=True))
+
+
+def _line(low: float, high: float, size: int) -> Array:
+    """Equal steps."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = np.linspace(low, high, size)
+        if not (np.diff(x) > 0).all():  # NaN too, of a length beyond the range
+            raise ValueError(
+                f"extent must hold n = {size} distinct numbers; {low!r} to {high!r} does not"
+            )
+    return x
 
 
 def _span(value: Any) -> tuple[float, float]:

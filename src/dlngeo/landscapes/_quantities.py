@@ -67,7 +67,7 @@ class Sheet(NamedTuple):
         """The entropy's view of it."""
         d, r = self.sigma.shape[-1], self.rank
         plain = State.of(np.eye(d), depth, r, None)  # for its constants
-        return plain._replace(U=self.U, sigma=self.sigma[..., :r], Vt=self.Vt)
+        return plain._replace(U=self.U[..., :r], sigma=self.sigma[..., :r], Vt=self.Vt[..., :r, :])
 
     def without(self, depth: float, allowed: int) -> Array:
         """Where more than so many singular values are zero that the rank does not leave out."""
@@ -140,30 +140,31 @@ class Quantities:
 
     def hessian(self) -> Array:
         """Hess F in the basis √K_kl u_k v_lᵀ: (p, d², d²), less where the rank is lower."""
+        return sum(self.hessian_terms(), np.zeros(()))
+
+    def hessian_terms(self) -> list[Array]:
+        """What adds up to :meth:`hessian`: of E″, of the bending of geodesics, of S, of γ."""
         sheet, N = self.sheet, self.depth
         d, r = sheet.sigma.shape[-1], sheet.rank
         assert sheet.bend is not None
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            form = connection_form(sheet.slope, sheet.sigma, self.K, N)
-            entropy = entropy_hessian(sheet.sigma, N)
-            k = np.arange(d)
-            form[:, k[:, None], k[:, None], k, k] -= entropy.radial / self.beta
-            for i, j in np.ndindex(d, d):
-                if i != j:
-                    form[:, i, j, i, j] -= entropy.own[:, i, j] / self.beta
-                    form[:, i, j, j, i] -= entropy.mixed[:, i, j] / self.beta
             root = np.sqrt(self.K).reshape(-1, d * d)
-            total = form.reshape(-1, d * d, d * d)
-            total += root[:, :, None] * sheet.bend * root[:, None, :]
-        diagonal = np.arange(d * d)
-        total[:, diagonal, diagonal] += self.gamma
-        if r < d:
-            inside = np.ones((d, d), dtype=bool)
-            inside[r:, r:] = False
-            if math.isinf(N):  # K is zero where one of two singular values is: W keeps its spaces
-                inside[r:] = inside[:, r:] = False
-            total = total[:, inside.ravel()][:, :, inside.ravel()]
-        return total
+            terms = [
+                root[:, :, None] * sheet.bend * root[:, None, :],
+                connection_form(sheet.slope, sheet.sigma, self.K, N).reshape(-1, d * d, d * d),
+            ]
+            if not math.isinf(self.beta):
+                terms.append(_entropic(sheet.sigma, N, self.beta))
+        if self.gamma > 0:
+            terms.append(np.broadcast_to(self.gamma * np.eye(d * d), terms[0].shape))
+        if r == d:
+            return terms
+        inside = np.ones((d, d), dtype=bool)
+        inside[r:, r:] = False
+        if math.isinf(N):  # K is zero where one of two singular values is: W keeps its spaces
+            inside[r:] = inside[:, r:] = False
+        kept = np.flatnonzero(inside)
+        return [term[:, kept[:, None], kept] for term in terms]
 
     def smooth_log_density(self, kappa: float) -> Array:
         r"""Log of e^{-βF/κ} vol(g^N) without the factor Π σ_k^{1/N-1} = |det W|^{1/N-1}.
@@ -178,6 +179,19 @@ class Quantities:
         return np.asarray(volume - self.beta * self.free_energy() / kappa)
 
 
+def _entropic(sigma: Array, depth: float, beta: float) -> Array:
+    """-Hess S/β in the basis √K_kl u_k v_lᵀ: (p, d², d²)."""
+    d = sigma.shape[-1]
+    form, entropy = np.zeros((len(sigma), d, d, d, d)), entropy_hessian(sigma, depth)
+    k = np.arange(d)
+    form[:, k[:, None], k[:, None], k, k] = -entropy.radial / beta
+    for i, j in np.ndindex(d, d):
+        if i != j:
+            form[:, i, j, i, j] -= entropy.own[:, i, j] / beta
+            form[:, i, j, j, i] -= entropy.mixed[:, i, j] / beta
+    return form.reshape(-1, d * d, d * d)
+
+
 # ----------------------------------------------------------------- along the coordinates
 
 
@@ -185,7 +199,8 @@ class Slope(NamedTuple):
     """The derivative of F at points of a section."""
 
     along: Array  # (p, k): in the section's coordinates
-    relative: Array  # (p,): the length of the gradient in all directions, relative to its terms
+    size: Array  # (p,): the length of the derivative in all directions
+    relative: Array  # (p,): that relative to its terms
     terms: Array  # (p, k): the size of what adds up to ``along``
     U: Array
     sigma: Array
@@ -206,6 +221,11 @@ class Restriction(NamedTuple):
     def d(self) -> int:
         """The matrices are d × d."""
         return len(self.section.base)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether F has ordinary derivatives at singular matrices too."""
+        return self.depth == 1 or (math.isinf(self.beta) and self.gamma == 0)
 
     def value(self, W: Array, rank: int) -> Array:
         """F at matrices (p, d, d) cut to a rank; by continuity at d - 1."""
@@ -244,6 +264,7 @@ class Restriction(NamedTuple):
         lengths = np.linalg.norm(self.section.directions, axis=(1, 2))
         return Slope(
             np.einsum("pij,pkij->pk", total, D),
+            frobenius(total),
             frobenius(total) / np.maximum(sizes, np.finfo(float).tiny),
             np.outer(sizes, lengths),
             U,
@@ -266,17 +287,46 @@ class Restriction(NamedTuple):
             pull = np.where(kept, self.gamma * sigma ** (2 / self.depth - 1), 0.0)
         return push, pull
 
-    def bend(self, x: Array) -> Array:
-        """The second derivative at coordinates (p, k), (p, k, k), at full rank."""
+    def bend(self, x: Array, rank: int) -> Array:
+        """The second derivative at coordinates (p, k), (p, k, k).
+
+        At full rank, or anywhere where F is smooth; at rank d - 1 on a section of such matrices.
+        """
         W, D = self.section.points(x), self.section.directions
         bend = np.asarray(self.energy.hessian(W[:, None], D))
-        sheet = Sheet.of(self.energy, W, self.d, False)
-        state = sheet.state(self.depth)
-        state = state._replace(U=sheet.U[:, None], sigma=sheet.sigma[:, None], Vt=sheet.Vt[:, None])
-        if self.depth == 1:
+        if self.smooth:
             bend = bend + self.gamma * D
         else:
+            state = self._stacked(W, rank)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 curvature = thermal_curvature(state, self.beta, self.gamma)
                 bend = bend + apply_curvature(curvature, state, D)
         return np.einsum("kij,plij->pkl", D, bend)
+
+    def bend_terms(self, x: Array, rank: int) -> Array:
+        """The size of what adds up to the diagonal of :meth:`bend`, (p, k)."""
+        W, D = self.section.points(x), self.section.directions
+        bend = np.asarray(self.energy.hessian(W[:, None], D))
+        size = np.abs(np.einsum("kij,pkij->pk", D, bend))
+        if self.smooth:
+            return size + self.gamma * (D**2).sum(axis=(1, 2))
+        state, k = self._stacked(W, rank), np.arange(rank)
+        C = transpose(state.U) @ D @ transpose(state.Vt)
+        own = np.abs(np.diagonal(C, axis1=-2, axis2=-1))
+        both, apart = 0.5 * (C + transpose(C)) ** 2, 0.5 * (C - transpose(C)) ** 2
+        rows = ((transpose(state.U) @ D) ** 2).sum(axis=-1) - (C**2).sum(axis=-1)
+        columns = ((D @ transpose(state.Vt)) ** 2).sum(axis=-2) - (C**2).sum(axis=-2)
+        for beta, gamma in ((self.beta, 0.0), (math.inf, self.gamma)):
+            part = thermal_curvature(state, beta, gamma)
+            pairs = np.abs(part.symmetric) * both + np.abs(part.skew) * apart
+            pairs[..., k, k] = 0.0
+            size = size + pairs.sum(axis=(-2, -1))
+            size += (own * (np.abs(part.diagonal) @ own[..., None])[..., 0]).sum(axis=-1)
+            size += (np.abs(part.border) * np.maximum(rows + columns, 0.0)).sum(axis=-1)
+        return np.asarray(size)
+
+    def _stacked(self, W: Array, rank: int) -> State:
+        """The entropy's view of matrices (p, d, d), with an axis for the directions."""
+        state = Sheet.of(self.energy, W, rank, False).state(self.depth)
+        U, sigma, Vt = (part[:, None] for part in (state.U, state.sigma, state.Vt))
+        return state._replace(U=U, sigma=sigma, Vt=Vt)

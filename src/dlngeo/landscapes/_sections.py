@@ -146,6 +146,21 @@ def determinants(section: Section, coordinates: Array) -> Array:
     return np.asarray(np.linalg.det(W / (float(np.abs(W).max(initial=0.0)) or 1.0)))
 
 
+def edges(section: Section, axes: tuple[Array, ...]) -> Array:
+    """:func:`determinants` on a grid; zero where the section lies in det W = 0, to rounding."""
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    det, W = determinants(section, grid), section.points(grid)
+    W = W / (float(np.abs(W).max(initial=0.0)) or 1.0)
+    rounding = 1e-14 * W.shape[-1] * np.linalg.norm(W, axis=-1).prod(axis=-1)  # Hadamard's bound
+    return np.where((np.abs(det) <= rounding).all(), 0.0, det)
+
+
+def reach(section: Section, axes: tuple[Array, ...]) -> float:
+    """The largest entry of a window's corners."""
+    corners = np.stack(np.meshgrid(*(x[[0, -1]] for x in axes), indexing="ij"), axis=-1)
+    return float(np.abs(section.points(corners)).max())
+
+
 def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
     """What ``axes`` and ``at`` of :func:`~dlngeo.landscapes.plane` describe."""
     if shape is not None and shape[0] != shape[1]:
