@@ -1,8 +1,8 @@
 """Errors of completed ratings, MovieLens-100k, by how many are seen, depth and scale of the start.
 
-A fifth of the ratings is held out, the same at every share; of those seen a tenth says when to stop.
-Mean and biases of users and films are taken off first, by ridge regression; a balanced flow of rank
-20 without weight decay learns the rest. So nothing but depth, start and time regularises it.
+A fifth of the ratings is held out, the same at every share; of those seen a tenth says when to
+stop. Mean and biases of users and films are taken off first, by ridge regression; a balanced flow
+of rank 20 without weight decay learns the rest. Nothing but depth, start and time regularises it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ RANK = 20
 SHRINKAGE = 5.0  # ratings that a bias of zero counts for
 WORSE = 1.06  # times the least error of validation, where a run ends
 STARS = (1.0, 5.0)
+TITLES = {"slope": "start along the slope, growing", "random": "start in random directions"}
 
 
 class Ratings(NamedTuple):
@@ -108,7 +109,7 @@ def seen(share: float, seed: int, start: str) -> Any:
 
 
 def errors(runs: Any) -> Any:
-    """RMSE of biases, of the flow where validation stops it, at its best; effective rank, last loss.
+    """RMSE of biases and of the flow where validation stops it and at best; rank then; last misfit.
 
     The cell's own run is a moment; the flow is run here, where it can be looked at on its way.
     """
@@ -120,7 +121,7 @@ def errors(runs: Any) -> Any:
         if path[-1][0] > WORSE * min(path)[0]:
             raise StopIteration
 
-    grown, seed = runs.energy.start == "slope", runs.cell["energy.seed"]
+    grown, seed = runs.energy.start == "slope", runs.cell["seed"]
     shape = part.learn.shape
     begin = None if grown else dln.lowrank.random_start(shape, RANK, scale=scale, rng=seed)
     run = dln.lowrank.flow(
@@ -134,3 +135,56 @@ def errors(runs: Any) -> Any:
     return np.tile(row, (len(runs.status), 1))
 
 
+def summary(ds: Any) -> Any:
+    """Mean over splits, and its standard error, of each column."""
+    rows = ds["errors"].isel(path=0)
+    return rows.mean("seed"), rows.std("seed", ddof=1) / np.sqrt(ds.seed.size)
+
+
+def draw(ds: Any) -> Figure:
+    """The gain over biases by the share of ratings seen, for each depth and scale, two starts."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    shades, lines = ("#999999", "#000000", "#1b6f8a", "#c77f1a"), ("-.", "-", "--", ":")
+    rows = ds["errors"].isel(path=0)
+    gains = rows[..., 1] - rows[..., 0]
+    several = figure.subplots(1, ds.start.size, sharey=True)
+    for axes, start in zip(several, ds.start.values, strict=True):
+        for scale, shade, line in zip(ds.scale.values, shades, lines, strict=False):
+            for depth, mark in zip(ds.depth.values, "os^", strict=False):
+                some = gains.sel(start=start, scale=scale, depth=depth)
+                axes.errorbar(
+                    100 * ds.share, some.mean("seed"), some.std("seed", ddof=1) / ds.seed.size**0.5,
+                    marker=mark, ms=4, ls=line, lw=1, color=shade, mfc="none",
+                    label=f"N = {depth:g}, scale {scale:g}",
+                )  # fmt: skip
+        axes.axhline(0, color="#777777", lw=0.6)
+        axes.set(xlabel="ratings seen, % of all", title=TITLES[start])
+    several[0].set_ylabel("RMSE less that of biases")
+    several[-1].legend(fontsize=6, ncols=2, loc="upper left")
+    return figure
+
+
+def report(ds: Any) -> None:
+    """Print errors with standard errors over splits, and the paired gain over biases."""
+    mean, error = summary(ds)
+    for share in ds.share.values:
+        said = mean.sel(share=share).values.reshape(-1, len(COLUMNS))[0, 0]
+        spread = error.sel(share=share).values.reshape(-1, len(COLUMNS))[0, 0]
+        print(f"{share:g} of the ratings: biases {said:.4f} ± {spread:.4f}")
+        for start in ds.start.values:
+            for scale in ds.scale.values:
+                for depth in ds.depth.values:
+                    cell = {"share": share, "start": start, "scale": scale, "depth": depth}
+                    rows = ds["errors"].isel(path=0).sel(cell).values
+                    gain, many = rows[:, 1] - rows[:, 0], len(rows)
+                    print(
+                        f"   {start}, scale {scale:g}, N = {depth:g}: "
+                        f"{rows[:, 1].mean():.4f} ± {rows[:, 1].std(ddof=1) / many**0.5:.4f}, "
+                        f"gain {gain.mean():+.4f} ± {gain.std(ddof=1) / many**0.5:.4f}, at best "
+                        f"{rows[:, 2].mean():.4f}, rank {rows[:, 3].mean():.1f}, last RMSE on what "
+                        f"it learns from {rows[:, 4].mean():.2f}"
+                    )
+
+
+if __name__ == "__main__":
+    report(dln.sweeps.load(sys.argv[1]))

@@ -175,7 +175,7 @@ def draw(ds: Any) -> Figure:
     """Singular values over γ at N = 3, found and by the problem in σ alone, for d = 3 and 4."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     shades, marks = ("#000000", "#1b6f8a", "#c77f1a"), "o^s"
-    beta, grid = float(ds.beta.values[0]), np.geomspace(0.04, 2.0, 60)
+    beta, grid = float(ds.beta.values[0]), np.geomspace(0.04, 1.6, 120)
     for axes, size in zip(figure.subplots(1, 2), ds["size"].values, strict=True):
         curves = np.array([reduced(int(size), 3, beta, g, starts=12) for g in grid])
         rows = ds["found_minimisers"].sel(size=size, depth=3, beta=beta)
@@ -188,7 +188,7 @@ def draw(ds: Any) -> Figure:
             )  # fmt: skip
         axes.axvline(threshold(int(size), 3) / beta, color="#999999", lw=0.8)
         axes.set(xlabel="γ", xscale="log", yscale="log", title=f"d = {size}, N = 3, β = {beta:g}")
-        axes.set(ylim=(0.05, 100))
+        axes.set(ylim=(0.08, 30), ylabel="singular values of the minimisers")
         axes.legend(fontsize=8)
     return figure
 

@@ -86,9 +86,7 @@ def test_the_limit_of_cold(phases):
     limit, rate = phases.cold(3, 0.3)
     for beta in (1e4, 1e6):
         assert_allclose(phases.half_norm(3, beta, 0.3) - limit, rate / beta, rtol=10 / beta**0.5)
-    assert_allclose(
-        phases.half_norm(2, 50.0, 0.7), (0.3 + np.sqrt(0.09 + 1 / 50)) / 2, rtol=1e-13
-    )
+    assert_allclose(phases.half_norm(2, 50.0, 0.7), (0.3 + np.sqrt(0.09 + 1 / 50)) / 2, rtol=1e-13)
 
 
 @pytest.mark.parametrize("depth", [1.3, 2.0, 3.0, 7.5])
@@ -102,7 +100,9 @@ def test_nothing_lies_below_the_formula(phases, depth, share):
         sigma = sigma * [1 + 1e-9, 1]  # never equal
         ratio = (sigma[0] ** 2 - sigma[1] ** 2) / np.subtract(*sigma ** (2 / depth))
         energy = 0.5 * ((w[0] - 1) ** 2 + (w[3] - 1) ** 2)
-        return energy - 0.5 * np.log(ratio) / BETA + gamma * depth / 2 * np.sum(sigma ** (2 / depth))
+        return (
+            energy - 0.5 * np.log(ratio) / BETA + gamma * depth / 2 * np.sum(sigma ** (2 / depth))
+        )
 
     best = value(phases.minimisers(depth, BETA, gamma)[0].ravel())
     for _ in range(4):

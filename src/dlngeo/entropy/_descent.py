@@ -308,7 +308,9 @@ def family(F: FreeEnergy, p: Point) -> tuple[int, float]:
 def _goes_on(F: FreeEnergy, p: Point, Z: Array, rank: int, floor: float) -> bool:
     """Whether minimisers as low as p lie in direction Z or -Z, as near as p's least σ asks for."""
     sizes = float(np.linalg.norm(p.W)), float(p.sigma[p.rank - 1])
-    return any(_continues(F, p, 0.05 * s * size * Z, rank, floor) for size in sizes for s in (1, -1))
+    return any(
+        _continues(F, p, 0.05 * s * size * Z, rank, floor) for size in sizes for s in (1, -1)
+    )
 
 
 def _continues(F: FreeEnergy, p: Point, step: Array, rank: int, floor: float) -> bool:
