@@ -16,7 +16,7 @@ from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.landscapes._drawing import axes_of, draw_points, plot
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape, named, one_number
-from dlngeo.landscapes._quantities import Quantities, Sheet
+from dlngeo.landscapes._plane import quantities_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,6 +92,8 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
     end = _lasting(landscape, W) if time is None else _checks.positive(time, "time")
     moments = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, 200)])
     common: dict[str, Any] = {"depth": depth, "weight_decay": decay, "t_eval": moments}
+    if not np.isinf(beta):
+        common["widths"] = landscape.widths
     if np.isinf(beta):
         return flows.gradient_flow(landscape.energy, W, (0.0, end), **common)
     return flows.free_energy_flow(landscape.energy, W, (0.0, end), beta=beta, **common)
@@ -115,7 +117,7 @@ def _lasting(landscape: Landscape, W: Array) -> float:
     W = coarse if len(coarse) else W
     numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
     with np.errstate(over="ignore", invalid="ignore"):
-        here = Quantities(Sheet.of(landscape.energy, W, W.shape[-1], False), *numbers)
+        here = quantities_at(landscape, W)(*numbers)
         F, slope = here.free_energy(), np.quantile(here.slope(), 0.75)
         time = 10 * ((np.ptp(F) or abs(F[0]) or 1.0) / slope) / slope if slope > 0 else 1.0
     if not 1e-100 <= time <= 1e100:
