@@ -208,7 +208,6 @@ PRESETS: dict[str, Config] = {
         extent=[-1.5, 1.5],
         n=2001,
         quantities=["S", "F", "slope", "curvature"],
-        points=False,
     ),
 }
 

@@ -36,7 +36,8 @@ def draw_paths(
     ax : matplotlib Axes
     landscape : Landscape
         On a plane.
-    paths : Trajectory, Ensemble, or array (time, ..., d, d), as of ``metric.geodesic``; or several
+    paths : Trajectory, Ensemble, or array (time, ..., m, n), as of ``metric.geodesic``
+        Or a list of several.
     style
         Of the lines, as ``Axes.plot`` takes it.
     """
@@ -54,16 +55,18 @@ def draw_paths(
 
 
 def _matrices(paths: Any) -> list[Array]:
-    """Arrays (time, ..., d, d)."""
+    """Arrays (time, ..., m, n)."""
     if isinstance(paths, Trajectory):
         return [paths.W]
     if isinstance(paths, Ensemble):
         return [np.moveaxis(paths.W, 0, 1)]
-    if isinstance(paths, list | tuple) and paths and isinstance(paths[0], Trajectory | Ensemble):
-        return [W for path in paths for W in _matrices(path)]
+    if isinstance(paths, list | tuple) and paths:
+        first = paths[0]
+        if isinstance(first, Trajectory | Ensemble) or np.ndim(first) > 2:
+            return [W for path in paths for W in _matrices(path)]
     W = _checks.matrix(paths, "paths")
     if W.ndim < 3:
-        raise ValueError(f"paths must have shape (time, ..., d, d); its shape is {W.shape}")
+        raise ValueError(f"paths must have shape (time, ..., m, n); its shape is {W.shape}")
     return [W]
 
 
