@@ -75,12 +75,6 @@ def test_a_search_for_minimisers_that_fails_is_told_of():
     assert points.message.startswith("the search for minimisers failed: ")
 
 
-def test_landscapes_need_square_matrices():
-    energy = energies.Quadratic(np.ones((2, 3)))
-    with pytest.raises(ValueError, match="landscapes need square W; the energy's are 2 x 3"):
-        landscapes.plane(energy, depth=2, extent=1.0, n=4)
-
-
 @pytest.mark.parametrize("depth", [2, 3, math.inf])
 @pytest.mark.parametrize("extent", [1e200, 1e12, 1e-150])
 def test_huge_and_tiny_windows_have_their_points(depth, extent):

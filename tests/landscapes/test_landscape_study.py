@@ -281,10 +281,10 @@ def test_flows_geodesics_and_langevin_paths_are_drawn_where_they_are(hyperbola):
         DIAGONAL, W, depth=3, beta=20.0, weight_decay=0.018, dt=0.01, n_steps=5, n_paths=3, rng=0
     )
     before = len(ax.get_lines())
-    for paths in (flow, geodesic, noisy, [flow, flow]):
+    for paths in (flow, geodesic, noisy, [flow, flow], [geodesic, geodesic[:3]], list(geodesic)):
         assert landscapes.draw_paths(ax, hyperbola, paths, color="red") is ax
     drawn = ax.get_lines()[before:]
-    assert len(drawn) == 1 + 1 + 3 + 2
+    assert len(drawn) == 1 + 1 + 3 + 2 + 2 + 1
     assert_allclose(drawn[1].get_xydata(), geodesic[:, [0, 1], [1, 0]], atol=1e-14)
     assert_allclose(drawn[2].get_xydata()[0], [1.5, -0.5], atol=1e-14)
     lines = landscapes.flow_lines(hyperbola, 3)

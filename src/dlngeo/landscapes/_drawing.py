@@ -236,7 +236,7 @@ def _meetings(landscape: Landscape) -> list[float]:
         sigma = np.linalg.svd(landscape.section.points(at[:, None]), compute_uv=False)
         return np.asarray(-np.diff(sigma).max(axis=-1) / sigma[:, 0].max(initial=1e-300))
 
-    if len(landscape.section.base) < 2:
+    if min(landscape.section.base.shape) < 2:
         return []
     gaps = gap(x)
     inner = (gaps[1:-1] <= gaps[:-2]) & (gaps[1:-1] <= gaps[2:])

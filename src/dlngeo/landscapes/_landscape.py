@@ -50,7 +50,9 @@ class Landscape:
         By quantity, over the sequences that it depends on, in the order of ``numbers``, and then
         over the coordinates. NaN where a quantity is infinite, or has no value.
     rank : int
-        What every point was taken to have at most; d unless another was given.
+        What every point was taken to have at most; the full one unless another was given.
+    widths : tuple of ints or None
+        Of all layers, where they were given and are not those of square W itself.
     """
 
     energy: Energy
@@ -59,6 +61,12 @@ class Landscape:
     numbers: dict[str, float | Array]
     values: dict[str, Array]
     rank: int
+    widths: tuple[int, ...] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether W is square, with hidden layers of its own width, as all but E, S, F needs it."""
+        return self.widths is None and self.section.base.shape[0] == self.section.base.shape[1]
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {x.size}" for name, x in self.coordinates.items())
@@ -112,7 +120,7 @@ class Landscape:
             )
         one = Landscape(
             self.energy, self.section, self.coordinates,
-            {**self.numbers, name: wanted}, values, self.rank,
+            {**self.numbers, name: wanted}, values, self.rank, self.widths,
         )  # fmt: skip
         if name == "kappa" and "points" in self.__dict__:  # which do not feel it
             one.__dict__["points"] = self.points
@@ -139,6 +147,11 @@ class Landscape:
         Found when first asked for; of one depth, β and weight decay (:meth:`select`).
         """
         depth, beta, decay = (one_number(self, name) for name in ("depth", "beta", "weight_decay"))
+        if not self.plain:
+            raise ValueError(
+                "points are found of square W with hidden layers of its own width: the minimisers "
+                "of F and its edge along det W = 0 are known there alone"
+            )
         if self.rank < len(self.section.base):
             raise ValueError(f"points are found at full rank; the landscape is of rank {self.rank}")
         axes = tuple(self.coordinates.values())

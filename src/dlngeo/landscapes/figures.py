@@ -16,7 +16,7 @@ from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.landscapes._drawing import axes_of, draw_points, plot
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape, named, one_number
-from dlngeo.landscapes._quantities import Quantities, Sheet
+from dlngeo.landscapes._plane import quantities_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,8 @@ def draw_paths(
     ax : matplotlib Axes
     landscape : Landscape
         On a plane.
-    paths : Trajectory, Ensemble, or array (time, ..., d, d), as of ``metric.geodesic``; or several
+    paths : Trajectory, Ensemble, or array (time, ..., m, n), as of ``metric.geodesic``
+        Or a list of several.
     style
         Of the lines, as ``Axes.plot`` takes it.
     """
@@ -54,16 +55,18 @@ def draw_paths(
 
 
 def _matrices(paths: Any) -> list[Array]:
-    """Arrays (time, ..., d, d)."""
+    """Arrays (time, ..., m, n)."""
     if isinstance(paths, Trajectory):
         return [paths.W]
     if isinstance(paths, Ensemble):
         return [np.moveaxis(paths.W, 0, 1)]
-    if isinstance(paths, list | tuple) and paths and isinstance(paths[0], Trajectory | Ensemble):
-        return [W for path in paths for W in _matrices(path)]
+    if isinstance(paths, list | tuple) and paths:
+        first = paths[0]
+        if isinstance(first, Trajectory | Ensemble) or np.ndim(first) > 2:
+            return [W for path in paths for W in _matrices(path)]
     W = _checks.matrix(paths, "paths")
     if W.ndim < 3:
-        raise ValueError(f"paths must have shape (time, ..., d, d); its shape is {W.shape}")
+        raise ValueError(f"paths must have shape (time, ..., m, n); its shape is {W.shape}")
     return [W]
 
 
@@ -92,6 +95,8 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
     end = _lasting(landscape, W) if time is None else _checks.positive(time, "time")
     moments = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, 200)])
     common: dict[str, Any] = {"depth": depth, "weight_decay": decay, "t_eval": moments}
+    if not np.isinf(beta):
+        common["widths"] = landscape.widths
     if np.isinf(beta):
         return flows.gradient_flow(landscape.energy, W, (0.0, end), **common)
     return flows.free_energy_flow(landscape.energy, W, (0.0, end), beta=beta, **common)
@@ -115,7 +120,7 @@ def _lasting(landscape: Landscape, W: Array) -> float:
     W = coarse if len(coarse) else W
     numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
     with np.errstate(over="ignore", invalid="ignore"):
-        here = Quantities(Sheet.of(landscape.energy, W, W.shape[-1], False), *numbers)
+        here = quantities_at(landscape, W)(*numbers)
         F, slope = here.free_energy(), np.quantile(here.slope(), 0.75)
         time = 10 * ((np.ptp(F) or abs(F[0]) or 1.0) / slope) / slope if slope > 0 else 1.0
     if not 1e-100 <= time <= 1e100:

@@ -86,7 +86,7 @@ class Landscapes:
             above=[title],
             columns=columns if rows else (),
             rows=rows,
-            below=_verdicts(config, points),
+            below=_verdicts(config, landscape, points),
             files=self.FILES,
         )
 
@@ -130,8 +130,8 @@ class Landscapes:
 
 
 def _points(landscape: Landscape) -> dict[str, Points]:
-    """The points of each case, none where there are too many cases."""
-    cases = landscape.cases if len(landscape.cases) <= _ROWS else {}
+    """The points of each case; none of too many cases, nor of rectangular W."""
+    cases = landscape.cases if landscape.plain and len(landscape.cases) <= _ROWS else {}
     return {said: one.points for said, one in cases.items()}
 
 
@@ -218,9 +218,10 @@ def _type(points: Points, i: int) -> str:
     return said + {0: "", 1: " rises", -1: " falls"}[int(points.across[i])]
 
 
-def _verdicts(config: Config, points: dict[str, Points]) -> list[str]:
+def _verdicts(config: Config, landscape: Landscape, points: dict[str, Points]) -> list[str]:
     if not points:
-        why = f" at more than {_ROWS} depths, β and γ" if config.points else ""
+        many = f" at more than {_ROWS} depths, β and γ" if config.points else ""
+        why = many if landscape.plain else " of W that is not square, or other hidden widths"
         return [f"No points were looked for{why}."]
     said = []
     for case, found in points.items():

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo.landscapes._quantities import Restriction, Slope
+from dlngeo.landscapes._points.restriction import Restriction, Slope
 from dlngeo.landscapes._sections import determinants
 
 _FLAT = 1e-7  # relative to its terms, a rise below this is none
