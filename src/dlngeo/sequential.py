@@ -236,7 +236,7 @@ def train(
     Parameters
     ----------
     scale : float > 0
-        Of a weight's standard deviation; the flow takes time in proportion to scale^{-(h-2)}.
+        Standard deviation of a weight; the flow takes time in proportion to scale^{-(h-2)}.
     sigma : (d_y,) array
         The singular values to learn.
     widths : (d_0, ..., d_h)
