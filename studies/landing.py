@@ -135,7 +135,7 @@ def _sigma(W: Any) -> Any:
 def _jumps(rank: Any, loss: Any, end: float) -> Any:
     if not end * WAIT <= TIMES[-1]:
         return [np.nan] * 4
-    seen = TIMES <= end * WAIT
+    seen = end * WAIT >= TIMES
     t, rank, loss = TIMES[seen], rank[seen], loss[seen]
     height = dln.observables.plateaus(t, rank, height=HEIGHT).height
     k = int(np.argmax(loss < loss[0] / 2))
@@ -264,8 +264,8 @@ def report_jumps(ds: Any) -> None:
         for k, scale in enumerate(scales):
             middle, both = np.median(half[k]), two[k]
             print(
-                f"{_name(depth)}, scale {scale:g}: {np.isnan(half[k]).sum()} not seen; share with a "
-                f"jump down {(down[k] > 0).mean():.4f}, up {(up[k] > 0).mean():.4f}, several "
+                f"{_name(depth)}, scale {scale:g}: {np.isnan(half[k]).sum()} not seen; share with "
+                f"a jump down {(down[k] > 0).mean():.4f}, up {(up[k] > 0).mean():.4f}, several "
                 f"{(down[k] + up[k] > 1).mean():.4f}; σ₂/σ₁ > ½ {both.mean():.4f}, after a rise "
                 f"{(both & (rise[k] > HEIGHT)).mean():.4f}; median time {middle:.4g}, "
                 f"× scale^{power:.2f} {middle * scale**power:.4f}"

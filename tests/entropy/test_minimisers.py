@@ -298,6 +298,25 @@ def test_spectrum_that_can_be_had_at_zero_energy_comes_in_many_ways():
     assert_allclose(sigma[:, :2], sigma[0, 0], rtol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("d", "depth", "beta", "gamma", "ratio", "dimension"),
+    [
+        (3, 4, 5.0, 0.05, 1.0, 2),  # diagonal 1: 5 dimensions of σ (1, 1, 0), 3 conditions
+        (3, 3, 40.0, 0.4, 183.0, 1),  # symmetric, diagonal of equal entries: 3 and 2
+        (4, 4, 40.0, 0.4, 580.0, 2),  # of σ (σ, 1, 1, 0): 5 and 3
+    ],
+)
+def test_continua_of_unlike_singular_values_have_their_dimension(
+    d, depth, beta, gamma, ratio, dimension
+):
+    energy = energies.MatrixCompletion(np.eye(d), np.eye(d, dtype=bool))
+    found = minimise_free_energy(energy, depth, beta, gamma, starts=1)
+    assert found.family == "continuum" and (found.dimensions == dimension).all()
+    assert (found.ranks == d - 1).all()
+    sigma = np.linalg.svd(found.points, compute_uv=False)
+    assert_allclose(sigma[:, 0] / sigma[:, d - 2], ratio, rtol=0.01)
+
+
 def test_logistic_energies(rng):
     X = rng.standard_normal((2, 8))
     separable = energies.Logistic(X, np.sign(rng.standard_normal((2, 2)) @ X))

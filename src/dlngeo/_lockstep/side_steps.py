@@ -16,7 +16,7 @@ from dlngeo._lockstep.methods import Method
 from dlngeo._lockstep.motion import Step
 
 _ROUNDS = 40  # of the search for a crossing
-_TRIES = 8  # of a step, the spectral radius doubled each time
+_TRIES = 5  # of a step, the spectral radius doubled each time
 _COARSE = 10.0  # tolerances by which a frame may be off; else it is none
 _EPS = float(np.finfo(float).eps)
 
@@ -142,7 +142,7 @@ class SideSteps:
 
 
 def _exact(method: Method, members: Members, h: Array) -> tuple[Step, Array]:
-    """Steps within the tolerance, and what they cost.
+    """Steps within the tolerance, or as near to it as can be, and what they cost.
 
     An estimate of the spectral radius that is too small may serve the whole step and not a part of
     it, which takes fewer stages: such a part is taken again, as if the radius were larger.
@@ -155,7 +155,8 @@ def _exact(method: Method, members: Members, h: Array) -> tuple[Step, Array]:
         part = members.take(rows)
         part.radius *= 2.0**k
         again, more = method.attempt(part, h[rows], np.inf)
-        for whole, some in zip(step, again, strict=True):
-            whole[rows] = some
         cost[rows] += more
+        better = again.error < np.nan_to_num(step.error[rows], nan=np.inf, posinf=np.inf)
+        for whole, some in zip(step, again, strict=True):
+            whole[rows[better]] = some[better]
     return step, cost

@@ -25,6 +25,7 @@ from dlngeo.spectral.entropic_force import power_curvature, signed_log_ratio, to
 from dlngeo.spectral.fibre_volume import State, orthogonal_group_log_volume
 
 _HUGE = 1e100  # stands for what floating point cannot hold, in a line search
+_FLAT = 1e-7  # curvatures below this, relative to the largest, may be those of a continuum
 
 
 class Point(NamedTuple):
@@ -288,29 +289,36 @@ def family(F: FreeEnergy, p: Point) -> tuple[int, float]:
     if p.rank == 0:
         return 0, math.inf
     curvature, axes = np.linalg.eigh(p.hessian)
-    flat = np.abs(curvature) <= 1e-7 * np.abs(curvature).max()
+    share = np.abs(curvature) / np.abs(curvature).max()
+    flat = share <= _FLAT
+    floor = math.sqrt(_FLAT * share[~flat].min(initial=1.0))
     dimension = 0
     inside = np.ones((F.d, F.d), dtype=bool)
     inside[p.rank :, p.rank :] = False
     for axis in axes.T[flat]:
         C = np.zeros((F.d, F.d))
         C[inside] = axis
-        Z = p.U @ C @ p.Vt
-        dimension += any(_continues(F, p, s * Z, p.rank) for s in (1, -1))
+        dimension += _goes_on(F, p, p.U @ C @ p.Vt, p.rank, floor)
     left = curvature[~flat] if dimension == flat.sum() else curvature
-    if p.rank < F.d and abs(multiplier(F, p)) <= 1e-7 * F.gamma:
-        Z = np.outer(p.U[:, -1], p.Vt[-1])
-        dimension += any(_continues(F, p, s * Z, F.d) for s in (1, -1))
+    if p.rank < F.d and abs(multiplier(F, p)) <= _FLAT * F.gamma:
+        dimension += _goes_on(F, p, np.outer(p.U[:, -1], p.Vt[-1]), F.d, floor)
     return dimension, float(left.min()) if left.size else math.inf
 
 
-def _continues(F: FreeEnergy, p: Point, Z: Array, rank: int) -> bool:
-    """Whether minimisers as low as p lie in direction Z, a twentieth of p's size away."""
-    h = 0.05 * float(np.linalg.norm(p.W))
+def _goes_on(F: FreeEnergy, p: Point, Z: Array, rank: int, floor: float) -> bool:
+    """Whether minimisers as low as p lie in direction Z or -Z, as near as p's least σ asks for."""
+    sizes = float(np.linalg.norm(p.W)), float(p.sigma[p.rank - 1])
+    return any(
+        _continues(F, p, 0.05 * s * size * Z, rank, floor) for size in sizes for s in (1, -1)
+    )
+
+
+def _continues(F: FreeEnergy, p: Point, step: Array, rank: int, floor: float) -> bool:
+    """Whether Newton's method from p + step, across what is flat, ends as low, and not at p."""
     try:
-        q = F.finish(p.W + h * Z, rank, floor=1e-4)
+        q = F.finish(p.W + step, rank, floor=floor)
     except np.linalg.LinAlgError:
         return False
     same = abs(q.value - p.value) <= 1e-11 * (abs(p.value) + 1 / F.beta)
-    moved = np.linalg.norm(q.W - p.W) > 0.1 * h
+    moved = np.linalg.norm(q.W - p.W) > 0.1 * np.linalg.norm(step)
     return bool(same and moved and q.residual < 1e-8)

@@ -146,6 +146,7 @@ def report(
     """The table: a row for each cell, with means over its paths."""
     axes, scalars = _axes(data), _scalars(data)
     scalars, hidden = scalars[:_COLUMNS], ", ".join(scalars[_COLUMNS:])
+    data = data.assign({name: data[name].load() for name in scalars})  # once, not cell by cell
     rows = []
     cells = list(itertools.product(*(range(data.sizes[axis]) for axis in axes)))
     for place in cells[:_ROWS]:
