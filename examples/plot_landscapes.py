@@ -34,9 +34,8 @@ def save(figure, path):
 def draw_preset(name):
     config = dln.landscapes.PRESETS[name]
     landscape = config.landscape()
-    points = config.points and not landscape.sequences
     title = f"dlngeo landscape --preset {name}"
-    return landscape_figure(landscape, title, flow=config.flow_lines, points=points)
+    return landscape_figure(landscape, title, flow=config.flow_lines)
 
 
 # %% Langevin paths and a geodesic. Noise keeps off the hyperbola and spreads along it

@@ -59,7 +59,9 @@ def draw(ds: Any) -> Figure:
                 style |= {} if up else {"mfc": "white"}
                 panel.loglog(ds.scale.values, medians, label=label, **style)
         size = sum(int(n) for n in str(blocks).split("+"))
-        panel.set(title=f"d = {size}, blocks {blocks}", xlabel="scale of the start", ylim=(1e-9, 2))
+        panel.set(
+            title=f"d = {size}, blocks {blocks}", xlabel="scale of the start", ylim=(1e-10, 2)
+        )
     panels[0].set_ylabel("median σ₂/σ₁ at the end")
     panels[-1].legend(fontsize=7, loc="lower right")
     return figure

@@ -106,6 +106,43 @@ def exponent(scales: Any, draws: list[Any], depth: float, terms: int = 1) -> Exp
     return Exponent(float(inverse @ (mean / error)), float(np.linalg.norm(inverse)))
 
 
+# -------------------------------------------------------------------------------------- jumps
+
+TIMES = np.append(0.0, np.geomspace(1e-2, 3e4, 3000))
+WAIT, HEIGHT = 1.5, 0.25  # times the time to the end; of a jump in the effective rank
+
+
+def jumps(runs: Any) -> Any:
+    """Of each path: jumps of its effective rank down and up, when the loss is half, the rise.
+
+    The rise is the effective rank at the end less the least one on the way. NaN where the end comes
+    after ``TIMES``.
+    """
+    path = dln.flows.ensemble(
+        runs.energy, runs.start, (0, TIMES[-1]), depth=runs.depth, rtol=1e-8, gtol=0, t_eval=TIMES
+    )
+    rank, loss = dln.observables.effective_rank(_sigma(path.W)), runs.energy.value(path.W)
+    return np.array([_jumps(*one) for one in zip(rank, loss, runs.t_end, strict=True)])
+
+
+def _sigma(W: Any) -> Any:
+    """Of 2 × 2: σ_1 ± σ_2 are lengths of two vectors."""
+    a, b, c, d = W[..., 0, 0], W[..., 0, 1], W[..., 1, 0], W[..., 1, 1]
+    one, two = np.hypot(a + d, b - c), np.hypot(a - d, b + c)
+    return np.stack([one + two, np.abs(one - two)], axis=-1) / 2
+
+
+def _jumps(rank: Any, loss: Any, end: float) -> Any:
+    if not end * WAIT <= TIMES[-1]:
+        return [np.nan] * 4
+    seen = end * WAIT >= TIMES
+    t, rank, loss = TIMES[seen], rank[seen], loss[seen]
+    height = dln.observables.plateaus(t, rank, height=HEIGHT).height
+    k = int(np.argmax(loss < loss[0] / 2))
+    half = np.interp(loss[0] / 2, loss[[k, k - 1]], t[[k, k - 1]])
+    return [(height < 0).sum(), (height > 0).sum(), half, rank[-1] - rank.min()]
+
+
 # ------------------------------------------------------------------------------------ figures
 
 
@@ -184,11 +221,68 @@ def draw_exponents(ds: Any) -> Figure:
     return figure
 
 
+def draw_jumps(ds: Any) -> Figure:
+    """When the loss is half, and how many effective ranks jump, over the scale of the start."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    scales = ds.scale.values
+    for k, depth in enumerate(ds.depth.values):
+        cell, style = ds.sel(depth=depth), {"ls": LINES[k], "color": SHADES[2 * k], "ms": 4}
+        found = cell["jumps"].transpose("scale", "path", "jumps_0").values
+        middle = np.nanmedian(found[..., 2], axis=1)
+        left.loglog(scales, middle, "o", label=_name(depth), **style)
+        down, two = (found[..., 0] > 0).mean(axis=1), (_ratios(cell) > 0.5).mean(axis=1)
+        right.semilogx(scales, down, "o", label=f"{_name(depth)}, a jump down", **style)
+        up = (found[..., 1] > 0).mean(axis=1)
+        right.semilogx(scales, up, "^", label=f"{_name(depth)}, a jump up", **style)
+        right.semilogx(
+            scales, two, "s", mfc="white", label=f"{_name(depth)}, σ₂/σ₁ > ½ at the end", **style
+        )
+    left.set(xlabel="scale of the start", ylabel="median time at which the loss is half")
+    left.legend(fontsize=8)
+    right.set(xlabel="scale of the start", ylabel="share of the starts", ylim=(-0.02, 1.0))
+    right.legend(fontsize=7, ncols=2, loc="upper center")
+    return figure
+
+
+def _ratios(cell: Any) -> Any:
+    sigma = cell["singular_values"].transpose("scale", "path", "index").values
+    return sigma[..., 1] / sigma[..., 0]
+
+
 # -------------------------------------------------------------------------------------- words
+
+
+def report_jumps(ds: Any) -> None:
+    """Print how many jumps there are, when, and how the time goes with the scale."""
+    scales = ds.scale.values
+    for depth in ds.depth.values:
+        cell = ds.sel(depth=depth)
+        found = cell["jumps"].transpose("scale", "path", "jumps_0").values
+        down, up, half, rise = np.moveaxis(found, -1, 0)
+        two, power = _ratios(cell) > 0.5, 1 - 2 / depth
+        for k, scale in enumerate(scales):
+            middle, both = np.median(half[k]), two[k]
+            print(
+                f"{_name(depth)}, scale {scale:g}: {np.isnan(half[k]).sum()} not seen; share with "
+                f"a jump down {(down[k] > 0).mean():.4f}, up {(up[k] > 0).mean():.4f}, several "
+                f"{(down[k] + up[k] > 1).mean():.4f}; σ₂/σ₁ > ½ {both.mean():.4f}, after a rise "
+                f"{(both & (rise[k] > HEIGHT)).mean():.4f}; median time {middle:.4g}, "
+                f"× scale^{power:.2f} {middle * scale**power:.4f}"
+            )
+        if depth > 2:
+            found = exponent(scales[1:], list(half[1:]), 2 / power)
+            print(f"   exponent of the time {found}, -(1 - 2/N) = {-power:.4f}")
+        else:
+            gain, error = half.mean(axis=1), half.std(axis=1) / np.sqrt(half.shape[1])
+            print(f"   time for a decade {-np.diff(gain)} ± {np.hypot(error[1:], error[:-1])}")
 
 
 def report(ds: Any) -> None:
     """Print what is checked, and what is found, of each depth and scale."""
+    if "jumps" in ds:
+        report_jumps(ds)
+        return
     for depth in ds.depth.values:
         for scale in ds.scale.values:
             ends = ds.sel(depth=depth, scale=scale)

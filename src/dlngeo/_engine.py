@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 
@@ -21,6 +22,7 @@ def chosen(engine: str) -> str:
     return engine
 
 
+@functools.cache
 def recorded(engine: str) -> str:
     """An engine and its version, as provenance keeps it: on them the last bits depend."""
     return f"{engine} {importlib.metadata.version(engine)}"

@@ -10,7 +10,7 @@ plots; here two criteria decide it on any trajectory:
 
 The order of half-rises alone decides nothing: sorted singular values are always ordered.
 
-- :func:`learning` judges a trajectory by both, and returns a :class:`Learning` with its verdict.
+- :func:`learning` judges a trajectory by both: a :class:`Learning`, which has its plateaus too.
 - :func:`saddle_distances` has the distances behind the first, to any truncations Φ_S.
 - :func:`train` is the experiment of section 6.1, a flow from random weights to the
   :func:`diagonal_target`: sequential from a start near the origin, simultaneous away from it.
@@ -19,7 +19,8 @@ The order of half-rises alone decides nothing: sorted singular values are always
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from dlngeo._results.trajectory import Trajectory
 from dlngeo.critical_points import check_signature
 from dlngeo.energies import Quadratic
 from dlngeo.flows import gradient_flow
+from dlngeo.observables import Plateaus, plateaus
 
 __all__ = [
     "Learning",
@@ -84,8 +86,11 @@ class Learning:
         both rise at once or the first never settles.
     verdict : str, or (...) array of objects
         "sequential": every D_k <= 0.05, tau increasing, every gap > 0. "simultaneous": the first
-        two saddles missed by D_k >= 0.5, every gap <= -0.5, all settled. Otherwise "neither"; so
-        where other saddles are visited, {2} before {1, 2}, say.
+        two saddles missed by D_k >= 0.5, every gap <= -0.5, all settled. Otherwise "neither".
+    t : (time,) array
+    learnt : (time, ...) array
+        How many directions are: Σ_k u_kᵀW(t)v_k/σ_k, k <= rank[-1], kept within 0 and rank[-1]. At
+        Φ_S it is the size of S, whatever comes first.
     """
 
     rank: Array
@@ -96,6 +101,20 @@ class Learning:
     settle: Array
     gap: Array
     verdict: Any
+    t: Array = field(repr=False)
+    learnt: Array = field(repr=False)
+
+    @cached_property
+    def plateaus(self) -> Any:
+        """Plateaus and jumps of ``learnt``: a ``Plateaus``, for a stack a (...) array of objects.
+
+        By :func:`dlngeo.observables.plateaus` on the clock √(t - t[0]), as stages last ever longer;
+        a path whose stages all settle is at rest for a quarter of the clock more. Given in t.
+        """
+        found = np.empty(self.settle.shape[:-1], dtype=object)
+        for k, rests in np.ndenumerate(np.isfinite(self.settle).all(axis=-1)):
+            found[k] = _plateaus(self.t, self.learnt[(slice(None), *k)], bool(rests))
+        return found[()]
 
     def __repr__(self) -> str:
         return brief(self)
@@ -135,15 +154,17 @@ def learning(path: Trajectory, target: ArrayLike, *, rank: int | None = None) ->
     Wendin and Altafini, section 6.1; the criteria make its figures 2 and 3 quantitative.
     """
     Phi = _target(path, target)
-    _, values, _ = svd(Phi)
+    U, values, Vt = svd(Phi)
     ranks = _stages(path, values, rank)
-    sigma = values[ranks - 1]
+    sigma, most = values[ranks - 1], ranks[-1]
+    inverse = (U[:, :most] / values[:most]) @ Vt[:most]
+    learnt = np.clip((path.W * inverse).sum(axis=(-2, -1)), 0, most)
     apart = saddle_distances(path, Phi, [range(r) for r in ranks])
     distance, tau = apart.min(axis=0) / sigma[-1], path.t[apart.argmin(axis=0)]
     rise, settle = _rise_and_settle(path, values, ranks)
     gap = _gaps(rise, settle)
     verdict = _verdict(distance, tau, settle, gap)
-    return Learning(ranks, sigma, distance, tau, rise, settle, gap, verdict)
+    return Learning(ranks, sigma, distance, tau, rise, settle, gap, verdict, path.t, learnt)
 
 
 def saddle_distances(
@@ -172,8 +193,8 @@ def saddle_distances(
 
     Notes
     -----
-    Where singular values agree their singular vectors are not determined, nor are the Φ_S that
-    keep some of them only. Source: Wendin and Altafini, Prop. 16.
+    Where singular values agree the Φ_S that keep some of them only are not determined. Source:
+    Wendin and Altafini, Prop. 16.
     """
     Phi = _target(path, target)
     U, sigma, Vt = svd(Phi)
@@ -191,10 +212,11 @@ def saddle_distances(
 def diagonal_target(sigma: ArrayLike = SIGMA, widths: Sequence[int] = WIDTHS) -> Array:
     """Σ of section 6.1: d_y × d_x with ``sigma`` on its diagonal and zeros after them."""
     values, dims = _checks.singular_values(sigma), _checks.widths(widths)
-    if values.ndim != 1 or values.size > min(dims[0], dims[-1]):
+    most = min(dims[0], dims[-1])
+    if values.ndim != 1 or values.size > most:
         raise ValueError(
-            f"sigma must be one vector of at most {min(dims[0], dims[-1])} entries, to fit "
-            f"{dims[-1]} x {dims[0]}; its shape is {values.shape}"
+            f"sigma must be one vector of at most {most} entries, to fit {dims[-1]} x {dims[0]}; "
+            f"its shape is {values.shape}"
         )
     target = np.zeros((dims[-1], dims[0]))
     target[range(values.size), range(values.size)] = values
@@ -214,8 +236,7 @@ def train(
     Parameters
     ----------
     scale : float > 0
-        Standard deviation of a weight. Section 6.1 is sequential at 0.05 and simultaneous at 1. The
-        flow takes time in proportion to scale^{-(h-2)}.
+        Standard deviation of a weight; the flow takes time in proportion to scale^{-(h-2)}.
     sigma : (d_y,) array
         The singular values to learn.
     widths : (d_0, ..., d_h)
@@ -237,7 +258,7 @@ def train(
 
     Notes
     -----
-    Source: Wendin and Altafini, section 6.1, figures 2 and 3.
+    Source: section 6.1, figures 2 and 3.
     """
     energy = Quadratic(diagonal_target(sigma, widths))
     if np.count_nonzero(sigma) > min(widths):
@@ -304,10 +325,21 @@ def _gaps(rise: Array, settle: Array) -> Array:
     return np.asarray(gap)
 
 
+def _plateaus(t: Array, learnt: Array, settled: bool) -> Plateaus:
+    clock, first = np.unique(np.sqrt(t - t[0]), return_index=True)  # but for rounding, all
+    learnt = learnt[first]
+    if clock.size < 2:
+        return Plateaus(*(np.empty(0) for _ in range(6)))
+    if settled:
+        clock, learnt = np.append(clock, 1.25 * clock[-1]), np.append(learnt, learnt[-1])
+    found = plateaus(clock, learnt)
+    moments = {name: t[0] + getattr(found, name) ** 2 for name in ("start", "end", "jump")}
+    return replace(found, **{name: np.minimum(one, t[-1]) for name, one in moments.items()})
+
+
 def _verdict(distance: Array, tau: Array, settle: Array, gap: Array) -> Any:
     if gap.shape[-1] == 0:  # one stage: nothing to be in order
-        verdict = np.full(gap.shape[:-1], "neither", dtype=object)
-        return verdict[()]
+        return np.full(gap.shape[:-1], "neither", dtype=object)[()]
     ordered = (np.diff(tau, axis=-1) > 0).all(axis=-1)
     sequential = (distance <= _REACHED).all(axis=-1) & ordered & (gap > 0).all(axis=-1)
     saddles = distance[..., : min(2, gap.shape[-1])]

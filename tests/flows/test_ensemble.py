@@ -209,6 +209,28 @@ def test_what_is_below_the_spacing_of_time_is_still_resolved(engine):
 
 
 @engines
+def test_frames_of_long_stable_steps(engine):
+    """At rest by t = 60; parts of ROCK4's steps of length 200 are as stable as the steps."""
+    start = [
+        [0.00011664893963403045, 8.621136091452795e-06],
+        [3.608847899483423e-05, 2.188223830413295e-05],
+    ]
+    times = np.append(0.0, np.geomspace(1e-2, 3e4, 3000))
+    run = flows.ensemble(
+        DIAGONAL,
+        np.array([start]),
+        (0, 3e4),
+        depth=3,
+        t_eval=times,
+        rtol=1e-8,
+        gtol=0.0,
+        engine=engine,
+    )
+    rest = run.W[0, times > 60]
+    assert_allclose(rest, np.broadcast_to(run.W_end[0], rest.shape), atol=1e-6)
+
+
+@engines
 def test_round_trip_and_xarray(engine, tmp_path):
     layers = weights.random((2, 3, 2), 0.5, rng=0, size=4)
     run = flows.ensemble(DIAGONAL, layers, (0, 1), t_eval=[0, 0.5], engine=engine)

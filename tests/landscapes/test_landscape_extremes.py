@@ -75,12 +75,6 @@ def test_a_search_for_minimisers_that_fails_is_told_of():
     assert points.message.startswith("the search for minimisers failed: ")
 
 
-def test_landscapes_need_square_matrices():
-    energy = energies.Quadratic(np.ones((2, 3)))
-    with pytest.raises(ValueError, match="landscapes need square W; the energy's are 2 x 3"):
-        landscapes.plane(energy, depth=2, extent=1.0, n=4)
-
-
 @pytest.mark.parametrize("depth", [2, 3, math.inf])
 @pytest.mark.parametrize("extent", [1e200, 1e12, 1e-150])
 def test_huge_and_tiny_windows_have_their_points(depth, extent):
@@ -90,6 +84,43 @@ def test_huge_and_tiny_windows_have_their_points(depth, extent):
     points = landscape.points
     assert "minimiser" in points.kind
     assert np.isfinite(points.coordinates).all() and np.isfinite(points.value).all()
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_whether_a_minimiser_is_on_the_plane_has_no_unit(scale):
+    """A minimum close to it on the plane stands beside the minimiser off the plane."""
+    target = np.array([[2.0, 0.3], [-0.1, 1.0]]) * scale
+    points = landscapes.plane(
+        energies.Quadratic(target), depth=3, beta=5 / scale**2, axes=((0, 0), (1, 1)), at=target,
+        extent=3 * scale, n=20,
+    ).points  # fmt: skip
+    assert points.kind == ("minimiser", "minimum", "saddle", "saddle")
+    assert_allclose(points.distance[0] / scale, 8.1207e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("extent", "words"),
+    [(1.7e308, "does not"), (((1.0, 1.0 + 1e-15), (0.0, 1.0)), "n = 9 distinct numbers")],
+)
+def test_windows_that_hold_no_such_grid_are_refused(extent, words):
+    energy = energies.Quadratic(np.eye(2))
+    with pytest.raises(ValueError, match=words):
+        landscapes.plane(energy, depth=2, extent=extent, n=9)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_flow_lines_of_no_time_are_refused_and_few_starts_take_the_window_s(scale):
+    energy = energies.Quadratic(np.diag([2.0, 1.0]) * scale)
+    plane = landscapes.plane(energy, depth=3, extent=2 * scale, n=5, quantities=("F",))
+    with pytest.raises(ValueError, match="take another unit of W"):
+        landscapes.flow_lines(plane, 2)
+    plane = landscapes.plane(
+        energies.Quadratic(np.eye(2)), depth=2, axes=((0, 0), (1, 1)), extent=(0, 2), n=5,
+        quantities=("F",),
+    )  # fmt: skip
+    lines = landscapes.flow_lines(plane, 1)  # from the minimum of F
+    assert lines.t[-1] < 1e3
+    assert_allclose(lines.W[-1, 0], np.eye(2))
 
 
 @pytest.mark.parametrize("n", [8, 9])
@@ -146,3 +177,37 @@ def test_numbers_beside_narrow_windows_differ():
             if text.get_text()
         ]
         assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize("depth", [1.5, 2, 3])
+def test_on_a_plane_of_singular_matrices_points_are_those_of_the_stratum(depth):
+    """In frames that make det W rounding, not zero; F - E depends on two singular values alone."""
+    rng = np.random.default_rng(0)
+    Q, P = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
+    one, two, target = (Q @ np.diag(x) @ P for x in ((1.0, 0, 0), (0, 1.0, 0), (2.0, 1.0, 0)))
+    section = landscapes.Section.along(np.zeros((3, 3)), [one, two])
+    landscape = landscapes.plane(
+        energies.Quadratic(target), depth=depth, beta=5.0, axes=section, extent=(0.3, 3.0), n=30
+    )
+    points = landscape.points
+    (k,) = np.flatnonzero(points.rank == 2)
+    x, h = points.coordinates[k], 1e-4
+    steps = np.array([[i, j] for i in (-h, 0, h) for j in (-h, 0, h)])
+    W = section.points(x + steps)
+    F = entropy.free_energy(energies.Quadratic(target), W, depth, 5.0, rank=2).reshape(3, 3)
+    assert F[1, 1] < min(F[0, 1], F[2, 1], F[1, 0], F[1, 2]) and points.kind[k] == "minimum"
+    assert abs(F[2, 1] - F[0, 1]) + abs(F[1, 2] - F[1, 0]) < 1e-11
+    assert points.stationary[k] and points.index[k] == 0
+    ax = landscapes.plot(landscape, "F", points=True)
+    assert len(ax.collections) == 3  # colours, their lines, marks; no curve det W = 0
+
+
+def test_density_on_a_plane_of_singular_matrices_is_refused():
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    directions = [Q @ np.diag(x) for x in ((1.0, 0, 0), (0, 1.0, 0))]
+    with pytest.raises(ValueError, match="lies in det W = 0"):
+        landscapes.plane(
+            energies.Quadratic(Q), depth=2, beta=5.0, axes=directions, extent=(1.0, 2.0), n=9,
+            quantities="density",
+        )  # fmt: skip

@@ -62,17 +62,106 @@ def test_options_replace_what_a_file_says(call, tmp_path):
 
 
 def test_a_plane_at_several_depths_has_a_row_of_panels_for_each(call, tmp_path, capsys):
+    """And its own points and flow lines, table and part of the summary."""
     file = tmp_path / "mine.toml"
-    file.write_text(to_toml(PRESETS["singular-values"].replaced(n=20, flow_lines=0)))
+    file.write_text(to_toml(PRESETS["singular-values"].replaced(n=20, flow_lines=2)))
     several = ["--depth", 2, "--depth", 3, "--quantities", "E", "--quantities", "F"]
     assert call("landscape", file, *several, "--out", tmp_path / "out") == 0
     said = capsys.readouterr().out
-    assert "No points were looked for, of several depth" in said and "┏" not in said
     landscape = read(tmp_path / "out" / "config.toml").landscape()
-    titles = [axes.get_title() for axes in landscape_figure(landscape, "").axes]
-    assert [title for title in titles if title] == [
+    heads = [line.split("│")[1].strip() for line in said.splitlines() if line.startswith("│ N = ")]
+    assert heads == ["N = 2", "N = 3"]
+    assert said.count("numerical: 1 isolated") == 2
+    figure = landscape_figure(landscape, "", flow=2)
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == [
         "Energy, N = 2", "Free energy, N = 2", "Energy, N = 3", "Free energy, N = 3"
     ]  # fmt: skip
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [case["depth"] for case in summary["cases"]] == [2, 3]
+    for depth, case in zip((2, 3), summary["cases"], strict=True):
+        own = landscape.select(depth=depth)
+        assert_allclose([p["coordinates"] for p in case["points"]], own.points.coordinates)
+        assert [p["index"] for p in case["points"]] == own.points.index.tolist()
+        title = f"Free energy, N = {depth}"
+        axes = next(axes for axes in figure.axes if axes.get_title() == title)
+        stars = next(c for c in axes.collections if c.get_label() == "minimiser, rank 2")
+        assert_allclose(np.asarray(stars.get_offsets()), own.points.coordinates[:1])
+        drawn = [line.get_xydata() for line in axes.get_lines() if line.get_zorder() == 3]
+        flow = landscapes.flow_lines(own, 2)
+        wanted = landscape.section.coordinates(flow.W)
+        assert len(drawn) == wanted.shape[1]
+        assert_allclose(drawn[0], wanted[:, 0], atol=1e-12)
+
+
+def test_points_feel_no_kappa_and_are_found_once(monkeypatch):
+    from dlngeo.landscapes import _landscape
+
+    found = []
+    plain = _landscape.points_on
+    monkeypatch.setattr(_landscape, "points_on", lambda *x: found.append(x[3:]) or plain(*x))
+    several = PRESETS["hyperbola"].replaced(
+        n=30, kappa=[0.6, 1.0], depth=[3.0, 4.0], quantities=["F", "density"]
+    )
+    landscape = several.landscape()
+    figure = landscape_figure(landscape, "", flow=1)
+    assert [x[0] for x in found] == [3.0, 4.0]
+    assert list(landscape.cases) == ["N = 3", "N = 4"]
+    titles = [axes.get_title() for axes in figure.axes if "density" in axes.get_title()]
+    assert [x.split(", ", 1)[1] for x in titles] == [
+        "N = 3, κ = 0.6", "N = 3, κ = 1", "N = 4, κ = 0.6", "N = 4, κ = 1"
+    ]  # fmt: skip
+
+
+def test_each_profile_of_a_line_has_its_own_points(call, tmp_path, capsys):
+    config = PRESETS["boundary"].replaced(
+        n=101, depth=[2.0, 3.0], weight_decay=0.02, points=True, quantities=["slope", "F"]
+    )
+    file = tmp_path / "line.toml"
+    file.write_text(to_toml(config))
+    assert call("landscape", file, "--out", tmp_path / "out") == 0
+    assert "│ N = 3 " in capsys.readouterr().out
+    landscape = config.landscape()
+    ax = landscapes.draw_points(landscapes.plot(landscape, "F"), landscape)
+    marks = {c.get_label(): np.asarray(c.get_offsets()) for c in ax.collections if c.get_label()}
+    wanted = [one.points for one in landscape.cases.values()]
+    minima = np.concatenate(
+        [
+            np.column_stack([p.coordinates[:, 0], p.value])[np.array(p.kind) == "minimum"]
+            for p in wanted
+        ]
+    )
+    assert len(minima) >= 2
+    assert_allclose(marks["minimum, rank 2"], minima)
+    low, high = ax.get_ylim()
+    assert (low < minima[:, 1]).all() and (minima[:, 1] < high).all()
+    # of another quantity at its own height, by linear interpolation
+    ax = landscapes.draw_points(landscapes.plot(landscape, "slope"), landscape, quantity="slope")
+    at = next(c for c in ax.collections if c.get_label() == "minimum, rank 2").get_offsets()
+    (x,) = landscape.coordinates.values()
+    heights = [
+        np.interp(p[0], x, landscape.select(depth=depth).values["slope"])
+        for depth, one in zip((2, 3), wanted, strict=True)
+        for p in one.coordinates[np.array(one.kind) == "minimum"]
+    ]
+    assert_allclose(np.asarray(at)[:, 1], heights)
+
+
+def test_a_quantity_without_a_value_is_hatched_and_one_that_is_zero_is_drawn():
+    """A plane within det W = 0 has no entropy; a constant energy no slope."""
+    section = landscapes.Section.along(np.zeros((3, 3)), np.eye(9).reshape(9, 3, 3)[:2])
+    low = landscapes.plane(
+        energies.Quadratic(np.eye(3)), depth=3, beta=2.0, axes=section, extent=1.0, n=9
+    )
+    assert np.isnan(low.values["S"]).all()
+    figure = landscape_figure(low, "a title", flow=2)
+    free = next(axes for axes in figure.axes if axes.get_title() == "Free energy")
+    assert free.patch.get_hatch() and "no value" in free.texts[0].get_text()
+    FigureCanvasAgg(figure).draw()
+    cold = landscapes.plane(DIAGONAL, depth=3, extent=2.0, n=9, quantities=("slope",))
+    assert (cold.values["slope"] == 0).all()
+    FigureCanvasAgg(landscapes.plot(cold, "slope").figure).draw()
+    landscapes.plot(cold, "slope", kind="surface")
 
 
 def test_a_list_of_one_depth_is_that_depth(call, tmp_path, capsys):
@@ -192,10 +281,10 @@ def test_flows_geodesics_and_langevin_paths_are_drawn_where_they_are(hyperbola):
         DIAGONAL, W, depth=3, beta=20.0, weight_decay=0.018, dt=0.01, n_steps=5, n_paths=3, rng=0
     )
     before = len(ax.get_lines())
-    for paths in (flow, geodesic, noisy, [flow, flow]):
+    for paths in (flow, geodesic, noisy, [flow, flow], [geodesic, geodesic[:3]], list(geodesic)):
         assert landscapes.draw_paths(ax, hyperbola, paths, color="red") is ax
     drawn = ax.get_lines()[before:]
-    assert len(drawn) == 1 + 1 + 3 + 2
+    assert len(drawn) == 1 + 1 + 3 + 2 + 2 + 1
     assert_allclose(drawn[1].get_xydata(), geodesic[:, [0, 1], [1, 0]], atol=1e-14)
     assert_allclose(drawn[2].get_xydata()[0], [1.5, -0.5], atol=1e-14)
     lines = landscapes.flow_lines(hyperbola, 3)

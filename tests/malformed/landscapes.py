@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlngeo import landscapes
-from malformed.arrays import matrix
+from malformed.arrays import matrix, widths
 from malformed.dynamics import TARGET
 from malformed.geometry import Call, W, Z
 from malformed.kinds import (
@@ -95,6 +95,7 @@ def instances() -> dict[str, Any]:
 
 def entries() -> dict[str, Call]:
     at = matrix(W, one=True, square=True, free=True)
+    base = matrix(W, one=True, free=True)
     given = Argument(landscape(), instance(landscape()).malformed)
     figure = Argument(Figure().add_subplot(), _axes_of_figures().malformed | {"None": 3})
     wrong = {"number": 3, "numbers": (1, 2), "two": ["u", "v"]}
@@ -116,6 +117,7 @@ def entries() -> dict[str, Call]:
             "n": _counts(),
             "quantities": Argument(("E", "F"), several | {"a text": "G"}),
             "rank": rank(None),
+            "widths": Argument(None, widths((2, 2, 2), none=True).malformed),
         },
         "landscapes.plot": {
             "landscape": given,
@@ -134,13 +136,14 @@ def entries() -> dict[str, Call]:
         },
         "landscapes.read": {"path": file(_file())},
         "landscapes.Landscape.dimensions": {"quantity": choice("F")},
-        "landscapes.Section.entries": {"at": at, "axes": _few(((0, 1),), beyond=((0, 2),))},
+        "landscapes.Section.entries": {"at": base, "axes": _few(((0, 1),), beyond=((0, 2),))},
         "landscapes.Section.along": {
-            "at": at, "directions": _few((Z,), zero=(0 * Z,), wide=(np.ones((2, 3)),)),
+            "at": matrix(W, one=True, free=True, without=["more columns"]),
+            "directions": _few((Z,), zero=(0 * Z,), wide=(np.ones((2, 3)),)),
             "names": names,
         },
         "landscapes.Section.singular_values": {
-            "at": at, "indices": _few((0, 1), beyond=(2,), negative=(-1,), halves=(0.5,)),
+            "at": base, "indices": _few((0, 1), beyond=(2,), negative=(-1,), halves=(0.5,)),
         },
         "landscapes.Section.through": {"matrices": _few((W, Z), one=(W,), same=(W, W))},
         "landscapes.Section.points": {

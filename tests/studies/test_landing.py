@@ -6,6 +6,7 @@ Statistical statements allow 5 standard errors; seeds are fixed.
 import dataclasses
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +104,36 @@ def test_the_fit_finds_an_exponent_under_its_correction(modules):
     draws = [2 * s**0.4 * (1 + 0.5 * s**0.4) * np.exp(rng.standard_normal(4000)) for s in scales]
     found = modules[0].exponent(scales, draws, 5.0)
     assert abs(found.value - 0.4) < 5 * found.error < 0.1
+
+
+def test_jumps_of_diagonal_starts(modules):
+    """Each entry moves alone, exactly; one may come before the other, or both at once."""
+    start = np.array([[1e-2, 1e-3], [1e-2, 1e-2], [1e-2, 1e-7]])
+    energy = dln.energies.MatrixCompletion(np.eye(2), np.eye(2, dtype=bool))
+    depth = 3.0
+    times = dln.exact.passage_time(start, 0.9999, 1.0, depth)
+    W = np.array([np.diag(one) for one in start])
+    runs = SimpleNamespace(energy=energy, start=W, depth=depth, t_end=times.max(axis=1))
+    down, up, half, rise = modules[0].jumps(runs).T
+    np.testing.assert_array_equal(down, 0)  # the first goes down from 1.36 all the time
+    np.testing.assert_array_equal(up, [1, 0, 1])  # then, as the last does, from 1 to 2
+    t = np.linspace(0, 1.5 * times.max(axis=1), 4000)[..., None]
+    rank = dln.observables.effective_rank(dln.exact.singular_value(t, start, 1.0, depth))
+    np.testing.assert_allclose(rise, rank[-1] - rank.min(axis=0), atol=1e-3)
+    at_half = 1 - 0.99 * math.sqrt(0.5)  # both at once: (1 - w)² from 0.99² to half of it
+    known = dln.exact.passage_time(1e-2, at_half, 1.0, depth)
+    np.testing.assert_allclose(half[1], known, rtol=1e-4)
+
+
+def test_when_the_rank_jumps(tmp_path, modules):
+    landing = modules[0]
+    runs = small("landing_jumps", 40, {"depth": [3], "scale": [1e-2, 1e-3]}, tmp_path / "store")
+    cell = runs.sel(depth=3, scale=1e-3)
+    down, up, half, _ = cell["jumps"].values.T
+    assert 0.25 < (down > 0).mean() < 0.75 and (up > 0).sum() <= 3 and np.isfinite(half).all()
+    ratio = np.median(half) / np.median(runs.sel(depth=3, scale=1e-2)["jumps"].values[:, 2])
+    assert 1.6 < ratio < 3.2  # 10^{1/3} = 2.15, and a correction
+    landing.draw_jumps(runs)
 
 
 def test_which_completions_couple(tmp_path, modules):

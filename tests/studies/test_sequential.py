@@ -251,6 +251,8 @@ def test_sequential_near_the_origin():
     found = sequential.learning(path, sequential.diagonal_target())
     assert found.verdict == "sequential"
     assert found.distance.max() <= 0.015 and found.gap.min() >= 2.8
+    assert_allclose(found.plateaus.level, range(5), atol=0.02)
+    assert (found.plateaus.jump > found.rise).all() and (found.plateaus.jump < found.settle).all()
     # all singular values of all layers are σ^{1/h} at the end, up to what balance leaves open
     assert path.weights is not None
     size = np.sqrt(sum((W[-1] ** 2).sum() for W in path.weights))
@@ -264,6 +266,7 @@ def test_simultaneous_away_from_the_origin():
     assert found.verdict == "simultaneous"
     assert found.distance[:2].min() >= 1.5
     assert_array_equal(found.gap, -1)
+    assert_allclose(found.plateaus.level, [4], atol=0.01)
 
 
 def test_half_way_is_neither():

@@ -1,9 +1,11 @@
-"""Plateaus and jumps of curves whose levels and jump times are known."""
+"""Plateaus and jumps of curves whose levels and jump times are known, and of what is learnt."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from dlngeo import exact, sequential
+from dlngeo._results import trajectory
 from dlngeo.observables import plateaus
 
 TIMES = np.linspace(0.0, 10.0, 2001)
@@ -120,3 +122,85 @@ def test_values_whose_rounding_is_a_jump_are_refused():
     t = np.linspace(0, 1, 50)
     with pytest.raises(ValueError, match="values must be at most"):
         plateaus(t, 1e200 + 0 * t)
+
+
+# ------------------------------------------------------------- of the number of directions learnt
+
+SHORT = np.linspace(0.0, 10.0, 1001)
+
+
+def ramp(start, length):
+    """From 0 to 1, linear over [start, start + length]."""
+    return np.clip((SHORT - start) / length, 0, 1)
+
+
+def path_of(curves, t=SHORT):
+    """A trajectory U diag(curves) Vᵀ of curves (time, ..., r), and the map to targets."""
+    curves = np.asarray(curves, dtype=float)
+    rng, r = np.random.default_rng(0), np.shape(curves)[-1]
+    U, V = (np.linalg.qr(rng.standard_normal((d, d)))[0][:, :r] for d in (3, 4))
+
+    def dress(values):
+        return (U * values[..., None, :]) @ V.T
+
+    W = dress(curves)
+    nothing = {"weight_decay": 0.0, "rank": None, "status": 0, "message": "", "stats": {}}
+    return trajectory.build(t, W, None, np.zeros(W.shape[:-2]), **nothing), dress
+
+
+def solved(sigma, starts, depth, times):
+    """The exact flow from a start with the target's frames."""
+    sigma = np.array(sigma)
+    curves = exact.singular_value(times[:, None], np.array(starts), sigma, depth)
+    path, dress = path_of(curves, t=times)
+    return sequential.learning(path, dress(sigma))
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_plateaus_of_decoupled_modes(depth):
+    """Levels 0, 1, 2, 3; jumps where each mode alone is half of σ_k."""
+    sigma, start = np.array([4.0, 2.0, 1.0]), 1e-12 if depth == 2 else 1e-3
+    half = exact.passage_time(start, sigma / 2, sigma, depth)
+    found = solved(sigma, start, depth, np.linspace(0, half[-1] + 12 / depth, 4001))
+    assert_allclose(found.plateaus.level, [0, 1, 2, 3], atol=0.02)
+    assert_allclose(found.plateaus.jump, half, rtol=0.003)
+    assert (found.plateaus.end[:-1] <= found.plateaus.start[1:]).all()
+    assert found.plateaus.start[0] == 0 and found.plateaus.end[-1] == found.t[-1]
+    assert found.verdict == "sequential"
+
+
+def test_modes_that_rise_together_jump_once():
+    """σ and starts such that all three are half-way at once: no verdict, one jump of three."""
+    sigma, depth = np.array([2.0, 1.8, 1.6]), 2
+    starts = sigma / (1 + np.exp(2 * sigma * 3.0))  # logistic: half-way at time 3
+    half = exact.passage_time(starts, sigma / 2, sigma, depth)
+    assert np.ptp(half) < 1e-12
+    found = solved(sigma, starts, depth, np.linspace(0, 12, 2001)).plateaus
+    assert_allclose(found.level, [0, 3], atol=0.1)
+    assert_allclose(found.jump, half[0], rtol=0.01)
+
+
+def test_plateaus_count_directions_in_any_order():
+    path, dress = path_of(np.stack([ramp(6, 0.5), ramp(1, 0.5)], axis=-1) * [2, 1])
+    found = sequential.learning(path, dress(np.array([2.0, 1.0])))
+    assert_allclose(found.plateaus.level, [0, 1, 2], atol=1e-12)
+    assert_allclose(found.plateaus.jump, [1.25, 6.25], atol=0.02)
+    assert found.verdict == "neither"  # {2} first
+
+
+def test_plateaus_of_a_stack_and_of_equal_values():
+    slow = np.stack([2 * ramp(1, 0.5), 2 * ramp(1, 0.5), ramp(5, 0.5)], axis=-1)
+    never = np.stack([2 * ramp(1, 0.5), 2 * ramp(1, 0.5), 0 * SHORT], axis=-1)
+    both, dress = path_of(np.stack([slow, never], axis=1))
+    target = dress(np.array([2.0, 2.0, 1.0]))
+    found = sequential.learning(both, target).plateaus
+    assert found.shape == (2,)
+    for one, levels in zip(found, ([0, 2, 3], [0, 2]), strict=True):
+        assert_allclose(one.level, levels, atol=1e-12)
+    first = sequential.learning(both, target, rank=2).plateaus[0]
+    assert_allclose(first.level, [0, 2], atol=1e-12)
+
+
+def test_one_saved_time_has_no_plateau():
+    path, dress = path_of([[2.0, 1.0]], t=np.zeros(1))
+    assert sequential.learning(path, dress(np.array([2.0, 1.0]))).plateaus.level.size == 0

@@ -16,6 +16,8 @@ from dlngeo._lockstep.methods import Method
 from dlngeo._lockstep.motion import Step
 
 _ROUNDS = 40  # of the search for a crossing
+_TRIES = 5  # of a step, the spectral radius doubled each time
+_COARSE = 10.0  # tolerances by which a frame may be off; else it is none
 _EPS = float(np.finfo(float).eps)
 
 
@@ -97,9 +99,10 @@ class SideSteps:
         for k in range(0, len(h), group):
             some = slice(k, k + group)
             part = members.take(np.arange(len(h))[some])
-            step, _ = method.attempt(part, h[some], np.inf)
-            good = np.isfinite(step.error)[:, None]
-            self._frames[part.name, frame[some]] = np.where(good, step.y, np.nan)
+            step, _ = _exact(method, part, h[some])
+            self._frames[part.name, frame[some]] = np.where(
+                step.error <= _COARSE, step.y.T, np.nan
+            ).T
 
     def _crossed(self, method: Method, part: _Crossings) -> Found:
         """Where within the steps E = bound: the secant with the Illinois rule, at its low end."""
@@ -116,7 +119,7 @@ class SideSteps:
             a, b = left[rows], right[rows]
             x = (a * below[rows] - b * above[rows]) / (below[rows] - above[rows])
             x = np.where((x > a) & (x < b) & (i < _ROUNDS // 2), x, 0.5 * (a + b))
-            step, evaluations = method.attempt(members.take(rows), x * part.h[rows], np.inf)
+            step, evaluations = _exact(method, members.take(rows), x * part.h[rows])
             cost[rows] += evaluations
             low = step.value <= self._bound
             new = self._excess(step.value)
@@ -136,3 +139,24 @@ class SideSteps:
         if aim > 0:
             return np.log(np.maximum(value, 1e-300) / aim)
         return value - aim
+
+
+def _exact(method: Method, members: Members, h: Array) -> tuple[Step, Array]:
+    """Steps within the tolerance, or as near to it as can be, and what they cost.
+
+    An estimate of the spectral radius that is too small may serve the whole step and not a part of
+    it, which takes fewer stages: such a part is taken again, as if the radius were larger.
+    """
+    step, cost = method.attempt(members, h, np.inf)
+    for k in range(1, _TRIES):
+        rows = np.flatnonzero(~(step.error <= 1))
+        if not rows.size:
+            break
+        part = members.take(rows)
+        part.radius *= 2.0**k
+        again, more = method.attempt(part, h[rows], np.inf)
+        cost[rows] += more
+        better = again.error < np.nan_to_num(step.error[rows], nan=np.inf, posinf=np.inf)
+        for whole, some in zip(step, again, strict=True):
+            whole[rows[better]] = some[better]
+    return step, cost

@@ -12,7 +12,7 @@ _FEW = 6  # entries of a vector that are shown
 
 def brief(result: Any) -> str:
     """A tuple or dataclass of named fields as ``Name(field=array (3, 2), ...)``."""
-    names = [f.name for f in fields(result)] if is_dataclass(result) else result._fields
+    names = [f.name for f in fields(result) if f.repr] if is_dataclass(result) else result._fields
     parts = (f"{name}={_short(getattr(result, name))}" for name in names)
     return f"{type(result).__name__}({', '.join(parts)})"
 

@@ -130,9 +130,9 @@ class Runs:
                 if name not in self._group:
                     self._group.create_array(
                         name, shape=array.shape, dtype=array.dtype, dimension_names=[name]
-                    )
-                if not np.array_equal(self._group[name][:], array):
-                    self._group[name][:] = array
+                    )[:] = array
+                elif not np.array_equal((there := self._group[name])[:], array):
+                    there[:] = array
 
     @property
     def blocks(self) -> list[Block]:

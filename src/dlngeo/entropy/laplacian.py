@@ -235,9 +235,9 @@ def entropy_hessian(sigma: Array, depth: float) -> EntropyHessian:
     In √N λ the radial part of g^N is flat and totally geodesic; along the orbits the Hessian is
     ½⟨grad S, grad |X|²⟩ for a field X of rotations:
 
-    .. math:: \mathrm{own}_{kl} = rac1Nrac{P_k-P_l}{\lambda_k^2-\lambda_l^2},\qquad
-       \mathrm{mixed}_{kl} = rac{\sigma_k\sigma_l}{\lambda_k^2K_{kl}}
-       \Big[N\,\mathrm{own}_{kl} - rac{P_l}{\lambda_l^2}\Big],\quad \lambda_l\le\lambda_k.
+    .. math:: \mathrm{own}_{kl} = \frac1N\frac{P_k-P_l}{\lambda_k^2-\lambda_l^2},\qquad
+       \mathrm{mixed}_{kl} = \frac{\sigma_k\sigma_l}{\lambda_k^2K_{kl}}
+       \Big[N\,\mathrm{own}_{kl} - \frac{P_l}{\lambda_l^2}\Big],\quad \lambda_l\le\lambda_k.
 
     Zero singular values that a lower rank leaves out may be several; what stands for pairs of them
     is then without meaning. Its trace is :func:`entropy_laplacian`.

@@ -14,8 +14,9 @@ from scipy.optimize import minimize_scalar
 
 from dlngeo import _checks
 from dlngeo._checks import Array
-from dlngeo.landscapes._landscape import SYMBOLS, Landscape, one_number, shown
-from dlngeo.landscapes._sections import determinants
+from dlngeo.landscapes._landscape import Landscape, named, one_number
+from dlngeo.landscapes._points import BESIDE
+from dlngeo.landscapes._sections import edges, reach
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,17 +122,21 @@ def axes_of(ax: Any, kind: str) -> Any:
 # ------------------------------------------------------------------------------- the kinds
 
 
+def _logarithmic(values: Array, quantity: str) -> bool:
+    """Whether levels are; not where a slope is zero everywhere."""
+    return quantity in _LOGARITHMIC and bool((values > 0).any())
+
+
 def _levels(values: Array, quantity: str) -> Array:
-    """The levels of the contours."""
+    """The levels of the contours of values that are not all NaN."""
     finite = values[np.isfinite(values)]
-    if quantity in _LOGARITHMIC:
+    logarithmic = _logarithmic(values, quantity)
+    if logarithmic:
         finite = finite[finite > 0]
-    if not finite.size:
-        raise ValueError(f"{quantity} has no value anywhere in the window")
     low, high = np.quantile(finite, (0.01, 0.99))
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
-    if quantity in _LOGARITHMIC:
+    if logarithmic:
         return np.geomspace(max(low, 1e-6 * high), high, 21)
     return np.linspace(low, high, 21)
 
@@ -139,19 +144,25 @@ def _levels(values: Array, quantity: str) -> Array:
 def _contour(axes: Axes, landscape: Landscape, quantity: str, colorbar: bool) -> None:
     x, y = landscape.coordinates.values()
     values = landscape.values[quantity].T
-    levels = _levels(values, quantity)
     axes.patch.set(facecolor="0.85", edgecolor="0.6", hatch="xxx")  # shows where nothing is drawn
+    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    if np.ptp(x) < 0.05 * np.abs(x).max():  # long numbers
+        axes.locator_params(axis="x", nbins=3)
+    if not np.isfinite(values).any():
+        look: dict[str, Any] = {"facecolor": "white", "edgecolor": "none"}
+        said = f"{_LABELS[quantity]}: no value\nanywhere in the window"
+        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", bbox=look)
+        return
+    levels = _levels(values, quantity)
     masked = np.ma.masked_invalid(np.clip(values, levels[0], levels[-1]))
-    norm = "log" if quantity in _LOGARITHMIC else None
+    norm = "log" if _logarithmic(values, quantity) else None
     filled = np.maximum(masked, 0.99 * levels[0] + 0.01 * levels[1])  # the least level is open
     drawn = axes.contourf(x, y, filled, levels, cmap="viridis", norm=norm)
     axes.contour(x, y, masked, levels[::2], colors="black", linewidths=0.4, alpha=0.5)
     if quantity == "curvature" and levels[0] < 0 < levels[-1]:
         axes.contour(x, y, masked, [0.0], colors="white", linewidths=1.2)
     _edges(axes, landscape)
-    axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
-    if np.ptp(x) < 0.05 * np.abs(x).max():  # long numbers
-        axes.locator_params(axis="x", nbins=3)
     if colorbar:
         figure: Any = axes.figure
         ticks = levels[::4]
@@ -168,10 +179,12 @@ def _format(ticks: Array) -> str:
 
 def _surface(axes: Any, landscape: Landscape, quantity: str) -> None:
     x, y = np.meshgrid(*landscape.coordinates.values(), indexing="ij")
+    if not np.isfinite(landscape.values[quantity]).any():
+        raise ValueError(f"{quantity} has no value anywhere in the window")
     levels = _levels(landscape.values[quantity], quantity)
     values = np.clip(landscape.values[quantity], levels[0], levels[-1])
     label = _LABELS[quantity]
-    if quantity in _LOGARITHMIC:
+    if _logarithmic(values, quantity):
         values, label = np.log10(values), rf"$\log_{{10}}$ of {label}"
     axes.plot_surface(x, y, values, cmap="viridis", rcount=80, ccount=80, linewidth=0)
     axes.set(xlabel=_coordinate(landscape, 0), ylabel=_coordinate(landscape, 1))
@@ -183,9 +196,8 @@ def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
     names = landscape.dimensions(quantity)[:-1]
     values = landscape.values[quantity]
     for count, at in enumerate(np.ndindex(values.shape[:-1])):
-        said = ", ".join(
-            f"{SYMBOLS[name]} = {shown(landscape.sequences[name][i])}"
-            for name, i in zip(names, at, strict=True)
+        said = named(
+            {name: landscape.sequences[name][i] for name, i in zip(names, at, strict=True)}
         )
         style: dict[str, Any] = {
             "color": str(0.55 * (count % 4) / 3),
@@ -208,15 +220,10 @@ def _profile(axes: Axes, landscape: Landscape, quantity: str) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _determinants(landscape: Landscape) -> Array:
-    grid = np.meshgrid(*landscape.coordinates.values(), indexing="ij")
-    return determinants(landscape.section, np.stack(grid, axis=-1))
-
-
 def _crossings(landscape: Landscape) -> Array:
     """Where det W changes its sign along a line, by linear interpolation."""
     (x,) = landscape.coordinates.values()
-    det = _determinants(landscape)
+    det = edges(landscape.section, tuple(landscape.coordinates.values()))
     i = np.flatnonzero(np.diff((det >= 0).astype(int)))
     return np.asarray(x[i] - det[i] * (x[i + 1] - x[i]) / (det[i + 1] - det[i]))
 
@@ -229,7 +236,7 @@ def _meetings(landscape: Landscape) -> list[float]:
         sigma = np.linalg.svd(landscape.section.points(at[:, None]), compute_uv=False)
         return np.asarray(-np.diff(sigma).max(axis=-1) / sigma[:, 0].max(initial=1e-300))
 
-    if len(landscape.section.base) < 2:
+    if min(landscape.section.base.shape) < 2:
         return []
     gaps = gap(x)
     inner = (gaps[1:-1] <= gaps[:-2]) & (gaps[1:-1] <= gaps[2:])
@@ -247,7 +254,7 @@ def _meetings(landscape: Landscape) -> list[float]:
 
 def _edges(axes: Axes, landscape: Landscape) -> None:
     """The curve det W = 0."""
-    det = _determinants(landscape)
+    det = edges(landscape.section, tuple(landscape.coordinates.values()))
     if det.min() < 0 < det.max():
         x, y = landscape.coordinates.values()
         axes.contour(x, y, det.T, [0.0], colors="white", linewidths=1.0, linestyles="--")
@@ -269,36 +276,61 @@ def draw_points(ax: Axes, landscape: Landscape, *, quantity: str = "F") -> Axes:
     """Mark the minimisers of F and its critical points on the section, by kind and rank.
 
     Full marks have full rank, open ones a lower rank; minimisers off the section are left out.
-    ``quantity`` tells the height on a profile.
+    On a profile at several depths, β or weight decays each curve has its own, at the height of
+    ``quantity``, but where that is NaN.
     """
     _checks.instance(landscape, "landscape", Landscape)
     _checks.choice(quantity, "quantity", tuple(landscape.values))
-    ax, found = axes_of(ax, "contour"), landscape.points
-    spans = [(x[0], x[-1]) for x in landscape.coordinates.values()]
-    for name in landscape.dimensions(quantity)[: -len(spans)]:
-        one_number(landscape, name)  # refuses
-    seen = found.distance <= 1e-6 * (1 + np.abs(found.W).max(axis=(1, 2), initial=0.0))
-    for axis, (low, high) in enumerate(spans):
-        seen &= (low <= found.coordinates[:, axis]) & (found.coordinates[:, axis] <= high)
+    ax, line = axes_of(ax, "contour"), len(landscape.coordinates) == 1
+    cases = list(landscape.cases.values()) if line else [landscape]
+    for name in cases[0].dimensions(quantity)[: -len(landscape.coordinates)]:
+        one_number(cases[0], name)  # refuses
+    marks: dict[tuple[str, int], list[Array]] = {}
+    for one in cases:
+        found, places = one.points, _places(one, quantity)
+        seen = np.isfinite(places).all(axis=1)
+        for kind, rank in sorted(set(zip(found.kind, found.rank.tolist(), strict=True))):
+            which = seen & (np.array(found.kind) == kind) & (found.rank == rank)
+            if which.any():
+                marks.setdefault((kind, rank), []).append(places[which])
     d = len(landscape.section.base)
-    groups = sorted({(kind, int(r)) for kind, r in zip(found.kind, found.rank, strict=True)})
-    marks = []
-    for kind, rank in groups:
-        which = seen & (np.array(found.kind) == kind) & (found.rank == rank)
-        if not which.any():
-            continue
-        x = found.coordinates[which]
-        if len(spans) == 1:
-            (grid,) = landscape.coordinates.values()
-            height = np.interp(x[:, 0], grid, np.nan_to_num(landscape.values[quantity]))
-            x = np.column_stack([x[:, 0], height])
-        marks.append(x)
+    for (kind, rank), parts in sorted(marks.items()):
+        x, y = np.concatenate(parts).T
         inside, edge = ("black", "white") if rank == d else ("white", "black")
         look = _MARKS[kind] | {"facecolor": inside, "edgecolor": edge, "zorder": 5}
-        ax.scatter(x[:, 0], x[:, 1], label=f"{kind}, rank {rank}", **look)
+        ax.scatter(x, y, label=f"{kind}, rank {rank}", **look)
     if marks:
-        _legend(ax, np.concatenate(marks), len(marks))
+        every = np.concatenate([x for parts in marks.values() for x in parts])
+        if line:
+            _include(ax, every[:, 1])
+            ax.legend(fontsize=7, framealpha=0.9, loc="best")
+        else:
+            _legend(ax, every, len(marks))
     return ax
+
+
+def _places(one: Landscape, quantity: str) -> Array:
+    """Where a figure has the points, (k, 2); NaN off the section, and out of the window."""
+    found, axes = one.points, list(one.coordinates.values())
+    seen = found.distance <= BESIDE * reach(one.section, tuple(axes))
+    for x, grid in zip(found.coordinates.T, axes, strict=True):
+        seen &= (grid[0] <= x) & (x <= grid[-1])
+    places = found.coordinates
+    if len(axes) == 1:
+        height = found.value
+        if quantity != "F":
+            height = np.interp(places[:, 0], axes[0], one.values[quantity])
+        places = np.column_stack([places[:, 0], height])
+    return np.where(seen[:, None], places, np.nan)
+
+
+def _include(ax: Axes, heights: Array) -> None:
+    """Room for marks beyond what a profile shows."""
+    if ax.get_yscale() != "linear":
+        return
+    low, high = ax.get_ylim()
+    room = 0.05 * (high - low)
+    ax.set_ylim(min(low, heights.min() - room), max(high, heights.max() + room))
 
 
 def _legend(ax: Axes, points: Array, rows: int) -> None:

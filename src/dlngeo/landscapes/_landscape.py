@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,9 @@ class Landscape:
         By quantity, over the sequences that it depends on, in the order of ``numbers``, and then
         over the coordinates. NaN where a quantity is infinite, or has no value.
     rank : int
-        What every point was taken to have at most; d unless another was given.
+        What every point was taken to have at most; the full one unless another was given.
+    widths : tuple of ints or None
+        Of all layers, where they were given and are not those of square W itself.
     """
 
     energy: Energy
@@ -58,6 +61,12 @@ class Landscape:
     numbers: dict[str, float | Array]
     values: dict[str, Array]
     rank: int
+    widths: tuple[int, ...] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether W is square, with hidden layers of its own width, as all but E, S, F needs it."""
+        return self.widths is None and self.section.base.shape[0] == self.section.base.shape[1]
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {x.size}" for name, x in self.coordinates.items())
@@ -109,10 +118,25 @@ class Landscape:
             values[quantity] = (
                 array.take(places[0], axis=names.index(name)) if name in names else array
             )
-        return Landscape(
+        one = Landscape(
             self.energy, self.section, self.coordinates,
-            {**self.numbers, name: wanted}, values, self.rank,
+            {**self.numbers, name: wanted}, values, self.rank, self.widths,
         )  # fmt: skip
+        if name == "kappa" and "points" in self.__dict__:  # which do not feel it
+            one.__dict__["points"] = self.points
+        return one
+
+    @functools.cached_property
+    def cases(self) -> dict[str, Landscape]:
+        """The landscape at each depth, β and weight decay, by what is said of it: "N = 2, γ = 0.1".
+
+        Each has its own F and :attr:`points`. Where there is one of each, itself, as "".
+        """
+        felt = {name: x for name, x in self.sequences.items() if name != "kappa"}
+        if not felt:
+            return {"": self}
+        choices = [dict(zip(felt, x, strict=True)) for x in itertools.product(*felt.values())]
+        return {named(choice): self.select(**choice) for choice in choices}
 
     # ------------------------------------------------------------------------- the points
 
@@ -123,6 +147,11 @@ class Landscape:
         Found when first asked for; of one depth, β and weight decay (:meth:`select`).
         """
         depth, beta, decay = (one_number(self, name) for name in ("depth", "beta", "weight_decay"))
+        if not self.plain:
+            raise ValueError(
+                "points are found of square W with hidden layers of its own width: the minimisers "
+                "of F and its edge along det W = 0 are known there alone"
+            )
         if self.rank < len(self.section.base):
             raise ValueError(f"points are found at full rank; the landscape is of rank {self.rank}")
         axes = tuple(self.coordinates.values())
@@ -175,6 +204,11 @@ def headline(landscape: Landscape) -> str:
         elif name != "weight_decay" or number:
             said.append(f"{SYMBOLS[name]} = {shown(float(number))}")
     return ", ".join(said)
+
+
+def named(choice: dict[str, float]) -> str:
+    """One of each of some numbers, as figures say it."""
+    return ", ".join(f"{SYMBOLS[name]} = {shown(float(x))}" for name, x in choice.items())
 
 
 def shown(number: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -18,7 +19,9 @@ from dlngeo.equilibrium import normalisable
 from dlngeo.landscapes._density import normalised, refuse_divergent
 from dlngeo.landscapes._landscape import QUANTITIES, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
-from dlngeo.landscapes._sections import Section, section_of
+from dlngeo.landscapes._rectangular import Oblong, Slab, layers_of, require_rectangular
+from dlngeo.landscapes._sections import Section, edges, section_of
+from dlngeo.spectral.frame import Widths
 
 _BLOCK = 2**16  # numbers at once, d⁴ a point of the Hessian: what stays in the cache
 
@@ -39,8 +42,9 @@ def plane(
     n: int | tuple[int, int] = 200,
     quantities: Sequence[str] = ("E", "S", "F"),
     rank: int | None = None,
+    widths: Widths = None,
 ) -> Landscape:
-    r"""Energy, entropy, free energy and more on a plane, or a line, through the d × d matrices.
+    r"""Energy, entropy, free energy and more on a plane, or a line, through matrix space.
 
     Parameters
     ----------
@@ -53,9 +57,9 @@ def plane(
     kappa : float > 0, or a sequence
         Of the Langevin equation, for the density alone.
     axes : Section, or a sequence of one or two axes
-        One axis makes a line, two a plane. Entries (i, j) of W, counted from 0; or (d, d) matrices,
+        One axis makes a line, two a plane. Entries (i, j) of W, counted from 0; or (m, n) matrices,
         the directions. Singular values, or three given matrices: :class:`Section`.
-    at : (d, d) array or None
+    at : (m, n) array or None
         The point that directions start from, or that has the other entries. None: of an energy that
         tells its fits (as that of matrix completion does) the least one, else zero.
     extent : float, pair of floats, or two pairs
@@ -70,6 +74,10 @@ def plane(
     rank : int or None
         None: full rank. An integer r: each point is cut to rank r, and S, F, slope and curvature
         are those of the stratum; at depth inf of the W with the same column and row space.
+    widths : sequence of ints or None
+        (d_0, ..., d_N), of one depth: the layers from n to m. None: hidden layers as wide as square
+        W. Rectangular W has no entropy without them; of it, and of other widths, there are "E",
+        "S", "F" and "slope", at finite depth.
 
     Returns
     -------
@@ -82,7 +90,8 @@ def plane(
     ------
     ValueError, TypeError
         For bad input; for "density" without a finite β, at depth ``inf`` or a lower rank, and where
-        the Gibbs measure, or its density in the window, cannot be normalised.
+        the Gibbs measure, or its density in the window, cannot be normalised; for what rectangular
+        W does not have.
 
     Notes
     -----
@@ -106,7 +115,7 @@ def plane(
     """
     _checks.instance(energy, "energy", Energy)
     section = section_of(axes, _foot(energy, axes, at), getattr(energy, "shape", None))
-    d = len(section.base)
+    shape = section.base.shape
     names = quantity_names(quantities)
     grid = _grid(section, extent, n)
     numbers: dict[str, float | Array] = {
@@ -115,13 +124,16 @@ def plane(
         "weight_decay": _numbers(weight_decay, "weight_decay", _checks.non_negative),
         "kappa": _numbers(kappa, "kappa", _checks.positive),
     }
-    r = _checks.rank(rank, (d, d), None, 1.0)
-    _require_together(numbers, r, d)
+    layers = layers_of(widths, shape, numbers["depth"])
+    r = _checks.rank(rank, shape, layers, float(np.max(numbers["depth"])))
+    _require_together(numbers, r, min(shape))
     require_stacks(energy, section.base, "at", hessian="curvature" in names)
     points = section.points(np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1))
     landscape = Landscape(
-        energy, section, dict(zip(section.names, grid, strict=True)), numbers, {}, r
+        energy, section, dict(zip(section.names, grid, strict=True)), numbers, {}, r, layers
     )
+    if not landscape.plain:
+        require_rectangular(landscape, names)
     if "density" in names:
         _require_density(landscape, points)
     landscape.values.update(_values(landscape, points, names))
@@ -133,8 +145,8 @@ def plane(
 
 def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict[str, Array]:
     """The quantities of all points, for all numbers."""
-    d, shape = points.shape[-1], points.shape[:-2]
-    flat = points.reshape(-1, d, d)
+    d, shape = max(points.shape[-2:]), points.shape[:-2]
+    flat = points.reshape(-1, *points.shape[-2:])
     each = {name: np.atleast_1d(x) for name, x in landscape.numbers.items()}
     found = {
         name: np.empty((*(each[key].size for key in QUANTITIES[name][1]), len(flat)))
@@ -144,10 +156,10 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(flat), size):
             part = slice(start, start + size)
-            sheet = Sheet.of(landscape.energy, flat[part], landscape.rank, "curvature" in names)
-            _fill(found, part, sheet, each)
+            _fill(found, part, quantities_at(landscape, flat[part], "curvature" in names), each)
     if "density" in names:
-        _normalise(found["density"], landscape, np.linalg.det(points), each)
+        det = edges(landscape.section, tuple(landscape.coordinates.values()))
+        _normalise(found["density"], landscape, det, each)
     several = landscape.sequences
     return {
         name: np.where(np.isfinite(array), array, np.nan).reshape(
@@ -157,16 +169,24 @@ def _values(landscape: Landscape, points: Array, names: tuple[str, ...]) -> dict
     }
 
 
-def _fill(found: dict[str, Array], part: slice, sheet: Sheet, each: dict[str, Array]) -> None:
-    """The quantities of one sheet; of the density what is to be normalised."""
+def quantities_at(landscape: Landscape, W: Array, curved: bool = False) -> Callable[..., Any]:
+    """What makes the quantities at W from depth, β and γ."""
+    if landscape.plain:
+        sheet = Sheet.of(landscape.energy, W, landscape.rank, curved)
+        return functools.partial(Quantities, sheet)
+    slab = Slab.of(landscape.energy, W, landscape.rank, landscape.widths)
+    return functools.partial(Oblong, slab)
+
+
+def _fill(
+    found: dict[str, Array], part: slice, make: Callable[..., Any], each: dict[str, Array]
+) -> None:
+    """The quantities of some points; of the density what is to be normalised."""
+    calls = {"E": "energy", "S": "entropy", "F": "free_energy"}
     keys = ("depth", "beta", "weight_decay")
     for at in np.ndindex(*(each[key].size for key in keys)):
         numbers = [float(each[key][i]) for key, i in zip(keys, at, strict=True)]
-        one = Quantities(sheet, *numbers)
-        plain = {
-            "E": one.energy, "S": one.entropy, "F": one.free_energy,
-            "slope": one.slope, "curvature": one.curvature,
-        }  # fmt: skip
+        one = make(*numbers)
         for name in found:
             if name == "density":
                 for k, kappa in enumerate(each["kappa"]):
@@ -174,7 +194,7 @@ def _fill(found: dict[str, Array], part: slice, sheet: Sheet, each: dict[str, Ar
             else:
                 felt = len(QUANTITIES[name][1])
                 if not any(at[felt:]):
-                    found[name][(*at[:felt], part)] = plain[name]()
+                    found[name][(*at[:felt], part)] = getattr(one, calls.get(name, name))()
 
 
 def _normalise(found: Array, landscape: Landscape, det: Array, each: dict[str, Array]) -> None:
@@ -260,10 +280,19 @@ def _grid(section: Section, extent: Any, n: Any) -> tuple[Array, ...]:
                 f"extent must have {count} pairs, one for each axis; it has {len(pairs)}"
             )
         spans = [_span(pair) for pair in pairs]
-    return tuple(
-        np.linspace(*span, _checks.integer(size, "n", 2, 2**20))
-        for span, size in zip(spans, sizes, strict=True)
-    )
+    counts = [_checks.integer(size, "n", 2, 2**20) for size in sizes]
+    return tuple(_line(*span, size) for span, size in zip(spans, counts, strict=True))
+
+
+def _line(low: float, high: float, size: int) -> Array:
+    """Equal steps."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = np.linspace(low, high, size)
+        if not (np.diff(x) > 0).all():  # NaN too, of a length beyond the range
+            raise ValueError(
+                f"extent must hold n = {size} distinct numbers; {low!r} to {high!r} does not"
+            )
+    return x
 
 
 def _span(value: Any) -> tuple[float, float]:

@@ -8,8 +8,6 @@ that meets. The Hessian of F is that of the Levi-Civita connection of g^N, in th
 
 (:mod:`dlngeo.metric._connection`, :func:`dlngeo.entropy.laplacian.entropy_hessian`; weight decay is
 γ/2 times the squared length in √N λ, so that its Hessian is γ times the identity).
-
-The second half is F as a function of a section's coordinates, with ordinary derivatives.
 """
 
 from __future__ import annotations
@@ -22,16 +20,12 @@ import numpy as np
 from dlngeo._checks import Array
 from dlngeo._linalg import frobenius, svd_product, transpose
 from dlngeo.energies import Energy
-from dlngeo.entropy.free_energies import apply_curvature, decay_energy, thermal_curvature
+from dlngeo.entropy.free_energies import decay_energy
 from dlngeo.entropy.laplacian import entropy_hessian, slope_in_frame
-from dlngeo.landscapes._sections import Section
 from dlngeo.metric import connection_form
 from dlngeo.spectral.divided_differences import table
-from dlngeo.spectral.entropic_force import signed_log_ratio, total_force
 from dlngeo.spectral.fibre_volume import State
 from dlngeo.spectral.square_svd import SquareSVD
-
-_BLOCK = 2**13
 
 
 class Sheet(NamedTuple):
@@ -50,7 +44,7 @@ class Sheet(NamedTuple):
         """The points, cut to the given rank."""
         d = W.shape[-1]
         U, sigma, Vt = SquareSVD.of(W, graded=True)
-        sigma = _without_rounding(W, sigma)
+        sigma = without_rounding(W, sigma)
         if rank < d:
             sigma = np.where(np.arange(d) < rank, sigma, 0.0)
             W = svd_product(U, sigma, Vt)
@@ -67,7 +61,7 @@ class Sheet(NamedTuple):
         """The entropy's view of it."""
         d, r = self.sigma.shape[-1], self.rank
         plain = State.of(np.eye(d), depth, r, None)  # for its constants
-        return plain._replace(U=self.U, sigma=self.sigma[..., :r], Vt=self.Vt)
+        return plain._replace(U=self.U[..., :r], sigma=self.sigma[..., :r], Vt=self.Vt[..., :r, :])
 
     def without(self, depth: float, allowed: int) -> Array:
         """Where more than so many singular values are zero that the rank does not leave out."""
@@ -77,7 +71,7 @@ class Sheet(NamedTuple):
         return np.asarray(zeros > (allowed if self.rank == self.sigma.shape[-1] else 0))
 
 
-def _without_rounding(W: Array, sigma: Array) -> Array:
+def without_rounding(W: Array, sigma: Array) -> Array:
     """Singular values of rounding size put to zero, but those that graded matrices determine.
 
     Else what is shown at a point whose coordinates are rounded would hang on their last bits.
@@ -140,30 +134,31 @@ class Quantities:
 
     def hessian(self) -> Array:
         """Hess F in the basis √K_kl u_k v_lᵀ: (p, d², d²), less where the rank is lower."""
+        return sum(self.hessian_terms(), np.zeros(()))
+
+    def hessian_terms(self) -> list[Array]:
+        """What adds up to :meth:`hessian`: of E″, of the bending of geodesics, of S, of γ."""
         sheet, N = self.sheet, self.depth
         d, r = sheet.sigma.shape[-1], sheet.rank
         assert sheet.bend is not None
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            form = connection_form(sheet.slope, sheet.sigma, self.K, N)
-            entropy = entropy_hessian(sheet.sigma, N)
-            k = np.arange(d)
-            form[:, k[:, None], k[:, None], k, k] -= entropy.radial / self.beta
-            for i, j in np.ndindex(d, d):
-                if i != j:
-                    form[:, i, j, i, j] -= entropy.own[:, i, j] / self.beta
-                    form[:, i, j, j, i] -= entropy.mixed[:, i, j] / self.beta
             root = np.sqrt(self.K).reshape(-1, d * d)
-            total = form.reshape(-1, d * d, d * d)
-            total += root[:, :, None] * sheet.bend * root[:, None, :]
-        diagonal = np.arange(d * d)
-        total[:, diagonal, diagonal] += self.gamma
-        if r < d:
-            inside = np.ones((d, d), dtype=bool)
-            inside[r:, r:] = False
-            if math.isinf(N):  # K is zero where one of two singular values is: W keeps its spaces
-                inside[r:] = inside[:, r:] = False
-            total = total[:, inside.ravel()][:, :, inside.ravel()]
-        return total
+            terms = [
+                root[:, :, None] * sheet.bend * root[:, None, :],
+                connection_form(sheet.slope, sheet.sigma, self.K, N).reshape(-1, d * d, d * d),
+            ]
+            if not math.isinf(self.beta):
+                terms.append(_entropic(sheet.sigma, N, self.beta))
+        if self.gamma > 0:
+            terms.append(np.broadcast_to(self.gamma * np.eye(d * d), terms[0].shape))
+        if r == d:
+            return terms
+        inside = np.ones((d, d), dtype=bool)
+        inside[r:, r:] = False
+        if math.isinf(N):  # K is zero where one of two singular values is: W keeps its spaces
+            inside[r:] = inside[:, r:] = False
+        kept = np.flatnonzero(inside)
+        return [term[:, kept[:, None], kept] for term in terms]
 
     def smooth_log_density(self, kappa: float) -> Array:
         r"""Log of e^{-βF/κ} vol(g^N) without the factor Π σ_k^{1/N-1} = |det W|^{1/N-1}.
@@ -178,105 +173,14 @@ class Quantities:
         return np.asarray(volume - self.beta * self.free_energy() / kappa)
 
 
-# ----------------------------------------------------------------- along the coordinates
-
-
-class Slope(NamedTuple):
-    """The derivative of F at points of a section."""
-
-    along: Array  # (p, k): in the section's coordinates
-    relative: Array  # (p,): the length of the gradient in all directions, relative to its terms
-    terms: Array  # (p, k): the size of what adds up to ``along``
-    U: Array
-    sigma: Array
-    Vt: Array
-    normal: Array  # (p,): u_dᵀ E′ v_d
-
-
-class Restriction(NamedTuple):
-    """F on a section, at full rank and along the matrices of rank d - 1."""
-
-    energy: Energy
-    section: Section
-    depth: float
-    beta: float
-    gamma: float
-
-    @property
-    def d(self) -> int:
-        """The matrices are d × d."""
-        return len(self.section.base)
-
-    def value(self, W: Array, rank: int) -> Array:
-        """F at matrices (p, d, d) cut to a rank; by continuity at d - 1."""
-        U, sigma, Vt = SquareSVD.of(W, graded=True)
-        sigma = np.where(np.arange(self.d) < rank, sigma, 0.0)
-        sheet = Sheet.of(self.energy, svd_product(U, sigma, Vt), self.d, False)
-        sheet = sheet._replace(sigma=sigma)
-        return Quantities(sheet, self.depth, self.beta, self.gamma).free_energy()
-
-    def slope(self, x: Array, rank: int) -> Slope:
-        """The derivative at coordinates (p, k); at rank d - 1 that of F along the stratum."""
-        blocks = (self.section.points(x[i : i + _BLOCK]) for i in range(0, len(x), _BLOCK))
-        parts = [self.slope_of(W, rank) for W in blocks]
-        return Slope(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
-    def slope_of(self, W: Array, rank: int) -> Slope:
-        """:meth:`slope` at matrices (p, d, d), which need not lie in the section."""
-        d = self.d
-        U, sigma, Vt = SquareSVD.of(W, graded=True)
-        kept = np.arange(d) < rank
-        if rank < d:
-            sigma = np.where(kept, sigma, 0.0)
-            W = svd_product(U, sigma, Vt)
-        e = transpose(U) @ self.energy.gradient(W) @ transpose(Vt)
-        push, pull = self._forces(sigma, rank)
-        total = e.copy()
-        k = np.arange(d)
-        total[:, k, k] += pull - push
-        normal = e[:, -1, -1].copy()
-        if rank < d:
-            total[:, -1, -1] = 0.0
-        D = transpose(U)[:, None] @ self.section.directions @ transpose(Vt)[:, None]
-        sizes = frobenius(e) + np.linalg.norm(push, axis=1)
-        sizes += np.linalg.norm(pull, axis=1)
-        lengths = np.linalg.norm(self.section.directions, axis=(1, 2))
-        return Slope(
-            np.einsum("pij,pkij->pk", total, D),
-            frobenius(total) / np.maximum(sizes, np.finfo(float).tiny),
-            np.outer(sizes, lengths),
-            U,
-            sigma,
-            Vt,
-            normal,
-        )
-
-    def _forces(self, sigma: Array, rank: int) -> tuple[Array, Array]:
-        """∂S/∂σ/β and the derivative of the weight decay, 0 beyond the rank."""
-        kept = np.arange(self.d) < rank
-        zero = np.zeros_like(sigma)
-        push = zero
-        if self.depth > 1 and not math.isinf(self.beta):
-            t = signed_log_ratio(sigma[:, :, None], sigma[:, None, :])
-            layers = 1.0 if math.isinf(self.depth) else self.depth
-            push = np.where(kept, total_force(t, self.depth) / sigma / layers / self.beta, 0.0)
-        pull = zero
-        if self.gamma > 0:
-            pull = np.where(kept, self.gamma * sigma ** (2 / self.depth - 1), 0.0)
-        return push, pull
-
-    def bend(self, x: Array) -> Array:
-        """The second derivative at coordinates (p, k), (p, k, k), at full rank."""
-        W, D = self.section.points(x), self.section.directions
-        bend = np.asarray(self.energy.hessian(W[:, None], D))
-        sheet = Sheet.of(self.energy, W, self.d, False)
-        state = sheet.state(self.depth)
-        state = state._replace(U=sheet.U[:, None], sigma=sheet.sigma[:, None], Vt=sheet.Vt[:, None])
-        if self.depth == 1:
-            bend = bend + self.gamma * D
-        else:
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                curvature = thermal_curvature(state, self.beta, self.gamma)
-                bend = bend + apply_curvature(curvature, state, D)
-        return np.einsum("kij,plij->pkl", D, bend)
+def _entropic(sigma: Array, depth: float, beta: float) -> Array:
+    """-Hess S/β in the basis √K_kl u_k v_lᵀ: (p, d², d²)."""
+    d = sigma.shape[-1]
+    form, entropy = np.zeros((len(sigma), d, d, d, d)), entropy_hessian(sigma, depth)
+    k = np.arange(d)
+    form[:, k[:, None], k[:, None], k, k] = -entropy.radial / beta
+    for i, j in np.ndindex(d, d):
+        if i != j:
+            form[:, i, j, i, j] -= entropy.own[:, i, j] / beta
+            form[:, i, j, j, i] -= entropy.mixed[:, i, j] / beta
+    return form.reshape(-1, d * d, d * d)

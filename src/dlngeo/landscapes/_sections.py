@@ -20,14 +20,14 @@ from dlngeo._linalg import frobenius, svd
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A plane or a line through the d × d matrices, W = base + Σ_i x_i directions_i.
+    """A plane or a line through the m × n matrices, W = base + Σ_i x_i directions_i.
 
     Made by :meth:`entries`, :meth:`along`, :meth:`singular_values` or :meth:`through`.
 
     Attributes
     ----------
-    base : (d, d) array
-    directions : (k, d, d) array, k = 1 or 2
+    base : (m, n) array
+    directions : (k, m, n) array, k = 1 or 2
     names : tuple of k strings
         Of the coordinates: dimensions of arrays, labels of figures.
     """
@@ -38,8 +38,8 @@ class Section:
 
     def __repr__(self) -> str:
         kind = "line" if len(self.names) == 1 else "plane"
-        d = self.base.shape[0]
-        return f"Section({kind} of {', '.join(self.names)} through the {d} x {d} matrices)"
+        m, n = self.base.shape
+        return f"Section({kind} of {', '.join(self.names)} through the {m} x {n} matrices)"
 
     @classmethod
     def entries(cls, at: ArrayLike, axes: Sequence[tuple[int, int]]) -> Section:
@@ -52,13 +52,12 @@ class Section:
         >>> section.names, section.points([2.0, 0.5]).tolist()
         (('W_12', 'W_21'), [[1.0, 2.0], [0.5, 1.0]])
         """
-        base = _square(at, "at").copy()
-        d = len(base)
-        pairs = [_entry(axis, d) for axis in _one_or_two(axes, "axes")]
-        directions = np.zeros((len(pairs), d, d))
+        base = _matrix(at, "at").copy()
+        pairs = [_entry(axis, base.shape) for axis in _one_or_two(axes, "axes")]
+        directions = np.zeros((len(pairs), *base.shape))
         for direction, pair in zip(directions, pairs, strict=True):
             direction[pair], base[pair] = 1.0, 0.0
-        apart = "" if d < 10 else ","
+        apart = "" if max(base.shape) < 10 else ","
         return cls._of(base, directions, [f"W_{i + 1}{apart}{j + 1}" for i, j in pairs], "axes")
 
     @classmethod
@@ -77,8 +76,8 @@ class Section:
     def _along(
         cls, at: ArrayLike, items: Sequence[ArrayLike], names: Sequence[str], name: str
     ) -> Section:
-        base = _square(at, "at")
-        found = [_square(D, f"{name}[{i}]", len(base)) for i, D in enumerate(items)]
+        base = _matrix(at, "at")
+        found = [_matrix(D, f"{name}[{i}]", base.shape) for i, D in enumerate(items)]
         return cls._of(base, np.array(found), names, name)
 
     @classmethod
@@ -88,14 +87,13 @@ class Section:
         A negative one turns the sign of a singular vector. Where singular values of ``at`` are
         equal its frames are not determined: take :meth:`along` with u_k v_kᵀ of your own.
         """
-        W = _square(at, "at")
+        W = _matrix(at, "at")
         U, sigma, Vt = svd(W)
-        chosen = [
-            _checks.integer(k, "indices", 0, len(W) - 1) for k in _one_or_two(indices, "indices")
-        ]
+        last = sigma.size - 1
+        chosen = [_checks.integer(k, "indices", 0, last) for k in _one_or_two(indices, "indices")]
         directions = np.array([np.outer(U[:, k], Vt[k]) for k in chosen])
         base = W - np.tensordot(sigma[chosen], directions, axes=1)
-        if len(chosen) == len(W):
+        if len(chosen) == sigma.size:
             base = np.zeros_like(W)  # to rounding it is
         return cls._of(base, directions, [f"sigma_{k + 1}" for k in chosen], "indices")
 
@@ -105,8 +103,8 @@ class Section:
         points = _checks.sequence(matrices, "matrices")
         if len(points) not in (2, 3):
             raise ValueError(f"matrices must be two or three, not {len(points)}")
-        A = _square(points[0], "matrices[0]")
-        others = [_square(M, f"matrices[{i}]", len(A)) for i, M in enumerate(points) if i]
+        A = _matrix(points[0], "matrices[0]")
+        others = [_matrix(M, f"matrices[{i}]", A.shape) for i, M in enumerate(points) if i]
         return cls._of(A, np.array(others) - A, ["s", "t"][: len(others)], "matrices")
 
     @classmethod
@@ -121,21 +119,20 @@ class Section:
         return cls(base, directions, tuple(names))
 
     def points(self, coordinates: ArrayLike) -> Array:
-        """The matrices (..., d, d) at coordinates (..., k)."""
+        """The matrices (..., m, n) at coordinates (..., k)."""
         x = _checks.real_array(coordinates, "coordinates")
         if x.ndim < 1 or x.shape[-1] != len(self.names):
             raise ValueError(f"coordinates must have shape (..., {len(self.names)}), not {x.shape}")
         return np.asarray(self.base + np.tensordot(x, self.directions, axes=1))
 
     def coordinates(self, W: ArrayLike) -> Array:
-        """The coordinates (..., k) of the point of the section nearest to W (..., d, d)."""
-        d = len(self.base)
-        apart = _checks.matrix(W, shape=(d, d)) - self.base
+        """The coordinates (..., k) of the point of the section nearest to W (..., m, n)."""
+        apart = _checks.matrix(W, shape=self.base.shape) - self.base
         flat = self.directions.reshape(len(self.names), -1)
-        return np.asarray(apart.reshape(*apart.shape[:-2], d * d) @ np.linalg.pinv(flat))
+        return np.asarray(apart.reshape(*apart.shape[:-2], self.base.size) @ np.linalg.pinv(flat))
 
     def distance(self, W: ArrayLike) -> Array:
-        """The Frobenius distance of W (..., d, d) from the section."""
+        """The Frobenius distance of W (..., m, n) from the section."""
         near = self.points(self.coordinates(W))
         return np.asarray(frobenius(np.asarray(W) - near))
 
@@ -146,10 +143,25 @@ def determinants(section: Section, coordinates: Array) -> Array:
     return np.asarray(np.linalg.det(W / (float(np.abs(W).max(initial=0.0)) or 1.0)))
 
 
+def edges(section: Section, axes: tuple[Array, ...]) -> Array:
+    """:func:`determinants` on a grid; 0 where the section lies in det W = 0, 1 of rectangular W."""
+    if section.base.shape[0] != section.base.shape[1]:  # of lower rank at single points alone
+        return np.ones([x.size for x in axes])
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    det, W = determinants(section, grid), section.points(grid)
+    W = W / (float(np.abs(W).max(initial=0.0)) or 1.0)
+    rounding = 1e-14 * W.shape[-1] * np.linalg.norm(W, axis=-1).prod(axis=-1)  # Hadamard's bound
+    return np.where((np.abs(det) <= rounding).all(), 0.0, det)
+
+
+def reach(section: Section, axes: tuple[Array, ...]) -> float:
+    """The largest entry of a window's corners."""
+    corners = np.stack(np.meshgrid(*(x[[0, -1]] for x in axes), indexing="ij"), axis=-1)
+    return float(np.abs(section.points(corners)).max())
+
+
 def section_of(axes: Any, at: Any, shape: tuple[int, int] | None) -> Section:
     """What ``axes`` and ``at`` of :func:`~dlngeo.landscapes.plane` describe."""
-    if shape is not None and shape[0] != shape[1]:
-        raise ValueError(f"landscapes need square W; the energy's are {shape[0]} x {shape[1]}")
     if isinstance(axes, Section):
         if at is not None:
             raise ValueError("at must be None where axes is a Section, which has its base")
@@ -174,17 +186,17 @@ def _one_or_two(items: Any, name: str) -> tuple[Any, ...]:
     return found
 
 
-def _entry(value: Any, d: int) -> tuple[int, int]:
+def _entry(value: Any, shape: tuple[int, ...]) -> tuple[int, int]:
     pair = _checks.sequence(value, "axes", "entries (i, j) of W")
     if len(pair) != 2:
         raise ValueError(f"axes must hold entries (i, j) of W, not {_checks.shown(value)}")
-    i, j = (_checks.integer(k, "axes", 0, d - 1) for k in pair)
+    i, j = (_checks.integer(k, "axes", 0, size - 1) for k, size in zip(pair, shape, strict=True))
     return i, j
 
 
-def _square(value: ArrayLike, name: str, d: int | None = None) -> Array:
+def _matrix(value: ArrayLike, name: str, shape: tuple[int, ...] | None = None) -> Array:
     W = _checks.matrix(value, name)
-    if W.ndim != 2 or W.shape[0] != W.shape[1] or (d is not None and len(W) != d):
-        wanted = "one square matrix" if d is None else f"one {d} x {d} matrix"
+    if W.ndim != 2 or (shape is not None and W.shape != shape):
+        wanted = "one matrix" if shape is None else f"one {shape[0]} x {shape[1]} matrix"
         raise ValueError(f"{name} must be {wanted}; its shape is {W.shape}")
     return W

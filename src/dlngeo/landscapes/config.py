@@ -49,7 +49,8 @@ class Config:
     entries, directions, singular_values, through : list or None
         One of them: entries (i, j), counted from 0; matrices; indices of singular values of ``at``,
         counted from 0; two or three matrices. None of them: the entries (0, 1) and (1, 0).
-    at : (d, d) nested list or None
+    at : (m, n) nested list or None
+    widths : list of ints or None
         As for :func:`dlngeo.landscapes.plane`.
     n : int
     quantities : list of names
@@ -75,6 +76,7 @@ class Config:
     singular_values: list[int] | None = None
     through: list[list[list[float]]] | None = None
     at: list[list[float]] | None = None
+    widths: list[int] | None = None
     n: int = 200
     quantities: list[str] = dataclasses.field(default_factory=lambda: ["E", "S", "F"])
     flow_lines: int = 0
@@ -82,7 +84,7 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "energy", _plain.lists(self.energy))
-        for name in (*_NUMBERS, "extent", *_SECTIONS, "at", "quantities"):
+        for name in (*_NUMBERS, "extent", *_SECTIONS, "at", "widths", "quantities"):
             object.__setattr__(self, name, _plain.lists(getattr(self, name)))
         _checks.integer(self.n, "n", 2, 2**20)
         quantity_names(self.quantities)
@@ -131,7 +133,7 @@ class Config:
             self.build_energy(),
             depth=self.depth, beta=self.beta, weight_decay=self.weight_decay, kappa=self.kappa,
             axes=axes, at=at, extent=self.extent, n=n,
-            quantities=quantities,
+            quantities=quantities, widths=self.widths,
         )  # fmt: skip
 
     def replaced(self, **changes: Any) -> Config:
@@ -206,7 +208,6 @@ PRESETS: dict[str, Config] = {
         extent=[-1.5, 1.5],
         n=2001,
         quantities=["S", "F", "slope", "curvature"],
-        points=False,
     ),
 }
 

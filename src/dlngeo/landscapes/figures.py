@@ -15,8 +15,8 @@ from dlngeo._checks import Array
 from dlngeo._results.ensemble import Ensemble
 from dlngeo._results.trajectory import Trajectory
 from dlngeo.landscapes._drawing import axes_of, draw_points, plot
-from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape, one_number, shown
-from dlngeo.landscapes._quantities import Quantities, Sheet
+from dlngeo.landscapes._landscape import QUANTITIES, Landscape, named, one_number
+from dlngeo.landscapes._plane import quantities_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,8 @@ def draw_paths(
     ax : matplotlib Axes
     landscape : Landscape
         On a plane.
-    paths : Trajectory, Ensemble, or array (time, ..., d, d), as of ``metric.geodesic``; or several
+    paths : Trajectory, Ensemble, or array (time, ..., m, n), as of ``metric.geodesic``
+        Or a list of several.
     style
         Of the lines, as ``Axes.plot`` takes it.
     """
@@ -54,16 +55,18 @@ def draw_paths(
 
 
 def _matrices(paths: Any) -> list[Array]:
-    """Arrays (time, ..., d, d)."""
+    """Arrays (time, ..., m, n)."""
     if isinstance(paths, Trajectory):
         return [paths.W]
     if isinstance(paths, Ensemble):
         return [np.moveaxis(paths.W, 0, 1)]
-    if isinstance(paths, list | tuple) and paths and isinstance(paths[0], Trajectory | Ensemble):
-        return [W for path in paths for W in _matrices(path)]
+    if isinstance(paths, list | tuple) and paths:
+        first = paths[0]
+        if isinstance(first, Trajectory | Ensemble) or np.ndim(first) > 2:
+            return [W for path in paths for W in _matrices(path)]
     W = _checks.matrix(paths, "paths")
     if W.ndim < 3:
-        raise ValueError(f"paths must have shape (time, ..., d, d); its shape is {W.shape}")
+        raise ValueError(f"paths must have shape (time, ..., m, n); its shape is {W.shape}")
     return [W]
 
 
@@ -86,6 +89,21 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
     if len(landscape.coordinates) != 2:
         raise ValueError("flow lines are those of a plane; the landscape is on a line")
     depth, beta, decay = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
+    W = _starts(landscape, count)
+    if not len(W):
+        raise ValueError("no start of full rank, and the flow does not leave det W = 0")
+    end = _lasting(landscape, W) if time is None else _checks.positive(time, "time")
+    moments = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, 200)])
+    common: dict[str, Any] = {"depth": depth, "weight_decay": decay, "t_eval": moments}
+    if not np.isinf(beta):
+        common["widths"] = landscape.widths
+    if np.isinf(beta):
+        return flows.gradient_flow(landscape.energy, W, (0.0, end), **common)
+    return flows.free_energy_flow(landscape.energy, W, (0.0, end), beta=beta, **common)
+
+
+def _starts(landscape: Landscape, count: int) -> Array:
+    """The points (k, d, d) of a coarse grid that have full rank."""
     lines = [
         x[0] + (np.arange(count) + 0.5) / count * (x[-1] - x[0])
         for x in landscape.coordinates.values()
@@ -93,25 +111,24 @@ def flow_lines(landscape: Landscape, count: int = 5, *, time: float | None = Non
     W = landscape.section.points(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1))
     W = W.reshape(-1, *W.shape[-2:])
     sigma = np.linalg.svd(W, compute_uv=False)
-    W = W[sigma[:, -1] > 1e-3 * sigma[:, 0]]  # the flow does not leave the boundary
-    if not len(W):
-        raise ValueError("no start of full rank; take another count")
-    end = _lasting(landscape, W) if time is None else _checks.positive(time, "time")
-    moments = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, 200)])
-    common: dict[str, Any] = {"depth": depth, "weight_decay": decay, "t_eval": moments}
-    if np.isinf(beta):
-        return flows.gradient_flow(landscape.energy, W, (0.0, end), **common)
-    return flows.free_energy_flow(landscape.energy, W, (0.0, end), beta=beta, **common)
+    return np.asarray(W[sigma[:, -1] > 1e-3 * sigma[:, 0]])
 
 
 def _lasting(landscape: Landscape, W: Array) -> float:
-    """The time in which F falls by ten times its range, at the steepest quarter of the starts."""
+    """The time in which F falls by ten times its range, at the steepest quarter of the window."""
+    coarse = _starts(landscape, 6)  # few starts may all be where F is flat
+    W = coarse if len(coarse) else W
     numbers = (one_number(landscape, name) for name in ("depth", "beta", "weight_decay"))
-    sheet = Sheet.of(landscape.energy, W, W.shape[-1], False)
-    here = Quantities(sheet, *numbers)
-    F, rate = here.free_energy(), float(np.quantile(here.slope(), 0.75)) ** 2
-    range_ = float(np.ptp(F)) or abs(float(F[0])) or 1.0
-    return float(np.clip(10 * range_ / rate if rate > 0 else 1.0, 1e-6, 1e6))
+    with np.errstate(over="ignore", invalid="ignore"):
+        here = quantities_at(landscape, W)(*numbers)
+        F, slope = here.free_energy(), np.quantile(here.slope(), 0.75)
+        time = 10 * ((np.ptp(F) or abs(F[0]) or 1.0) / slope) / slope if slope > 0 else 1.0
+    if not 1e-100 <= time <= 1e100:
+        raise ValueError(
+            f"F falls within a time of {time:.3g}, no flow is followed so; take another unit of W, "
+            "or no flow lines"
+        )
+    return float(time)
 
 
 # --------------------------------------------------------------------- the figure of a study
@@ -122,24 +139,27 @@ def landscape_figure(
 ) -> Figure:
     """All quantities of a plane or a line; flow lines and points are drawn on F.
 
-    Of a plane at several depths and the like (:func:`chosen`), a row for each of them.
+    Of a plane at several depths, β, γ or κ a row for each, with its own points and flow lines.
     """
     from matplotlib.figure import Figure
 
-    names = list(landscape.values)
-    each = chosen(landscape)
+    names, line = list(landscape.values), len(landscape.coordinates) == 1
+    each = [("", landscape)] if line else rows_of(landscape, points and "F" in landscape.values)
     columns = min(3, len(names)) if len(names) != 4 else 2
     rows = math.ceil(len(names) / columns)
     if len(each) > 1:
         rows, columns = len(each), len(names)
     figure = Figure(figsize=(4.4 * columns, 3.7 * rows + 0.4), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    pairs = [(one, name, said) for said, one in each.items() for name in names]
+    lines: dict[tuple[Any, ...], Trajectory] = {}
+    pairs = [(one, name, said) for said, one in each for name in names]
     for axes, (one, name, said) in zip(panels, pairs, strict=False):
         plot(one, name, axes)
         axes.set_title(_title(name) + (f", {said}" if said else ""), fontsize=10)
-        if name == "F" and flow and len(landscape.coordinates) == 2:
-            draw_paths(axes, one, flow_lines(one, flow))
+        if name == "F" and flow and not line and len(_starts(one, flow)):
+            F = tuple(one.numbers[number] for number in QUANTITIES["F"][1])
+            lines[F] = lines[F] if F in lines else flow_lines(one, flow)
+            draw_paths(axes, one, lines[F])
         if name == "F" and points:
             draw_points(axes, one)
     for axes in panels[len(pairs) :]:
@@ -148,15 +168,17 @@ def landscape_figure(
     return figure
 
 
-def chosen(landscape: Landscape) -> dict[str, Landscape]:
-    """What contours can be drawn of, by what is chosen: a plane at each depth, β, γ and κ."""
-    if len(landscape.coordinates) == 1 or not landscape.sequences:
-        return {"": landscape}
-    found = {}
-    for numbers in itertools.product(*landscape.sequences.values()):
-        choice = dict(zip(landscape.sequences, map(float, numbers), strict=True))
-        said = ", ".join(f"{SYMBOLS[name]} = {shown(x)}" for name, x in choice.items())
-        found[said] = landscape.select(**choice)
+def rows_of(landscape: Landscape, points: bool = False) -> list[tuple[str, Landscape]]:
+    """What contours of a plane can be drawn of, and what is said of it: at one of each number."""
+    found = []
+    for case, each in landscape.cases.items():
+        if points:
+            _ = each.points  # found once, and then shared by all κ
+        several = each.sequences if "density" in each.values else {}
+        for values in itertools.product(*several.values()):
+            choice = dict(zip(several, map(float, values), strict=True))
+            said = ", ".join(words for words in (case, named(choice)) if words)
+            found.append((said, each.select(**choice)))
     return found
 
 

@@ -17,6 +17,7 @@ from dlngeo._store.files import held, require_folder, together, write_json
 from dlngeo._study import Argument, Option, Progress, Report
 from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape, headline
 from dlngeo.landscapes._points import Points
+from dlngeo.landscapes._sections import reach
 from dlngeo.landscapes.config import PRESETS, Config, preset, read, to_toml
 
 _SHOWN = 12  # points in the table
@@ -74,20 +75,18 @@ class Landscapes:
         begun = time.perf_counter()
         landscape = config.landscape()
         progress("landscape", 0.5)
-        single = not landscape.sequences
-        points = landscape.points if config.points and single else None
+        points = _points(landscape) if config.points else {}
         progress("landscape", 0.8)
         title = f"{self.name}: {headline(landscape)}"
         with held(out):
             self._write(config, landscape, points, title, out, begun)
         progress("landscape", 1.0)
-        rows = _rows(landscape, points)
-        columns = ("point", "rank", *landscape.section.names, "F", "distance")
+        columns, rows = _table(landscape, points)
         return Report(
             above=[title],
             columns=columns if rows else (),
             rows=rows,
-            below=[_verdict(landscape, points)],
+            below=_verdicts(config, landscape, points),
             files=self.FILES,
         )
 
@@ -110,7 +109,7 @@ class Landscapes:
         self,
         config: Config,
         landscape: Landscape,
-        points: Points | None,
+        points: dict[str, Points],
         title: str,
         out: Path,
         begun: float,
@@ -118,9 +117,8 @@ class Landscapes:
         from dlngeo._figures import save
         from dlngeo.landscapes.figures import landscape_figure  # and Matplotlib
 
-        single = not landscape.sequences
-        flow = config.flow_lines if single else 0
-        figure = landscape_figure(landscape, title, flow=flow, points=points is not None)
+        flow = config.flow_lines
+        figure = landscape_figure(landscape, title, flow=flow, points=bool(points))
         with together(out, last="summary.json") as draft:
             save(figure, draft / "landscape.png")
             arrays = {**landscape.coordinates, **landscape.sequences, **landscape.values}
@@ -131,8 +129,14 @@ class Landscapes:
             )
 
 
+def _points(landscape: Landscape) -> dict[str, Points]:
+    """The points of each case; none of too many cases, nor of rectangular W."""
+    cases = landscape.cases if landscape.plain and len(landscape.cases) <= _ROWS else {}
+    return {said: one.points for said, one in cases.items()}
+
+
 def _summary(
-    name: str, config: Config, landscape: Landscape, points: Points | None, begun: float
+    name: str, config: Config, landscape: Landscape, points: dict[str, Points], begun: float
 ) -> dict[str, object]:
     """What is reported, ready for JSON; NaN and infinity become strings."""
     ranges = {
@@ -146,47 +150,82 @@ def _summary(
     }
     report: dict[str, object] = {**numerics(), "run": name, "config": dataclasses.asdict(config)}
     report["quantities"] = ranges
-    if points is not None:
-        report["minimisers"] = points.message
-        report["points"] = [
+    if "" in points:
+        report |= _found(points[""])
+    elif points:
+        numbers = [
+            {name: one.numbers[name] for name in landscape.sequences if name != "kappa"}
+            for one in landscape.cases.values()
+        ]
+        report["cases"] = [
+            at | _found(each) for at, each in zip(numbers, points.values(), strict=True)
+        ]
+    report["total_seconds"] = time.perf_counter() - begun
+    return {key: jsonable(value) for key, value in report.items()}
+
+
+def _found(points: Points) -> dict[str, object]:
+    """The points of one case."""
+    return {
+        "minimisers": points.message,
+        "points": [
             {
                 "kind": kind, "rank": int(points.rank[i]), "W": points.W[i],
                 "coordinates": points.coordinates[i], "F": points.value[i],
                 "distance": points.distance[i], "stationary": bool(points.stationary[i]),
+                "index": int(points.index[i]), "zeros": int(points.zeros[i]),
+                "across": int(points.across[i]),
             }
             for i, kind in enumerate(points.kind)
-        ]  # fmt: skip
-    report["total_seconds"] = time.perf_counter() - begun
-    return {key: jsonable(value) for key, value in report.items()}
+        ],
+    }  # fmt: skip
 
 
 def _require_rows(config: Config) -> None:
     """Refuse, before all is computed, a plane at more numbers than a figure has rows."""
     few = config.replaced(n=2, quantities=["E"]).landscape()
-    count = math.prod(x.size for x in few.sequences.values())
+    felt = {
+        k: x for k, x in few.sequences.items() if k != "kappa" or "density" in config.quantities
+    }
+    count = math.prod(x.size for x in felt.values())
     if len(few.coordinates) == 2 and count > _ROWS:
-        names = ", ".join(few.sequences)
+        names = ", ".join(felt)
         raise ValueError(f"{names} must make {_ROWS} rows of a plane's figure at most, not {count}")
 
 
-def _rows(landscape: Landscape, points: Points | None) -> list[list[str]]:
-    if points is None:
-        return []
-    sizes = np.array([np.abs(x).max() for x in landscape.coordinates.values()])
-    places = np.where(np.abs(points.coordinates) <= 1e-13 * sizes, 0.0, points.coordinates)
-    return [
-        [
-            kind, str(points.rank[i]), *(f"{x:.6g}" for x in places[i]),
-            f"{points.value[i]:.8g}", f"{points.distance[i]:.2g}",
-        ]
-        for i, kind in enumerate(points.kind[:_SHOWN])
-    ]  # fmt: skip
+def _table(
+    landscape: Landscape, points: dict[str, Points]
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The table of all points and its columns; a row with what is said of it heads each case."""
+    columns = ("point", "rank", *landscape.section.names, "F", "distance", "index")
+    axes, rows = tuple(landscape.coordinates.values()), []
+    sizes, size = np.array([np.abs(x).max() for x in axes]), reach(landscape.section, axes)
+    for said, found in points.items():
+        if said and found.kind:
+            rows.append([said] + [""] * (len(columns) - 1))
+        places = np.where(np.abs(found.coordinates) <= 1e-13 * sizes, 0.0, found.coordinates)
+        apart = np.where(found.distance <= 1e-13 * size, 0.0, found.distance)
+        for i, kind in enumerate(found.kind[:_SHOWN]):
+            numbers = [*(f"{x:.6g}" for x in places[i]), f"{found.value[i]:.8g}"]
+            rows.append([kind, str(found.rank[i]), *numbers, f"{apart[i]:.2g}", _type(found, i)])
+    return columns, rows
 
 
-def _verdict(landscape: Landscape, points: Points | None) -> str:
-    if points is None:
-        several = " and ".join(landscape.sequences)
-        why = f", of several {several}; ask for one to find them" if several else ""
-        return f"No points were looked for{why}."
-    more = len(points.kind) - _SHOWN
-    return points.message + (f"; {more} more points in summary.json" if more > 0 else "")
+def _type(points: Points, i: int) -> str:
+    """The index of a point, in brackets how many zeros there are; and how F leaves det W = 0."""
+    index, zeros = int(points.index[i]), int(points.zeros[i])
+    said = "-" if index < 0 else f"{index} ({zeros})" if zeros else f"{index}"
+    return said + {0: "", 1: " rises", -1: " falls"}[int(points.across[i])]
+
+
+def _verdicts(config: Config, landscape: Landscape, points: dict[str, Points]) -> list[str]:
+    if not points:
+        many = f" at more than {_ROWS} depths, β and γ" if config.points else ""
+        why = many if landscape.plain else " of W that is not square, or other hidden widths"
+        return [f"No points were looked for{why}."]
+    said = []
+    for case, found in points.items():
+        more = len(found.kind) - _SHOWN
+        tail = f"; {more} more points in summary.json" if more > 0 else ""
+        said.append((f"{case}: " if case else "") + found.message + tail)
+    return said

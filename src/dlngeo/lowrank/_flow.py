@@ -95,7 +95,8 @@ def flow(
     which is that of every balanced network whose hidden layers are no narrower than r. A run ends
     as failed where σ_r reaches zero, which takes finite time at depths below 2. With ``scale`` a
     trajectory has zeros for directions that are not up, ``stats`` counts ``births`` and ``deaths``,
-    and the times when directions come up are approximate: what is not up turns with E' at once.
+    and the times when directions come up are approximate: what is not up turns with E' at once, so
+    where all directions of a square W come up the sign of its determinant may not be the flow's.
     Source: Menon, (3.5), (4.11), (4.21).
 
     Examples

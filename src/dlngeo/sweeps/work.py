@@ -150,13 +150,15 @@ def chunk_size(study: Study, workers: int) -> int:
     Paths of one cell take some time together and some time each; both are told by more and more
     paths of the first cell, and two other cells say how much it differs. What paths take together
     is no more than half of a chunk's time. Time is the processor's: a machine that is busy now may
-    be free later.
+    be free later. Where all runs seem to take less than the longest chunk, that is enough.
     """
     compute(study, 0, 0)  # compiled, read and imported once for all
     count, now, size = 1, *_timed(study, 0, 1)
     fewer, before, one = 0, 0.0, now
     # Twice at least, and until it shows what paths take each: together is the most of it for a few.
     while count < study.paths and (fewer == 0 or now < max(_PROBE, min(2 * one, _ENOUGH))):
+        if fewer and now * study.runs < _LONG * count:
+            break
         more = 4 if now < _ENOUGH else 2
         fewer, before, count = count, now, min(more * count, study.paths)
         now, size = _timed(study, 0, count)

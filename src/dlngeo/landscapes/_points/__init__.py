@@ -2,31 +2,37 @@
 
 Critical points of full rank are zeros of the derivative of F along the section, found by Newton's
 method from every cell of the grid in which all its components change sign. Those of rank d - 1
-(:mod:`dlngeo.landscapes._boundary`) lie on det W = 0, where F has an edge. The minimisers are those
+(``boundary.py``) lie on det W = 0, where F has an edge. The minimisers are those
 of F over all matrices, of :func:`dlngeo.entropy.minimise_free_energy`.
+
+The index of a point says how F lies around it in all directions: how many eigenvalues of Hess F
+relative to g^N are negative, along the matrices of its rank.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from dlngeo._checks import Array
+from dlngeo._linalg import singular_values
 from dlngeo.energies import Energy
 from dlngeo.entropy import minimise_free_energy
-from dlngeo.landscapes._boundary import edge_points
-from dlngeo.landscapes._quantities import Restriction
-from dlngeo.landscapes._sections import Section, determinants
+from dlngeo.landscapes._points.boundary import across, edge_points
+from dlngeo.landscapes._points.index import ZERO, indices, near_zero
+from dlngeo.landscapes._points.restriction import Restriction
+from dlngeo.landscapes._points.search import inner_points
+from dlngeo.landscapes._sections import Section, edges, reach
 
-_FLAT = 1e-7  # a second derivative below this, relative to the largest, counts as zero
-_ZERO = 1e-8  # and a gradient relative to its terms
 _ALIKE = 1e-13  # relative to the largest entry, points this close are apart by rounding alone
-_MOST = 400  # cells that Newton's method starts from
+BESIDE = 1e-6  # so far from the section, relative to the window's reach, is on it
+_EMPTY = 1e-9  # where F is smooth, so small a singular value for none
 
 
-class Points(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Points:
     """Points that stand out, k of them, minimisers first.
 
     Critical points closer together than the grid's cells, or in a cell with a matrix of rank d - 2,
@@ -47,6 +53,16 @@ class Points(NamedTuple):
         From the section: 0 but for minimisers.
     stationary : (k,) array of bool
         Whether the gradient of F vanishes in all directions, at rank d - 1 in those of the stratum.
+    index : (k,) array of int
+        Where it does, how many eigenvalues of Hess F relative to g^N are negative: of d² where the
+        rank is d, of d² - 1, along the stratum, where it is d - 1. Elsewhere -1.
+    zeros : (k,) array of int
+        How many are zero, along symmetries of F and valleys: below 1e-7 when the basis is scaled
+        so that the terms of each diagonal entry have sum 1. They count for no index; -1 as there.
+    across : (k,) array of int
+        At rank d - 1, whether F rises (1) or falls (-1) on leaving the stratum, to both sides of
+        det W = 0. 0: to one side each, or not told, as at depth < 2; and at other ranks. At depth
+        above 2 the index among all d² directions is one more where F falls.
     message : str
         What the search for minimisers answered.
     """
@@ -58,6 +74,9 @@ class Points(NamedTuple):
     value: Array
     distance: Array
     stationary: Array
+    index: Array
+    zeros: Array
+    across: Array
     message: str
 
     def __repr__(self) -> str:
@@ -80,17 +99,22 @@ def points_on(
     F = Restriction(energy, section, depth, beta, decay)
     minimisers, ranks, message = _minimisers(F)
     places, apart = section.coordinates(minimisers), section.distance(minimisers)
-    on = apart <= 1e-6 * (1 + np.abs(minimisers).max(axis=(1, 2), initial=0.0))
-    kept = _critical(F, axes, places[on])
+    kept = _critical(F, axes, places[apart <= BESIDE * reach(section, axes)])
     x = np.reshape([point[0] for point in kept], (-1, len(axes)))
     W = np.concatenate([minimisers, section.points(x)])
     rank = np.concatenate([ranks, np.array([point[1] for point in kept], dtype=int)])
-    value, still = np.zeros(len(W)), np.ones(len(W), dtype=bool)
+    value, still, leaving = np.zeros(len(W)), np.ones(len(W), dtype=bool), np.zeros(len(W), int)
     for r in set(rank.tolist()):
-        here = rank == r
-        value[here] = F.value(W[here], r)
-        still[here] = F.slope_of(W[here], r).relative <= _ZERO
+        here, felt = rank == r, F.d if F.smooth else r
+        value[here] = F.value(W[here], felt)
+        slope = F.slope_of(W[here], felt)
+        still[here] = slope.relative <= ZERO
+        if F.smooth:
+            still[here] |= near_zero(F, axes, W[here], slope.size)
+        elif r == F.d - 1:
+            leaving[here] = across(F, slope)
     still[: len(minimisers)] = True
+    index, zeros = indices(F, W, rank, still)
     return Points(
         W=W,
         coordinates=np.concatenate([places, x]),
@@ -99,6 +123,9 @@ def points_on(
         value=value,
         distance=np.concatenate([apart, np.zeros(len(kept))]),
         stationary=still,
+        index=index,
+        zeros=zeros,
+        across=leaving,
         message=message,
     )
 
@@ -107,9 +134,15 @@ def _critical(
     F: Restriction, axes: tuple[Array, ...], known: Array
 ) -> list[tuple[Array, int, str]]:
     """Coordinates, rank and kind of the section's critical points, but those known, each once."""
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    det = determinants(F.section, grid)
-    found = [(x, F.d, kind) for x, kind in _inner(F, axes, grid, det)]
+    grid, det = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1), edges(F.section, axes)
+    singular = F.d > 1 and F.depth < math.inf and not F.smooth and not det.any()
+    rank = F.d - 1 if singular else F.d
+    inner = inner_points(F, axes, grid, det, rank)
+    found = [(x, rank, kind) for x, kind in inner]
+    if F.smooth and inner:
+        sigma = singular_values(F.section.points(np.array([x for x, _ in inner])))
+        ranks = (sigma > _EMPTY * sigma[:, :1]).sum(axis=1).tolist()
+        found = [(x, own, kind) for (x, kind), own in zip(inner, ranks, strict=True)]
     found += [(x, F.d - 1, kind) for x, kind in edge_points(F, axes, det)]
     kept: list[tuple[Array, int, str]] = []
     sizes = np.array([x[-1] - x[0] for x in axes])
@@ -135,72 +168,6 @@ def _minimisers(F: Restriction) -> tuple[Array, Array, str]:
     except RuntimeError as error:
         return *none, str(error)
     return found.points, found.ranks, found.message
-
-
-# ------------------------------------------------------------------------ at full rank
-
-
-def _inner(
-    F: Restriction, axes: tuple[Array, ...], grid: Array, det: Array
-) -> list[tuple[Array, str]]:
-    """The zeros of F's derivative along the section, and their kinds."""
-    count = len(axes)
-    found = F.slope(grid.reshape(-1, count), F.d)
-    slope = np.where(np.abs(found.along) <= 1e-14 * found.terms, 0.0, found.along)
-    slope = slope.reshape(grid.shape)
-    cells = np.isfinite(_corners(det)).all(axis=0)
-    signs = _corners(np.sign(det))
-    cells &= (signs == signs[0]).all(axis=0) & (signs[0] != 0)
-    cells &= _corners((slope != 0).any(axis=-1)).any(axis=0)  # else F is constant there
-    for i in range(count):
-        corners = _corners(slope[..., i])
-        cells &= np.isfinite(corners).all(axis=0)
-        cells &= (corners.min(axis=0) <= 0) & (corners.max(axis=0) >= 0)
-    centres = _corners(grid).mean(axis=0)[cells]
-    if not len(centres):
-        return []
-    step = np.array([float(np.diff(x).max()) for x in axes])
-    x = _newton(F, centres[:: 1 + len(centres) // _MOST], 2 * step)
-    inside = np.all([(a[0] <= v) & (v <= a[-1]) for a, v in zip(axes, x.T, strict=True)], axis=0)
-    x = x[inside]
-    if not len(x):
-        return []
-    end = F.slope(x, F.d)
-    x = x[(np.abs(end.along) <= _ZERO * end.terms).all(axis=1)]
-    return [(point, _kind(bend)) for point, bend in zip(x, F.bend(x), strict=True)]
-
-
-def _corners(values: Array) -> Array:
-    """The values at the corners of each cell, corners first; along the first one or two axes."""
-    rows = np.stack([values[:-1], values[1:]])
-    if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
-        return rows
-    return np.concatenate([rows[:, :, :-1], rows[:, :, 1:]])
-
-
-def _newton(F: Restriction, x: Array, longest: Array) -> Array:
-    """Newton's method from each point, its steps no longer than ``longest``."""
-    for _ in range(40):
-        slope, bend = F.slope(x, F.d).along, F.bend(x)
-        good = np.isfinite(slope).all(axis=1) & np.isfinite(bend).all(axis=(1, 2))
-        x, slope, bend = x[good], slope[good], bend[good]
-        if not len(x):
-            break
-        step = -(np.linalg.pinv(bend, rcond=1e-9, hermitian=True) @ slope[:, :, None])[..., 0]
-        share = np.abs(step / longest).max(axis=1)
-        x = x + step / np.maximum(share, 1.0)[:, None]
-        if share.max() <= 1e-12:
-            break
-    return x
-
-
-def _kind(bend: Array) -> str:
-    size = np.sqrt(np.abs(np.diagonal(bend)))
-    size = np.where(size > 0, size, 1.0)
-    values = np.linalg.eigvalsh(bend / np.outer(size, size))
-    if (np.abs(values) <= _FLAT * max(1e-300, float(np.abs(values).max()))).any():
-        return "flat"
-    return "minimum" if values[0] > 0 else "maximum" if values[-1] < 0 else "saddle"
 
 
 def _near(x: Array, others: Array, width: Array) -> bool:

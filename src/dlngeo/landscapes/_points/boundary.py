@@ -13,8 +13,10 @@ import math
 import numpy as np
 
 from dlngeo._checks import Array
-from dlngeo.landscapes._quantities import Restriction, Slope
+from dlngeo.landscapes._points.restriction import Restriction, Slope
 from dlngeo.landscapes._sections import determinants
+
+_FLAT = 1e-7  # relative to its terms, a rise below this is none
 
 
 def edge_points(F: Restriction, axes: tuple[Array, ...], det: Array) -> list[tuple[Array, str]]:
@@ -24,7 +26,7 @@ def edge_points(F: Restriction, axes: tuple[Array, ...], det: Array) -> list[tup
     if len(axes) == 1:
         ends = np.array([[axes[0][i], axes[0][i + 1]] for i in np.flatnonzero(_crossed(det, 0))])
         x = _roots(F, ends[:, :1], ends[:, 1:]) if len(ends) else np.zeros((0, 1))
-        signs = _across(F, F.slope(x, F.d - 1)) if len(x) else np.zeros(0)
+        signs = across(F, F.slope(x, F.d - 1)) if len(x) else np.zeros(0)
         return [
             (point, "minimum" if sign > 0 else "maximum")
             for point, sign in zip(x, signs, strict=True)
@@ -109,7 +111,7 @@ def _critical(F: Restriction, start: Array, end: Array) -> list[tuple[Array, str
     x = _projected(F, start + (0.5 * (low + high))[:, None] * (end - start))
     rise, terms = _rise(F, x, chord)
     flat = np.abs(rise) <= 1e-6 * terms  # else it jumps: a piece leads from one curve to another
-    signs = np.where(flat, _across(F, F.slope(x, F.d - 1)), 0)
+    signs = np.where(flat, across(F, F.slope(x, F.d - 1)), 0)
     kinds = {(True, 1): "minimum", (False, -1): "maximum"}
     return [
         (point, kinds.get((bool(up), int(sign)), "saddle"))
@@ -151,11 +153,12 @@ def _projected(F: Restriction, x: Array) -> Array:
     return x
 
 
-def _across(F: Restriction, slope: Slope) -> Array:
-    """1 where F rises from the edge to both sides, -1 where it falls, 0 where it does neither."""
+def across(F: Restriction, slope: Slope) -> Array:
+    """1 where F rises from the edge to both sides, -1 where it falls, 0 where neither is told."""
     sigma = slope.sigma[:, : F.d - 1]
     force = (sigma ** (-2 / F.depth)).sum(axis=1) / F.beta
-    edge = 0.5 * (F.gamma * F.depth - force)
-    flat = np.abs(edge) <= (np.abs(slope.normal) if F.depth == 2 else 0.0)
-    flat |= sigma[:, -1] == 0  # of rank d - 2
+    pull = F.gamma * F.depth
+    edge = 0.5 * (pull - force)
+    flat = np.abs(edge) <= (np.abs(slope.normal) if F.depth == 2 else 0.0) + _FLAT * (pull + force)
+    flat |= (sigma == 0).any(axis=1) | (F.depth < 2)  # of rank d - 2; or σ_d is felt more
     return np.where(flat, 0, np.sign(edge)).astype(int)
