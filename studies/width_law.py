@@ -1,4 +1,4 @@
-"""The law of large width at any κ, from its equilibrium problem.
+"""The law of large width at any κ: the library's at κ ≥ ½, by collocation below.
 
 For E = ½ Tr WᵀW the gas of x = βσ²/d has, θ = 1/N and t = 2κ - 1, the density e^{-d² I/(2κ)},
 
@@ -8,13 +8,10 @@ positive definite as t > -1; of β only x knows. Its minimiser μ has, where it 
 
     x = ⨍ [x/(x - y) + tθ x^θ/(x^θ - y^θ)] dμ(y),
 
-an equation of Wiener and Hopf in log x with the symbol K(s) = π cot πs + tπ cot πNs. With P free of
-zeros and poles in Re s ≥ 0, growing like √s, P(s) P(-s) = s K(s), a law that begins at x = 0 has
-
-    ∫ x^s dμ = L^s P(0) / ((1 + s) P(s)),  L = P(0) P(1)  its upper edge,  P(0)² = 1 + t/N.
-
-For κ ≥ ½ this is μ. For κ < ½, N > 1, the zeros of K nearest to 0 are no longer real, the formula's
-density changes sign near x = 0, and μ begins at a > 0: it is then computed by collocation.
+an equation of Wiener and Hopf in log x with the symbol K(s) = π cot πs + tπ cot πNs. Where μ begins
+at x = 0, ``equilibrium.limit_moments`` and its neighbours have its solution, at κ ≥ ½. For κ < ½,
+N > 1, the zeros of K nearest to 0 are no longer real, that formula's density changes sign near
+x = 0, and μ begins at a > 0: it is then computed by collocation.
 """
 
 from __future__ import annotations
@@ -26,9 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-TERMS = 600  # of the series of the density, for each root in (0, 1)
+import dlngeo as dln
+
 NODES = 80  # of the collocation
-_LOG_Y = np.arange(-50.0, 60.0, 0.1)
 
 
 class Law(NamedTuple):
@@ -46,65 +43,18 @@ class Law(NamedTuple):
 
 @functools.cache
 def law(depth: float, kappa: float) -> Law:
-    """The law of x = βσ²/d; whole depths, κ > 0, not just below ½."""
-    if not (kappa > 0 and depth >= 1 and float(depth).is_integer()):
-        raise ValueError(f"depth must be whole and kappa positive, not {depth:g} and {kappa:g}")
-    if depth == 1 or kappa == 0.5:  # Marchenko and Pastur
-        depth, kappa, stretch = 1.0, 0.5, kappa if depth == 1 else 0.5
-        first = _touching(depth, kappa)
-        return Law(
-            0.0,
-            2 * stretch * first.high,
-            first.moments * (2 * stretch) ** np.arange(5),
-            lambda x: first.density(np.asarray(x) / (2 * stretch)) / (2 * stretch),
-            first.scale / (2 * stretch),
-        )
-    return _touching(depth, kappa) if kappa > 0.5 else _apart(depth, kappa)
-
-
-def symbol_factor(s: Any, depth: float, kappa: float) -> Any:
-    r"""P(s), s ≥ 0: log P(s) = (s/π) ∫_0^∞ log(πy coth πy + tπy coth πNy) dy/(s² + y²)."""
-    s, y, t = np.asarray(s, dtype=float), np.exp(_LOG_Y), 2 * kappa - 1
-    known = 0.5 * np.log1p(y * y)  # of √(1 + s)
-    rest = np.log(np.pi * y * (1 / np.tanh(np.pi * y) + t / np.tanh(np.pi * depth * y))) - known
-    nodes = s[..., None] * y / (s[..., None] ** 2 + y * y)
-    value = np.sqrt(1 + s) * np.exp((nodes @ rest) * 0.1 / np.pi)
-    return np.where(s == 0, np.sqrt(1 + t / depth), value)[()]
-
-
-def _roots(depth: int, t: float) -> Any:
-    """The zeros of K in (0, 1): one between any two poles, for K falls. Its period is 1."""
-
-    def numerator(s: float) -> float:
-        pi = np.pi
-        return (1 + t) * np.sin(pi * (depth + 1) * s) + (1 - t) * np.sin(pi * (depth - 1) * s)
-
-    tiny = 1e-9
-    return np.array([brentq(numerator, (k + tiny) / depth, (k + 1 - tiny) / depth, xtol=1e-15)
-                     for k in range(depth)])  # fmt: skip
-
-
-def _touching(depth: float, kappa: float) -> Law:
-    t = 2 * kappa - 1
-    zero, one = symbol_factor(np.array([0.0, 1.0]), depth, kappa)
-    high, k = zero * one, np.arange(5)
-    moments = high**k * zero / ((1 + k) * symbol_factor(k, depth, kappa))
-    own = _roots(int(depth), t)
-    roots = (own + np.arange(TERMS)[:, None]).ravel()
-    one_bend, other = (np.pi / np.sin(np.pi * n * own) for n in (1, depth))
-    bend = one_bend**2 + t * depth * other**2  # -K'
-    factor = np.concatenate([symbol_factor(part, depth, kappa) for part in np.split(roots, 100)])
-    weight = zero * factor / ((1 - roots) * roots * np.tile(bend, TERMS))
-
-    def density(x: Any) -> Any:
-        x = np.asarray(x, dtype=float)
-        inside = (x > 0) & (x < high)
-        share = np.log(x[inside] / high)
-        answer = np.zeros(x.shape)
-        answer[inside] = np.array([weight @ np.exp((roots - 1) * u) for u in share]) / high
-        return answer
-
-    return Law(0.0, high, moments, density, np.cbrt(4 * zero**2 / (1 + t)) / high)
+    """The law of x = βσ²/d; κ > 0, not just below ½."""
+    if not (kappa > 0 and depth >= 1):
+        raise ValueError(f"kappa must be positive and depth >= 1, not {kappa:g} and {depth:g}")
+    if kappa < 0.5 and depth > 1:
+        return _apart(depth, kappa)
+    of = dln.equilibrium
+    return Law(
+        *of.limit_support(depth, kappa=kappa),
+        of.limit_moments(depth, 4, kappa=kappa),
+        lambda x: of.limit_density(x, depth, kappa=kappa),
+        of.limit_edge_scale(depth, kappa=kappa),
+    )
 
 
 def _apart(depth: float, kappa: float) -> Law:

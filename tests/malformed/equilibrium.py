@@ -34,14 +34,15 @@ def entries() -> dict[str, Call]:
         "callback": function(lambda count, sigma: None, none=True),
         "rng": rng(),
     }
+    wide: Call = {"depth": depth(2, infinite=True), "kappa": number(2.0)}
     return {
         "equilibrium.limit_density": {
             "x": vector([0.5, 1.0], negative=True, scalar=True, empty=True),
-            "depth": depth(2, infinite=True),
+            **wide,
         },
-        "equilibrium.limit_edge_scale": {"depth": depth(2, infinite=True)},
-        "equilibrium.limit_moments": {"depth": depth(2, infinite=True), "n": integer(2, 0)},
-        "equilibrium.limit_support": {"depth": depth(2, infinite=True)},
+        "equilibrium.limit_edge_scale": wide,
+        "equilibrium.limit_moments": wide | {"n": integer(2, 0)},
+        "equilibrium.limit_support": wide,
         "equilibrium.mean_square": {
             "d": integer(2),
             "depth": depth(2),

@@ -41,6 +41,13 @@ def test_sweep_prints_a_row_a_cell_and_goes_on(call, file, capsys):
     assert "seed = 0, not 11" in only_line(capsys)
 
 
+def test_a_study_without_a_number_for_each_run_has_a_table_of_cells(call, file, capsys):
+    file.write_text(study(observables=["singular_values", "status"]).to_toml())
+    assert call("sweep", file) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "" and "│ 2     │ 0.1   │\n" in captured.out
+
+
 def test_show_draws_means_or_the_study_s_own_figure(call, file, capsys, tmp_path):
     assert call("sweep", file, "--out", "store", "--chunk", 10) == 0
     capsys.readouterr()

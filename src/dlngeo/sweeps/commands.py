@@ -146,11 +146,11 @@ def report(
     """The table: a row for each cell, with means over its paths."""
     axes, scalars = _axes(data), _scalars(data)
     scalars, hidden = scalars[:_COLUMNS], ", ".join(scalars[_COLUMNS:])
-    read = data[scalars].load()  # once, not cell by cell
+    data = data.assign({name: data[name].load() for name in scalars})  # once, not cell by cell
     rows = []
     cells = list(itertools.product(*(range(data.sizes[axis]) for axis in axes)))
     for place in cells[:_ROWS]:
-        cell = read[dict(zip(axes, place, strict=True))]
+        cell = data[dict(zip(axes, place, strict=True))]
         labels = [_number(cell[axis].item()) if axis in cell.coords else "" for axis in axes]
         rows.append([*labels, *(_mean(cell[one]) for one in scalars)])
     finished, runs = data.attrs["finished"], data.attrs["runs"]
