@@ -24,6 +24,7 @@ RANK = 20
 SHRINKAGE = 5.0  # ratings that a bias of zero counts for
 WORSE = 1.06  # times the least error of validation, where a run ends
 STARS = (1.0, 5.0)
+SHADES = ("#999999", "#000000", "#c77f1a")
 TITLES = {"slope": "start along the slope, growing", "random": "start in random directions"}
 
 
@@ -126,7 +127,7 @@ def errors(runs: Any) -> Any:
     begin = None if grown else dln.lowrank.random_start(shape, RANK, scale=scale, rng=seed)
     run = dln.lowrank.flow(
         runs.energy, begin, (0, 1e9), depth=runs.depth, rank=RANK, scale=scale if grown else None,
-        rtol=1e-3, gtol=0, max_steps=2000, callback=look,
+        rtol=1e-6, gtol=0, max_steps=2000, callback=look,
     )  # fmt: skip
     steps = np.array(path)
     stopped = steps[np.argmin(steps[:, 0])]
@@ -135,42 +136,35 @@ def errors(runs: Any) -> Any:
     return np.tile(row, (len(runs.status), 1))
 
 
-def summary(ds: Any) -> Any:
-    """Mean over splits, and its standard error, of each column."""
-    rows = ds["errors"].isel(path=0)
-    return rows.mean("seed"), rows.std("seed", ddof=1) / np.sqrt(ds.seed.size)
-
-
 def draw(ds: Any) -> Figure:
-    """The gain over biases by the share of ratings seen, for each depth and scale, two starts."""
+    """The gain over biases by the scale of the start, for each depth and start, at two shares."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    shades, lines = ("#999999", "#000000", "#1b6f8a", "#c77f1a"), ("-.", "-", "--", ":")
     rows = ds["errors"].isel(path=0)
     gains = rows[..., 1] - rows[..., 0]
     several = figure.subplots(1, ds.start.size, sharey=True)
     for axes, start in zip(several, ds.start.values, strict=True):
-        for scale, shade, line in zip(ds.scale.values, shades, lines, strict=False):
-            for depth, mark in zip(ds.depth.values, "os^", strict=False):
-                some = gains.sel(start=start, scale=scale, depth=depth)
+        for depth, shade, mark in zip(ds.depth.values, SHADES, "os^", strict=False):
+            for share, line in zip(ds.share.values[::-1], ("-", "--"), strict=False):
+                some = gains.sel(start=start, depth=depth, share=share)
                 axes.errorbar(
-                    100 * ds.share, some.mean("seed"), some.std("seed", ddof=1) / ds.seed.size**0.5,
+                    ds.scale, some.mean("seed"), some.std("seed", ddof=1) / ds.seed.size**0.5,
                     marker=mark, ms=4, ls=line, lw=1, color=shade, mfc="none",
-                    label=f"N = {depth:g}, scale {scale:g}",
+                    label=f"N = {depth:g}, {share:.0%} seen",
                 )  # fmt: skip
         axes.axhline(0, color="#777777", lw=0.6)
-        axes.set(xlabel="ratings seen, % of all", title=TITLES[start])
+        axes.set(xlabel="scale of the start", xscale="log", title=TITLES[start])
     several[0].set_ylabel("RMSE less that of biases")
-    several[-1].legend(fontsize=6, ncols=2, loc="upper left")
+    several[-1].legend(fontsize=7, loc="lower right")
     return figure
 
 
 def report(ds: Any) -> None:
     """Print errors with standard errors over splits, and the paired gain over biases."""
-    mean, error = summary(ds)
+    first = ds["errors"].isel(path=0, start=0, scale=0, depth=0)[..., 0]
     for share in ds.share.values:
-        said = mean.sel(share=share).values.reshape(-1, len(COLUMNS))[0, 0]
-        spread = error.sel(share=share).values.reshape(-1, len(COLUMNS))[0, 0]
-        print(f"{share:g} of the ratings: biases {said:.4f} ± {spread:.4f}")
+        said = first.sel(share=share).values
+        spread = said.std(ddof=1) / said.size**0.5
+        print(f"{share:g} of the ratings: biases {said.mean():.4f} ± {spread:.4f}")
         for start in ds.start.values:
             for scale in ds.scale.values:
                 for depth in ds.depth.values:

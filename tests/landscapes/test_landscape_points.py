@@ -191,3 +191,26 @@ def test_at_depth_one_minimisers_may_have_any_rank():
     assert points.kind == ("minimiser",) and points.rank.tolist() == [1]
     assert_allclose(points.W[0], target, atol=1e-12)
     assert_allclose(points.value, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_at_depth_two_an_edge_is_one_of_f_itself(count):
+    """There σ_d is linear across det W = 0 as all else is: F beside each point says what it is."""
+    target, kinds = 0.2 * np.random.default_rng(2).standard_normal((3, 3)), []
+    energy, axes = energies.Quadratic(target), ((0, 0), (1, 2))[:count]
+    for beta, decay in ((3.0, 0.0), (30.0, 0.1), (8.0, 0.4)):
+        landscape = landscapes.plane(
+            energy, depth=2, beta=beta, weight_decay=decay, axes=axes, at=target, extent=0.5, n=120
+        )
+        points, h = landscape.points, 2e-5
+        steps = h * np.array([[-1.0], [1]])
+        if count == 2:
+            turn = np.linspace(0, 2 * np.pi, 721)
+            steps = h * np.column_stack([np.cos(turn), np.sin(turn)])
+        for k in np.flatnonzero((points.rank == 2) & (np.array(points.kind) != "minimiser")):
+            W = landscape.section.points(points.coordinates[k] + steps)
+            change = entropy.free_energy(energy, W, 2, beta, decay) - points.value[k]
+            least = {"minimum": change.min(), "maximum": -change.max()}
+            assert least.get(points.kind[k], 1.0) > -1e-9
+            kinds.append(points.kind[k])
+    assert kinds

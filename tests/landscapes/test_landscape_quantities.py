@@ -342,6 +342,8 @@ def test_arrays_have_names_in_xarray():
         ({"axes": ((0, 1), np.eye(2))}, "not one of each"),
         ({"at": np.ones((2, 3))}, "at"),
         ({"at": np.eye(3)}, "at must"),
+        ({"axes": landscapes.Section.along(np.eye(2), [np.eye(2)], ["S"])}, "numbers: S"),
+        ({"axes": landscapes.Section.along(np.eye(2), [np.eye(2)], ["depth"])}, "numbers: depth"),
     ],
 )
 def test_refusals_say_what_is_wrong(changes, words):

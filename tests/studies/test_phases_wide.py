@@ -123,3 +123,12 @@ def test_equal_singular_values_break_where_the_formula_says(wide):
     assert abs(bend(gamma)) < 0.01 * abs(bend(1.01 * gamma))
     before, after = (wide.reduced(3, 3, beta, share * gamma) for share in (0.99, 1.01))
     assert math.isclose(before[0], before[1], rel_tol=1e-6) and after[0] > 1.05 * after[1]
+
+
+def test_three_by_three_at_depth_three(wide):
+    """S in elementary symmetric functions, and largest at (½, ½, 0)."""
+    x = np.random.default_rng(0).dirichlet([0.7, 0.7, 0.7], 2000)
+    q = x[:, 0] * x[:, 1] + x[:, 0] * x[:, 2] + x[:, 1] * x[:, 2]
+    values = np.array([-2 * wide.bound(np.sqrt(one), 3, 1e-300, 1e-300)[0] for one in x])
+    assert_allclose(np.exp(values), q**2 - q**3 - x.prod(axis=1), rtol=1e-12, atol=1e-18)
+    assert np.exp(values).max() <= 3 / 64

@@ -150,16 +150,16 @@ def _contour(axes: Axes, landscape: Landscape, quantity: str, colorbar: bool) ->
     if np.ptp(x) < 0.05 * np.abs(x).max():  # long numbers
         axes.locator_params(axis="x", nbins=3)
     if not np.isfinite(values).any():
-        look: dict[str, Any] = {"facecolor": "white", "edgecolor": "none"}
         said = f"{_LABELS[quantity]}: no value\nanywhere in the window"
-        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", bbox=look)
+        axes.text(0.5, 0.5, said, transform=axes.transAxes, ha="center", bbox={"fc": "white"})
         return
     levels = _levels(values, quantity)
     masked = np.ma.masked_invalid(np.clip(values, levels[0], levels[-1]))
     norm = "log" if _logarithmic(values, quantity) else None
     filled = np.maximum(masked, 0.99 * levels[0] + 0.01 * levels[1])  # the least level is open
     drawn = axes.contourf(x, y, filled, levels, cmap="viridis", norm=norm)
-    axes.contour(x, y, masked, levels[::2], colors="black", linewidths=0.4, alpha=0.5)
+    inner = levels[2:-1:2]  # at the ends all beyond is clipped
+    axes.contour(x, y, masked, inner, colors="black", linewidths=0.4, linestyles="-", alpha=0.5)
     if quantity == "curvature" and levels[0] < 0 < levels[-1]:
         axes.contour(x, y, masked, [0.0], colors="white", linewidths=1.2)
     _edges(axes, landscape)

@@ -17,7 +17,7 @@ from dlngeo._threads import one_blas_thread
 from dlngeo.energies import Energy, require_stacks
 from dlngeo.equilibrium import normalisable
 from dlngeo.landscapes._density import normalised, refuse_divergent
-from dlngeo.landscapes._landscape import QUANTITIES, Landscape
+from dlngeo.landscapes._landscape import QUANTITIES, SYMBOLS, Landscape
 from dlngeo.landscapes._quantities import Quantities, Sheet
 from dlngeo.landscapes._rectangular import Oblong, Slab, layers_of, require_rectangular
 from dlngeo.landscapes._sections import Section, edges, section_of
@@ -116,6 +116,9 @@ def plane(
     _checks.instance(energy, "energy", Energy)
     section = section_of(axes, _foot(energy, axes, at), getattr(energy, "shape", None))
     shape = section.base.shape
+    taken = {*QUANTITIES, *SYMBOLS}.intersection(section.names)
+    if taken:
+        raise ValueError(f"axes must not have names of quantities or numbers: {min(taken)}")
     names = quantity_names(quantities)
     grid = _grid(section, extent, n)
     numbers: dict[str, float | Array] = {

@@ -61,8 +61,9 @@ class Points:
         so that the terms of each diagonal entry have sum 1. They count for no index; -1 as there.
     across : (k,) array of int
         At rank d - 1, whether F rises (1) or falls (-1) on leaving the stratum, to both sides of
-        det W = 0. 0: to one side each, or not told, as at depth < 2; and at other ranks. At depth
-        above 2 the index among all d² directions is one more where F falls.
+        det W = 0. 0: to one side each, or not told, as at depth < 2, and at depth 2 where F is not
+        stationary; and at other ranks. At depth above 2 the index among all d² directions is one
+        more where F falls.
     message : str
         What the search for minimisers answered.
     """
@@ -112,7 +113,8 @@ def points_on(
         if F.smooth:
             still[here] |= near_zero(F, axes, W[here], slope.size)
         elif r == F.d - 1:
-            leaving[here] = across(F, slope)
+            told = (depth > 2) | still[here]
+            leaving[here] = np.where(told, across(F, slope), 0)
     still[: len(minimisers)] = True
     index, zeros = indices(F, W, rank, still)
     return Points(

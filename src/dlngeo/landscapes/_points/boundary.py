@@ -1,8 +1,9 @@
 r"""Critical points of rank d - 1: where a section meets det W = 0, and F is critical along it.
 
 There F = F_0 + c σ_d^{2/N} + u_dᵀE′v_d (±σ_d), c = ½(γN - Σ_{k<d} σ_k^{-2/N}/β): for N > 2 an edge
-where c > 0, a ridge where c < 0, whatever the energy; for N = 2 where c exceeds |u_dᵀE′v_d|; for
-smaller N neither. In a plane the edge is a curve, followed from cell to cell of the grid.
+where c > 0, a ridge where c < 0, whatever the energy; for N = 2 where |c| exceeds what else is
+linear in σ_d, u_dᵀE′v_d and, within a section, the change of F along the stratum; for smaller N
+neither. In a plane the edge is a curve, followed from cell to cell of the grid.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def edge_points(F: Restriction, axes: tuple[Array, ...], det: Array) -> list[tup
     if len(axes) == 1:
         ends = np.array([[axes[0][i], axes[0][i + 1]] for i in np.flatnonzero(_crossed(det, 0))])
         x = _roots(F, ends[:, :1], ends[:, 1:]) if len(ends) else np.zeros((0, 1))
-        signs = across(F, F.slope(x, F.d - 1)) if len(x) else np.zeros(0)
+        signs = _beside(F, F.slope(x, F.d - 1)) if len(x) else np.zeros(0)
         return [
             (point, "minimum" if sign > 0 else "maximum")
             for point, sign in zip(x, signs, strict=True)
@@ -111,7 +112,7 @@ def _critical(F: Restriction, start: Array, end: Array) -> list[tuple[Array, str
     x = _projected(F, start + (0.5 * (low + high))[:, None] * (end - start))
     rise, terms = _rise(F, x, chord)
     flat = np.abs(rise) <= 1e-6 * terms  # else it jumps: a piece leads from one curve to another
-    signs = np.where(flat, across(F, F.slope(x, F.d - 1)), 0)
+    signs = np.where(flat, _beside(F, F.slope(x, F.d - 1)), 0)
     kinds = {(True, 1): "minimum", (False, -1): "maximum"}
     return [
         (point, kinds.get((bool(up), int(sign)), "saddle"))
@@ -154,11 +155,28 @@ def _projected(F: Restriction, x: Array) -> Array:
 
 
 def across(F: Restriction, slope: Slope) -> Array:
-    """1 where F rises from the edge to both sides, -1 where it falls, 0 where neither is told."""
+    """1 where F rises from the stratum to both sides of it, -1 where it falls, 0 where neither.
+
+    Along u_d v_dᵀ; other ways to leave it agree where N > 2, or F is stationary along it.
+    """
+    return _sides(F, slope, slope.normal, np.ones(len(slope.normal)))
+
+
+def _beside(F: Restriction, slope: Slope) -> Array:
+    """The same for leaving it within the section."""
+    normal = _normals(F, slope)
+    rate = (normal**2).sum(axis=1)  # of σ_d, along the normal in coordinates
+    return _sides(F, slope, slope.normal * rate + (slope.along * normal).sum(axis=1), rate)
+
+
+def _sides(F: Restriction, slope: Slope, linear: Array, rate: Array) -> Array:
+    """The sign of c |σ_d|^{2/N} and a linear term beside it, σ_d changing at a rate."""
     sigma = slope.sigma[:, : F.d - 1]
     force = (sigma ** (-2 / F.depth)).sum(axis=1) / F.beta
     pull = F.gamma * F.depth
-    edge = 0.5 * (pull - force)
-    flat = np.abs(edge) <= (np.abs(slope.normal) if F.depth == 2 else 0.0) + _FLAT * (pull + force)
-    flat |= (sigma == 0).any(axis=1) | (F.depth < 2)  # of rank d - 2; or σ_d is felt more
-    return np.where(flat, 0, np.sign(edge)).astype(int)
+    edge, flat = 0.5 * (pull - force), _FLAT * (pull + force)
+    if F.depth == 2:
+        edge, flat = edge * rate, flat * rate + np.abs(linear)
+    lost = (np.abs(edge) <= flat) | (sigma == 0).any(axis=1)  # of rank d - 2
+    lost |= (F.depth < 2) | (rate == 0)  # there σ_d is felt more; or to second order alone
+    return np.where(lost, 0, np.sign(edge)).astype(int)

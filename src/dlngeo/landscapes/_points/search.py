@@ -8,7 +8,7 @@ from dlngeo._checks import Array
 from dlngeo.landscapes._points.index import ZERO, signature
 from dlngeo.landscapes._points.restriction import Restriction
 
-_MOST = 400  # cells that Newton's method starts from
+_MOST = 4000  # cells that Newton's method starts from: of more, each second and so on
 
 
 def inner_points(
