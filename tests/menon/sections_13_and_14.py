@@ -36,7 +36,7 @@ from menon.registry import later, printed, row
 later(
     "section 13.3",
     "Jumps of the effective rank; clustering at low rank",
-    "open: measured in the studies (jumps), not proved",
+    "open: their times derived to leading order and measured in the studies (jumps), not proved",
     "observables.plateaus",
 )
 
@@ -130,7 +130,8 @@ def _():
     "flows.gradient_flow",
     tol=1e-06,
     test="identities.completion_of_two_by_two_ends_where_its_invariants_say",
-    note="rank-one starts: (2 cosh h)^{2/N} tanh h is conserved, h = log abs(a); in general open",
+    note="rank-one starts: (2 cosh h)^{2/N} tanh h is conserved, h = log abs(a); at N = 2 every end "
+    "is known, else one invariant of it: studies (landing)",
 )
 def _():
     """Where the flow of (14.1) ends."""
@@ -158,7 +159,8 @@ def _():
     "section 14.2",
     "entropy.minimise_free_energy landscapes.plane",
     tol=1e-9,
-    note="without weight decay F is unbounded below; with it, for N ≥ 3, rank one; see (6.9)",
+    note="without weight decay F is unbounded below; with it all are known at every N > 1: "
+    "studies (phases)",
 )
 def _():
     """The minimisers of F for (14.1)."""
