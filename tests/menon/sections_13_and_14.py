@@ -130,8 +130,8 @@ def _():
     "flows.gradient_flow",
     tol=1e-06,
     test="identities.completion_of_two_by_two_ends_where_its_invariants_say",
-    note="rank-one starts: (2 cosh h)^{2/N} tanh h is conserved, h = log abs(a); at N = 2 every end "
-    "is known, else one invariant of it: studies (landing)",
+    note="rank-one starts: (2 cosh h)^{2/N} tanh h is conserved, h = log abs(a); at N = 2 every "
+    "end is known, else one invariant of it: studies (landing)",
 )
 def _():
     """Where the flow of (14.1) ends."""
