@@ -53,8 +53,7 @@ WIDTHS = (11, 6, 6, 6, 6, 4)  # section 6.1: five layers, 198 weights, 84 conser
 SIGMA = (4.0, 3.0, 2.0, 1.0)
 NEAR, AWAY = 0.05, 1.0  # standard deviations of a start near the origin, and of one away from it
 
-_REACHED = 0.05  # a saddle counts as reached within this distance, in units of the least σ
-_MISSED = 0.5  # and as missed beyond this
+_REACHED, _MISSED = 0.05, 0.5  # a saddle is, within and beyond this distance over the least σ
 _EARLY = -0.5  # gap of a stage that begins before the one before it is half over
 _BAND = 0.1  # a singular value rises at 10 % of σ, and has settled within 10 % of it
 
@@ -89,8 +88,8 @@ class Learning:
         two saddles missed by D_k >= 0.5, every gap <= -0.5, all settled. Otherwise "neither".
     t : (time,) array
     learnt : (time, ...) array
-        How many directions are: Σ_k u_kᵀW(t)v_k/σ_k, k <= rank[-1], kept within 0 and rank[-1]. At
-        Φ_S it is the size of S, whatever comes first.
+        How many directions are: Σ_k u_kᵀW(t)v_k/σ_k, k <= rank[-1], each stage's share kept within
+        0 and its size. At Φ_S it is the size of S, whatever comes first.
     """
 
     rank: Array
@@ -157,8 +156,9 @@ def learning(path: Trajectory, target: ArrayLike, *, rank: int | None = None) ->
     U, values, Vt = svd(Phi)
     ranks = _stages(path, values, rank)
     sigma, most = values[ranks - 1], ranks[-1]
-    inverse = (U[:, :most] / values[:most]) @ Vt[:most]
-    learnt = np.clip((path.W * inverse).sum(axis=(-2, -1)), 0, most)
+    share = np.einsum("ik,...ij,kj->...k", U[:, :most], path.W, Vt[:most]) / values[:most]
+    first = np.append(0, ranks[:-1])
+    learnt = np.add.reduceat(share, first, axis=-1).clip(0, ranks - first).sum(axis=-1)
     apart = saddle_distances(path, Phi, [range(r) for r in ranks])
     distance, tau = apart.min(axis=0) / sigma[-1], path.t[apart.argmin(axis=0)]
     rise, settle = _rise_and_settle(path, values, ranks)

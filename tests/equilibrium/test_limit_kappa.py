@@ -126,6 +126,17 @@ def test_extremes_are_finite_and_positive(depth, kappa):
     assert (density >= 0).all() and np.isfinite(density).all() and (density[1:4] > 0).all()
 
 
+@pytest.mark.parametrize("kappa", [1e3, 1e6, 1e8, 1e10])
+def test_the_edge_at_infinite_depth_and_large_kappa(kappa):
+    zero, last = symbol_factor([0.0, 1.0], INF, kappa)
+    assert_allclose(law.edge(INF, kappa), zero * last, rtol=1e-12)  # of the oracle
+
+
+def test_next_to_zero_no_warning():
+    found = equilibrium.limit_density([5e-324, 1e-310, 1e-300], 100, kappa=5)
+    assert found[0] == INF and (np.diff(np.log(found[1:])) < 0).all()
+
+
 def test_kappa_below_one_half_is_refused():
     refused = [
         lambda: equilibrium.limit_moments(2, 2, kappa=0.4),

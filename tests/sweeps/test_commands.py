@@ -46,6 +46,11 @@ def test_a_study_without_a_number_for_each_run_has_a_table_of_cells(call, file, 
     assert call("sweep", file) == 0
     captured = capsys.readouterr()
     assert captured.err == "" and "│ 2     │ 0.1   │\n" in captured.out
+    assert "to have a mean; kept are: singular_values." in captured.out
+    assert call("show", "dlngeo-small") == 0
+    said = capsys.readouterr().out
+    assert "There is nothing to draw." in said and "Wrote" not in said
+    assert not Path("dlngeo-small/figure.png").exists()
 
 
 def test_show_draws_means_or_the_study_s_own_figure(call, file, capsys, tmp_path):

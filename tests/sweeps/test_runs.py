@@ -39,6 +39,16 @@ def test_a_path_is_the_same_whatever_the_number_of_paths(tmp_path):
     assert (few.W.values == many.W[:, :, :3].values).all()
 
 
+def test_a_path_at_rest_stays_in_a_series(tmp_path):
+    """By gtol all are at rest before 1e3, and by then W is where it ended."""
+    series = {"times": [0.1, 999.0], "observables": ["W", "energy"]}
+    data = sweeps.run(study(series=series), tmp_path)
+    assert (data.status == 1).all() and (data.t_end > 0.1).all() and (data.t_end < 999).all()
+    assert (data.W_t.isel(time=1) == data.W).all()
+    assert abs(data.energy_t.isel(time=1) - data.energy).max() < 1e-15
+    assert (data.energy_t.isel(time=0) > data.energy).all()
+
+
 def test_a_flow_is_that_of_its_start(tmp_path):
     series = {"times": [1.0], "observables": ["W", "energy"]}
     data = sweeps.run(study(series=series), tmp_path, chunk=13).sel(depth=2, scale=0.1)

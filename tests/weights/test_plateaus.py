@@ -118,6 +118,29 @@ def test_refusals(t, values, options, words):
         plateaus(t, values, **options)
 
 
+@pytest.mark.parametrize(
+    ("edges", "steps", "levels", "jumps"),
+    [
+        ((0.3, 0.6), (3, 2, 1.8), (3, 1.8), (0.3,)),  # a step below height after a jump
+        ((0.3, 0.6), (3, 2, 1.6), (3, 1.6), (0.3,)),
+        ((0.4, 0.6), (0, 0.35, 0.8), (0, 0.8), (0.6,)),
+        ((0.6,), (0, 0.4), (0,), ()),
+    ],
+)
+def test_flat_plateaus_beside_a_step_below_height_are_kept(edges, steps, levels, jumps):
+    t = np.linspace(0, 1, 5001)
+    found = plateaus(t, np.array(steps, dtype=float)[np.searchsorted(edges, t, side="right")])
+    assert_allclose(found.level, levels, atol=1e-12)
+    assert_allclose(found.jump, jumps, atol=1e-3)
+
+
+@pytest.mark.parametrize("rise", [0.3, 0.6, 1.0, 3.0])
+@pytest.mark.parametrize("length", [0.002, 0.01, 0.05, 0.3])
+def test_a_ramp_has_no_plateau_whatever_the_length(rise, length):
+    t = np.linspace(0, 1, 2001)
+    assert plateaus(t, rise * t, length=length).level.size == 0
+
+
 def test_values_whose_rounding_is_a_jump_are_refused():
     t = np.linspace(0, 1, 50)
     with pytest.raises(ValueError, match="values must be at most"):

@@ -111,9 +111,9 @@ def show(report: Report, out: Path) -> None:
         for row in report.rows:
             grid.add_row(*row)
         Console().print(grid)
-    wrote = f"Wrote {out}/: {', '.join(report.files)}"
-    wrote += f", in place of those of {report.replaced}" if report.replaced else ""
-    _say([*report.below, wrote])
+    wrote = [f"Wrote {out}/: {', '.join(report.files)}"] if report.files else []
+    replaced = f", in place of those of {report.replaced}" if report.replaced else ""
+    _say([*report.below, *(line + replaced for line in wrote)])
 
 
 def _say(lines: Sequence[str]) -> None:

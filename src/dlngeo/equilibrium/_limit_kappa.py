@@ -66,7 +66,7 @@ def density(x: Array, high: float, depth: float, kappa: float) -> Array:
     2007), one for all u between two powers of 2, with e^{-ru} in front.
     """
     near = np.log1p((np.maximum(x, high / 2) - high) / high)
-    u = -np.where(x > high / 2, near, np.log(x / high))
+    u = -np.where(x > high / 2, near, np.log(x) - math.log(high))
     first, octave = _first_root(depth, kappa), np.frexp(u)[1]
     turn = 1.1721 - 0.3443j * math.pi * (np.arange(_TAKEN) * 2 + 1) / _NODES
     z, slope = _SIZE * (1 - np.sin(turn)), _SIZE * 0.3443j * np.cos(turn)
@@ -77,7 +77,8 @@ def density(x: Array, high: float, depth: float, kappa: float) -> Array:
         weight = slope * 2 / (1j * _NODES * unit * (1 + s) * factor(s, depth, kappa))
         answer[some] = (np.exp(u[some, None] / unit * z) * weight).sum(axis=1).real
     front = math.sqrt(_at_zero(depth, kappa)) * np.exp(-first * u)
-    return np.maximum(front * answer, 0.0) / x
+    with np.errstate(over="ignore"):  # beyond all floats next to zero
+        return np.maximum(front * answer, 0.0) / x
 
 
 def _plain(depth: float, kappa: float) -> float:
@@ -95,7 +96,7 @@ def _right(s: Array, depth: float, kappa: float) -> Array:
     """P at Re s >= 0, less what h without its waves, the root of h(0)² + (πy)², contributes."""
     a, zero = 1 / (2 * kappa), _at_zero(depth, kappa)
     depth = _plain(depth, kappa)
-    lowest = _LOWEST - (math.log(depth) if math.isfinite(depth) else 0.0)
+    lowest = _LOWEST - (math.log(depth) if math.isfinite(depth) else max(math.log(kappa), 0.0))
     size = np.exp(np.arange(lowest, _HIGHEST, _STEP))
     turn = np.exp(0.5j * np.angle(s))[..., None]
     y = math.pi * turn * size

@@ -58,7 +58,8 @@ def plateaus(
     among those with no piece shorter than ``length`` times the whole. A piece is on its way, and no
     plateau, whose first and last third have medians more than height/3 apart (and four standard
     errors of white noise). Of plateaus in a row less than ``height`` apart the closest are joined,
-    until none are left; and again those on their way are left out. A jump's time is that at which r
+    until none are left; of joined ones that are on their way the longest counts alone, if it is
+    flat within height/12 and a third of the whole, else none. A jump's time is that at which r
     would go over at once to spend as long nearer to each level as it does, counted between the
     middles of the two plateaus: where r is monotone, when it is half-way.
 
@@ -120,8 +121,7 @@ def plateaus(
     edges = np.linspace(t[0], t[-1], CELLS + 1)
     cells = np.diff(_integral(t, values, edges)) / np.diff(edges)
     pieces = _fit(cells, round(length * CELLS), height**2 / 8 * length * CELLS)
-    pieces = _resting(cells, pieces, height)
-    kept = _resting(cells, _joined(cells, pieces, height), height)
+    kept = _apart(cells, _resting(cells, pieces, height), height)
     level = np.array([np.median(cells[a:b]) for a, b in kept])
     start, end = (np.array([edges[piece[k]] for piece in kept]) for k in (0, 1))
     middle = (start + end) / 2
@@ -164,15 +164,45 @@ def _fit(cells: Array, least: int, penalty: float) -> list[tuple[int, int]]:
     return pieces[::-1]
 
 
-def _joined(cells: Array, pieces: list[tuple[int, int]], height: float) -> list[tuple[int, int]]:
-    """Pieces whose neighbours are ``height`` apart: the closest are joined first."""
-    while len(pieces) > 1:
-        level = np.array([np.median(cells[a:b]) for a, b in pieces])
+def _apart(cells: Array, pieces: list[tuple[int, int]], height: float) -> list[tuple[int, int]]:
+    """The plateaus at least ``height`` apart that resting pieces make."""
+    while True:
+        kept = [
+            rest
+            for parts in _joined(cells, pieces, height)
+            if (rest := _settled(cells, parts, height)) is not None
+        ]
+        if len(kept) == len(pieces):
+            return kept
+        pieces = kept
+
+
+def _joined(
+    cells: Array, pieces: list[tuple[int, int]], height: float
+) -> list[list[tuple[int, int]]]:
+    """Pieces with neighbours ``height`` apart, as their parts: the closest are joined first."""
+    groups = [[piece] for piece in pieces]
+    while len(groups) > 1:
+        level = np.array([np.median(cells[slice(*_whole(parts))]) for parts in groups])
         k = int(np.abs(np.diff(level)).argmin())
         if abs(level[k + 1] - level[k]) >= height:
             break
-        pieces[k : k + 2] = [(pieces[k][0], pieces[k + 1][1])]
-    return pieces
+        groups[k : k + 2] = [groups[k] + groups[k + 1]]
+    return groups
+
+
+def _whole(parts: list[tuple[int, int]]) -> tuple[int, int]:
+    return parts[0][0], parts[-1][1]
+
+
+def _settled(cells: Array, parts: list[tuple[int, int]], height: float) -> tuple[int, int] | None:
+    """What rests of parts: all, or the longest if it is flat and a third of all, else nothing."""
+    a, b = _whole(parts)
+    if len(parts) == 1 or _rests(cells[a:b], height):
+        return a, b
+    first, last = max(parts, key=lambda part: part[1] - part[0])
+    flat = _rests(cells[first:last], height / 4)
+    return (first, last) if flat and 3 * (last - first) >= b - a else None
 
 
 def _resting(cells: Array, pieces: list[tuple[int, int]], height: float) -> list[tuple[int, int]]:

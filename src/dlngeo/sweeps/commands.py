@@ -133,6 +133,8 @@ class Show:
         require_folder(out)
         out.mkdir(parents=True, exist_ok=True)
         named = recorded(data.attrs["study"], data.attrs["folder"]).figure
+        if not named and not _scalars(data):
+            return report(data, self.folder.name, files=[], more=["There is nothing to draw."])
         draw = function(named, data.attrs["folder"], "figure") if named else overview
         with together(out, last="figure.png") as draft:
             save(draw(data), draft / "figure.png")
@@ -156,6 +158,9 @@ def report(
     finished, runs = data.attrs["finished"], data.attrs["runs"]
     below = [f"… and {len(cells) - _ROWS} more cells"] if len(cells) > _ROWS else []
     below += [f"… and more observables, which the table leaves out: {hidden}"] if hidden else []
+    if not scalars:
+        kept = ", ".join(str(one) for one in data.data_vars if one != "status") or "status alone"
+        below += [f"No observable is one number a run, to have a mean; kept are: {kept}."]
     below += more
     failed = int((data["status"] == -1).sum()) if "status" in data else 0
     below += [f"{failed} runs failed: their status is -1"] if failed else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -92,12 +92,22 @@ def run(study: Study, cell: Cell, energy: Energy, paths: range) -> list[Runs]:
     """
     shape = starts.shape_of(energy, cell)
     try:
-        return [_KINDS[cell.dynamics["kind"]](study, cell, energy, shape, paths)]
+        return [_held(_KINDS[cell.dynamics["kind"]](study, cell, energy, shape, paths))]
     except np.linalg.LinAlgError as error:
         if len(paths) == 1:
             return [_refused(study, cell, energy, shape, paths, str(error))]
     half = len(paths) // 2
     return [one for part in (paths[:half], paths[half:]) for one in run(study, cell, energy, part)]
+
+
+def _held(runs: Runs) -> Runs:
+    """With runs that ended as asked, or at rest, where they ended from then on."""
+    if runs.t is None or runs.frames is None:
+        return runs
+    after = (runs.status == 1)[:, None] & (runs.t > runs.t_end[:, None])
+    if not after.any():
+        return runs
+    return replace(runs, frames=np.where(after[..., None, None], runs.W[:, None], runs.frames))
 
 
 def _refused(
