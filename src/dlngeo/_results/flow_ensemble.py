@@ -35,7 +35,8 @@ class FlowEnsemble:
     t : (time,) array, or None
         The times ``t_eval``.
     W : (path, time, m, n) array, or None
-        End-to-end matrices at these times; NaN after a member's end.
+        End-to-end matrices at these times; NaN after a member's end, and where a part of a step
+        cannot be taken to ten tolerances.
     weights : tuple of (path, d_p, d_{p-1}) arrays, or None downstairs
         The weights at each member's end.
     stats : dict of (path,) integer arrays
