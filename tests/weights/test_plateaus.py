@@ -141,6 +141,26 @@ def test_a_ramp_has_no_plateau_whatever_the_length(rise, length):
     assert plateaus(t, rise * t, length=length).level.size == 0
 
 
+@pytest.mark.parametrize(
+    ("begin", "span", "height"),
+    [(1e14, 10.0, 0.5), (0.0, 1e307, 1e200), (0.0, 1e-310, 1e-200), (-1e300, 1e299, 1e-3)],
+)
+def test_any_unit_of_time_and_of_values(begin, span, height):
+    x = np.linspace(0, 1, 501)
+    t, values = begin + span * x, 3 * height * (x > 0.4)
+    found = plateaus(t, values, height=height)
+    assert_allclose(found.level / height, [0, 3], atol=1e-12)
+    assert_allclose((found.jump - begin) / span, 0.4, atol=0.003)
+    assert_allclose((found.start[0], found.end[-1]), (t[0], t[-1]))
+
+
+def test_times_that_rounding_does_not_tell_apart_are_refused():
+    with pytest.raises(ValueError, match="tells apart"):
+        plateaus([-1e16, 1e-5, 2e-5], [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="tells apart"):
+        plateaus([-1.7e308, 0.0, 1.7e308], [0.0, 1.0, 2.0])
+
+
 def test_values_whose_rounding_is_a_jump_are_refused():
     t = np.linspace(0, 1, 50)
     with pytest.raises(ValueError, match="values must be at most"):

@@ -289,7 +289,7 @@ def family(F: FreeEnergy, p: Point) -> tuple[int, float]:
     if p.rank == 0:
         return 0, math.inf
     curvature, axes = np.linalg.eigh(p.hessian)
-    share = np.abs(curvature) / np.abs(curvature).max()
+    share = np.abs(curvature) / (np.abs(curvature).max() or 1.0)
     flat = share <= _FLAT
     floor = math.sqrt(_FLAT * share[~flat].min(initial=1.0))
     dimension = 0

@@ -82,8 +82,9 @@ def plateaus(
     Raises
     ------
     ValueError
-        For times that do not increase, or fewer than two, and values that do not go with them, or
-        so large that a jump of ``height`` is near their rounding.
+        For times that do not increase, or fewer than two, or that rounding does not tell apart
+        once t[0] is taken off; for values that do not go with them, or so large that a jump of
+        ``height`` is near their rounding.
 
     Notes
     -----
@@ -118,21 +119,33 @@ def plateaus(
             f"values must be at most {_MOST:g} times height = {height:g}; the largest is "
             f"{np.abs(values).max():.3g}"
         )
-    edges = np.linspace(t[0], t[-1], CELLS + 1)
-    cells = np.diff(_integral(t, values, edges)) / np.diff(edges)
-    pieces = _fit(cells, round(length * CELLS), height**2 / 8 * length * CELLS)
-    kept = _apart(cells, _resting(cells, pieces, height), height)
+    with np.errstate(over="ignore", invalid="ignore"):
+        span = t[-1] - t[0]
+        x, v = (t - t[0]) / span, values / height
+    if not (np.diff(x) > 0).all():
+        raise ValueError(
+            f"t must have times that rounding tells apart within t[-1] - t[0] = {span:g}"
+        )
+    edges = np.linspace(0.0, 1.0, CELLS + 1)
+    cells = np.diff(_integral(x, v, edges)) / np.diff(edges)
+    pieces = _fit(cells, round(length * CELLS), length * CELLS / 8)
+    kept = _apart(cells, _resting(cells, pieces))
     level = np.array([np.median(cells[a:b]) for a, b in kept])
     start, end = (np.array([edges[piece[k]] for piece in kept]) for k in (0, 1))
     middle = (start + end) / 2
     jump = np.array(
         [
-            _jump_time(t, values, (middle[k], middle[k + 1]), (level[k], level[k + 1]))
+            _jump_time(x, v, (middle[k], middle[k + 1]), (level[k], level[k + 1]))
             for k in range(len(kept) - 1)
         ]
     )
-    noise = np.array([_deviation(t, values, *span) for span in zip(start, end, level, strict=True)])
-    return Plateaus(start, end, level, noise, jump, np.diff(level))
+    noise = np.array([_deviation(x, v, *part) for part in zip(start, end, level, strict=True)])
+    start, end = (np.clip(t[0] + span * one, t[0], t[-1]) for one in (start, end))
+    jump, step = t[0] + span * jump, height * np.diff(level)
+    return Plateaus(start, end, height * level, height * noise, jump, step)
+
+
+# ------------------------------------- on the clock from 0 to 1, and in heights
 
 
 def _integral(t: Array, values: Array, to: Array) -> Array:
@@ -164,28 +177,24 @@ def _fit(cells: Array, least: int, penalty: float) -> list[tuple[int, int]]:
     return pieces[::-1]
 
 
-def _apart(cells: Array, pieces: list[tuple[int, int]], height: float) -> list[tuple[int, int]]:
-    """The plateaus at least ``height`` apart that resting pieces make."""
+def _apart(cells: Array, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The plateaus at least a height apart that resting pieces make."""
     while True:
         kept = [
-            rest
-            for parts in _joined(cells, pieces, height)
-            if (rest := _settled(cells, parts, height)) is not None
+            rest for parts in _joined(cells, pieces) if (rest := _settled(cells, parts)) is not None
         ]
         if len(kept) == len(pieces):
             return kept
         pieces = kept
 
 
-def _joined(
-    cells: Array, pieces: list[tuple[int, int]], height: float
-) -> list[list[tuple[int, int]]]:
-    """Pieces with neighbours ``height`` apart, as their parts: the closest are joined first."""
+def _joined(cells: Array, pieces: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Pieces with neighbours a height apart, as their parts: the closest are joined first."""
     groups = [[piece] for piece in pieces]
     while len(groups) > 1:
         level = np.array([np.median(cells[slice(*_whole(parts))]) for parts in groups])
         k = int(np.abs(np.diff(level)).argmin())
-        if abs(level[k + 1] - level[k]) >= height:
+        if abs(level[k + 1] - level[k]) >= 1:
             break
         groups[k : k + 2] = [groups[k] + groups[k + 1]]
     return groups
@@ -195,27 +204,27 @@ def _whole(parts: list[tuple[int, int]]) -> tuple[int, int]:
     return parts[0][0], parts[-1][1]
 
 
-def _settled(cells: Array, parts: list[tuple[int, int]], height: float) -> tuple[int, int] | None:
+def _settled(cells: Array, parts: list[tuple[int, int]]) -> tuple[int, int] | None:
     """What rests of parts: all, or the longest if it is flat and a third of all, else nothing."""
     a, b = _whole(parts)
-    if len(parts) == 1 or _rests(cells[a:b], height):
+    if len(parts) == 1 or _rests(cells[a:b]):
         return a, b
     first, last = max(parts, key=lambda part: part[1] - part[0])
-    flat = _rests(cells[first:last], height / 4)
+    flat = _rests(cells[first:last], 1 / 12)
     return (first, last) if flat and 3 * (last - first) >= b - a else None
 
 
-def _resting(cells: Array, pieces: list[tuple[int, int]], height: float) -> list[tuple[int, int]]:
+def _resting(cells: Array, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The pieces that are not on their way."""
-    return [(a, b) for a, b in pieces if _rests(cells[a:b], height)]
+    return [(a, b) for a, b in pieces if _rests(cells[a:b])]
 
 
-def _rests(cells: Array, height: float) -> bool:
+def _rests(cells: Array, within: float = 1 / 3) -> bool:
     third = -(-cells.size // 3)
     apart = abs(np.median(cells[:third]) - np.median(cells[-third:]))
     noise = 1.4826 * np.median(np.abs(np.diff(cells))) / np.sqrt(2)
     error = 1.2533 * noise * np.sqrt(2 / third)  # of the difference of two medians
-    return bool(apart <= height / 3 + 4 * error)
+    return bool(apart <= within + 4 * error)
 
 
 def _jump_time(
