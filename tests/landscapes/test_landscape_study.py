@@ -113,6 +113,13 @@ def test_points_feel_no_kappa_and_are_found_once(monkeypatch):
     ]  # fmt: skip
 
 
+def test_cases_that_six_digits_do_not_tell_apart_are_all_there():
+    beta = [5.00000001, 5.00000002]
+    landscape = PRESETS["hyperbola"].replaced(n=5, beta=beta, quantities=["F"]).landscape()
+    assert list(landscape.cases) == ["β = 5.00000001", "β = 5.00000002"]
+    assert [one.numbers["beta"] for one in landscape.cases.values()] == beta
+
+
 def test_each_profile_of_a_line_has_its_own_points(call, tmp_path, capsys):
     config = PRESETS["boundary"].replaced(
         n=101, depth=[2.0, 3.0], weight_decay=0.02, points=True, quantities=["slope", "F"]

@@ -136,7 +136,13 @@ class Landscape:
         if not felt:
             return {"": self}
         choices = [dict(zip(felt, x, strict=True)) for x in itertools.product(*felt.values())]
-        return {named(choice): self.select(**choice) for choice in choices}
+        said = [named(choice) for choice in choices]
+        if len(set(said)) < len(said):  # alike to six digits
+            said = [
+                ", ".join(f"{SYMBOLS[k]} = {float(x)!r}" for k, x in choice.items())
+                for choice in choices
+            ]
+        return {words: self.select(**choice) for words, choice in zip(said, choices, strict=True)}
 
     # ------------------------------------------------------------------------- the points
 
